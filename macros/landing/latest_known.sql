@@ -1,0 +1,32 @@
+{# The versions of a landing table that this run may see: those loaded up to its cutoff. #}
+{% macro known_versions(relation, columns) -%}
+select
+    {%- for column in columns %}
+    {{ column }},
+    {%- endfor %}
+    _loaded_at,
+    _load_id
+from {{ relation }}
+where _loaded_at <= {{ known_at() }}
+{%- endmacro %}
+
+{#
+    One row per grain: the version loaded last among those this run may see.
+    Two versions with one load time are settled by the load's name, so that the choice never depends on row order.
+#}
+{% macro latest_known(relation, columns, grain) -%}
+{{ known_versions(relation, columns) }}
+qualify row_number() over (partition by {{ grain | join(', ') }} order by _loaded_at desc, _load_id desc) = 1
+{%- endmacro %}
+
+{#
+    The order in which versions answer for a past date, best first: the last one loaded by the night after that date;
+    for a history that was landed in bulk afterwards, the earliest there is. A later change of terms or income is
+    knowledge from the future and never chosen while an earlier version exists.
+#}
+{% macro version_order_as_of(loaded_at, load_id, as_of_date) -%}
+case when {{ days_between(as_of_date, 'cast(' ~ loaded_at ~ ' as date)') }} <= 1 then 0 else 1 end,
+            case when {{ days_between(as_of_date, 'cast(' ~ loaded_at ~ ' as date)') }} <= 1 then {{ loaded_at }} end desc,
+            {{ loaded_at }},
+            {{ load_id }}
+{%- endmacro %}

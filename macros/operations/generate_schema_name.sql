@@ -1,0 +1,4 @@
+{# Schemas are named for their layer alone: outsiders read marts.fct_account_scores on every target. #}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {{ (custom_schema_name or target.schema) | trim }}
+{%- endmacro %}

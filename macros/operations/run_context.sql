@@ -1,0 +1,28 @@
+{# The cutoff of this run, UTC: rows loaded later do not exist for it. #}
+{% macro known_at() -%}
+    cast('{{ var("known_at") or run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp)
+{%- endmacro %}
+
+{# The start of this run, UTC. #}
+{% macro started_at() -%}
+    cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp)
+{%- endmacro %}
+
+{# True when this invocation trains: features of past cohorts are then built beside, or instead of, tonight's. #}
+{% macro is_training_run() -%}
+    {{ return('model.nightbook.candidates' in selected_resources) }}
+{%- endmacro %}
+
+{# True unless this invocation only trains. #}
+{% macro is_scoring_run() -%}
+    {{ return('model.nightbook.tonight_account_scores' in selected_resources or not nightbook.is_training_run()) }}
+{%- endmacro %}
+
+{# What a run is called in the audit trail. #}
+{% macro cadence() -%}
+    {%- if is_training_run() and is_scoring_run() -%} full
+    {%- elif is_training_run() -%} weekly
+    {%- elif 'model.nightbook.tonight_account_scores' in selected_resources -%} nightly
+    {%- else -%} other
+    {%- endif -%}
+{%- endmacro %}

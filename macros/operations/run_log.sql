@@ -1,0 +1,2 @@
+{% macro ensure_run_log() %}{% endmacro %}
+{% macro record_run(results) %}{% endmacro %}

@@ -1,0 +1,41 @@
+-- One row per account and as-of date whose customer has a bureau file: what the file says.
+with
+
+book as (
+
+    select * from {{ ref('int_account_book') }}
+
+),
+
+bureau_files as (
+
+    select * from {{ ref('int_bureau_files') }}
+
+),
+
+-- One row per customer and as-of date.
+customer_files as (
+
+    select
+        customer_id,
+        as_of_date,
+        {{ bureau_features() }}
+    from bureau_files
+    group by customer_id, as_of_date
+
+),
+
+account_files as (
+
+    select
+        book.account_id,
+        customer_files.* exclude (customer_id)
+    from book
+    inner join customer_files
+        on
+            book.customer_id = customer_files.customer_id
+            and book.as_of_date = customer_files.as_of_date
+
+)
+
+select * from account_files

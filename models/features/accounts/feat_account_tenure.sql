@@ -1,0 +1,52 @@
+-- One row per account and as-of date: how old the account is, what product it is and on which terms.
+with
+
+book as (
+
+    select * from {{ ref('int_account_book') }}
+
+),
+
+account_months as (
+
+    select * from {{ ref('int_account_months') }}
+
+),
+
+observed as (
+
+    select
+        account_id,
+        as_of_date,
+        {{ window_stat('balance', 'seen', 24) }} as months_observed_24m
+    from account_months
+    group by account_id, as_of_date
+
+),
+
+tenure as (
+
+    select
+        book.account_id,
+        book.as_of_date,
+        cast({{ months_between('book.opened_on', 'book.as_of_date') }} as integer) as months_on_book,
+        {{ flag("book.product = 'credit_line'") }} as is_credit_line,
+        cast(book.apr as double) as apr,
+        cast(book.term_months as integer) as term_months,
+        cast(book.term_months - {{ months_between('book.opened_on', 'book.as_of_date') }} as integer) as remaining_term_months,
+        cast(
+            {{ ratio(months_between('book.opened_on', 'book.as_of_date'), 'book.term_months') }} as double
+        ) as share_of_term_elapsed,
+        cast(book.original_limit as double) as original_limit,
+        cast(book.scheduled_payment as double) as scheduled_payment,
+        cast({{ ratio('book.scheduled_payment', 'book.balance') }} as double) as scheduled_to_balance,
+        observed.months_observed_24m
+    from book
+    left join observed
+        on
+            book.account_id = observed.account_id
+            and book.as_of_date = observed.as_of_date
+
+)
+
+select * from tenure

@@ -1,0 +1,42 @@
+-- One row per application and as-of date whose applicant has a bureau file: what the file says.
+with
+
+cases as (
+
+    select * from {{ ref('int_application_cases') }}
+
+),
+
+bureau_files as (
+
+    select * from {{ ref('int_bureau_files') }}
+
+),
+
+-- One row per customer and as-of date.
+customer_files as (
+
+    select
+        customer_id,
+        as_of_date,
+        {{ bureau_features() }}
+    from bureau_files
+    group by customer_id, as_of_date
+
+),
+
+application_files as (
+
+    select
+        cases.application_id,
+        customer_files.* exclude (customer_id),
+        cast({{ ratio('cases.requested_amount', 'customer_files.bureau_score') }} as double) as requested_to_bureau_score
+    from cases
+    inner join customer_files
+        on
+            cases.customer_id = customer_files.customer_id
+            and cases.as_of_date = customer_files.as_of_date
+
+)
+
+select * from application_files

@@ -1,0 +1,44 @@
+-- One row per customer, as-of date and bureau enquiry of the 24 months before it; recency 1 is the latest.
+{{ config(materialized='table') }}
+
+with
+
+customer_dates as (
+
+    select * from {{ ref('int_customer_dates') }}
+
+),
+
+bureau_pulls as (
+
+    select * from {{ ref('stg_bureau_pulls') }}
+
+),
+
+files as (
+
+    select
+        customer_dates.customer_id,
+        customer_dates.as_of_date,
+        bureau_pulls.pull_id,
+        {{ days_between('bureau_pulls.pulled_on', 'customer_dates.as_of_date') }} as days_ago,
+        bureau_pulls.bureau_score,
+        bureau_pulls.inquiries_6m,
+        bureau_pulls.open_tradelines,
+        bureau_pulls.total_utilization,
+        bureau_pulls.worst_delinquency_24m,
+        bureau_pulls.derogatory_count,
+        row_number() over (
+            partition by customer_dates.customer_id, customer_dates.as_of_date
+            order by bureau_pulls.pulled_on desc, bureau_pulls.pull_id desc
+        ) as recency
+    from bureau_pulls
+    inner join customer_dates
+        on
+            bureau_pulls.customer_id = customer_dates.customer_id
+            and bureau_pulls.pulled_on <= customer_dates.as_of_date
+    where {{ months_between('bureau_pulls.pulled_on', 'customer_dates.as_of_date') }} < 24
+
+)
+
+select * from files

@@ -1,0 +1,72 @@
+-- One row per month-end whose outcome window has closed: the cohorts that training may use, latest first.
+{{ config(materialized='table') }}
+
+with
+
+run as (
+
+    select * from {{ ref('int_run') }}
+
+),
+
+policy as (
+
+    select * from {{ ref('int_policy') }}
+
+),
+
+snapshots as (
+
+    select * from {{ ref('stg_snapshots') }}
+
+),
+
+history as (
+
+    select min(snapshot_date) as first_snapshot_date from snapshots
+
+),
+
+-- One row per calendar month: a month with several snapshots counts once, by its last.
+month_ends as (
+
+    select max(snapshot_date) as as_of_date
+    from snapshots
+    inner join run on snapshots.snapshot_date <= run.as_of_date
+    group by date_trunc('month', snapshot_date)
+
+),
+
+matured as (
+
+    select
+        month_ends.as_of_date,
+        {{ add_months('month_ends.as_of_date', 'policy.outcome_months') }} as outcome_through,
+        row_number() over (order by month_ends.as_of_date desc) as recency,
+        count(*) over () as cohorts
+    from month_ends
+    cross join run
+    cross join policy
+    cross join history
+    where
+        {{ add_months('month_ends.as_of_date', 'policy.outcome_months') }}
+        <= coalesce(policy.observed_through, run.as_of_date)
+        and month_ends.as_of_date >= {{ add_months('history.first_snapshot_date', 'policy.min_history_months') }}
+        and (policy.observed_from is null or {{ days_between('month_ends.as_of_date', 'policy.observed_from') }} <= 1)
+
+),
+
+selected as (
+
+    select
+        matured.as_of_date,
+        matured.outcome_through,
+        matured.recency,
+        least(matured.cohorts, policy.training_cohorts) as cohorts
+    from matured
+    cross join policy
+    where matured.recency <= policy.training_cohorts
+
+)
+
+select * from selected

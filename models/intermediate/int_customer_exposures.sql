@@ -1,0 +1,133 @@
+-- One row per customer and as-of date: everything the customer owes this lender on that date, over all open accounts.
+{{ config(materialized='table') }}
+
+with
+
+customer_dates as (
+
+    select * from {{ ref('int_customer_dates') }}
+
+),
+
+-- One row per account: its owner does not change over versions.
+owners as (
+
+    select
+        account_id,
+        min(customer_id) as customer_id,
+        min(opened_on) as opened_on
+    from {{ ref('stg_account_versions') }}
+    group by account_id
+
+),
+
+servicing as (
+
+    select * from {{ ref('stg_loan_servicing') }}
+
+),
+
+customer_versions as (
+
+    select * from {{ ref('stg_customer_versions') }}
+
+),
+
+-- One row per account and as-of date: its last state within forty days, so that a date between month-ends sees the
+-- month-end before it.
+account_states as (
+
+    select
+        owners.customer_id,
+        customer_dates.as_of_date,
+        owners.account_id,
+        owners.opened_on,
+        servicing.balance,
+        servicing.credit_limit,
+        servicing.scheduled_payment,
+        servicing.days_past_due,
+        servicing.account_status
+    from customer_dates
+    inner join owners on customer_dates.customer_id = owners.customer_id
+    inner join servicing
+        on
+            owners.account_id = servicing.account_id
+            and servicing.snapshot_date <= customer_dates.as_of_date
+    where
+        {{ days_between('servicing.snapshot_date', 'customer_dates.as_of_date') }} <= 40
+        -- The account that an application opened on its own day would tell of the approval.
+        and (owners.opened_on is null or owners.opened_on < customer_dates.as_of_date)
+    qualify
+        row_number() over (
+            partition by owners.account_id, customer_dates.as_of_date order by servicing.snapshot_date desc
+        ) = 1
+
+),
+
+exposures as (
+
+    select
+        customer_id,
+        as_of_date,
+        count(*) as open_accounts,
+        sum(balance) as balance,
+        sum(credit_limit) as credit_limit,
+        sum(scheduled_payment) as scheduled_payment,
+        max(days_past_due) as worst_days_past_due,
+        sum({{ flag('days_past_due > 0') }}) as late_accounts,
+        max(balance) as largest_balance,
+        min(opened_on) as first_opened_on,
+        max(opened_on) as last_opened_on
+    from account_states
+    where coalesce(account_status, 'current') not in ('charged_off', 'closed')
+    group by customer_id, as_of_date
+
+),
+
+-- One row per customer and as-of date: income as it was known then.
+incomes as (
+
+    select
+        customer_dates.customer_id,
+        customer_dates.as_of_date,
+        customer_versions.annual_income,
+        customer_versions.employment_status
+    from customer_dates
+    inner join customer_versions on customer_dates.customer_id = customer_versions.customer_id
+    qualify
+        row_number() over (
+            partition by customer_dates.customer_id, customer_dates.as_of_date
+            order by {{ version_order_as_of('customer_versions._loaded_at', 'customer_versions._load_id', 'customer_dates.as_of_date') }}
+        ) = 1
+
+),
+
+joined as (
+
+    select
+        customer_dates.customer_id,
+        customer_dates.as_of_date,
+        coalesce(exposures.open_accounts, 0) as open_accounts,
+        exposures.balance,
+        exposures.credit_limit,
+        exposures.scheduled_payment,
+        exposures.worst_days_past_due,
+        coalesce(exposures.late_accounts, 0) as late_accounts,
+        exposures.largest_balance,
+        exposures.first_opened_on,
+        exposures.last_opened_on,
+        incomes.annual_income,
+        incomes.employment_status
+    from customer_dates
+    left join exposures
+        on
+            customer_dates.customer_id = exposures.customer_id
+            and customer_dates.as_of_date = exposures.as_of_date
+    left join incomes
+        on
+            customer_dates.customer_id = incomes.customer_id
+            and customer_dates.as_of_date = incomes.as_of_date
+
+)
+
+select * from joined

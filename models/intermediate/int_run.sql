@@ -1,0 +1,34 @@
+-- One row: what this run is. Every model that needs the as-of date takes it from here.
+{{ config(materialized='table') }}
+
+with
+
+snapshots as (
+
+    select * from {{ ref('stg_snapshots') }}
+
+),
+
+latest as (
+
+    select max(snapshot_date) as snapshot_date from snapshots
+
+),
+
+run as (
+
+    select
+        '{{ invocation_id }}' as run_id,
+        '{{ cadence() }}' as cadence,
+        {% if var('as_of') -%}
+        cast('{{ var("as_of") }}' as date) as as_of_date,
+        {%- else -%}
+        latest.snapshot_date as as_of_date,
+        {%- endif %}
+        {{ known_at() }} as known_at,
+        {{ started_at() }} as started_at
+    from latest
+
+)
+
+select * from run

@@ -1,0 +1,14 @@
+-- One row per account version known to this run: the terms as they stood from a load on.
+{{ known_versions(
+    source('raw', 'accounts'),
+    columns=[
+        'account_id',
+        'customer_id',
+        'product',
+        'opened_on',
+        'credit_limit',
+        'apr',
+        'term_months',
+        'closed_on',
+    ]
+) }}

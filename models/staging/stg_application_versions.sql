@@ -1,0 +1,19 @@
+-- One row per application version known to this run. The free text stops here.
+{{ known_versions(
+    source('raw', 'applications'),
+    columns=[
+        'application_id',
+        'customer_id',
+        'applied_on',
+        'product',
+        'requested_amount',
+        'requested_term_months',
+        'stated_income',
+        'purpose',
+        'channel',
+        'home_ownership',
+        'employment_years',
+        'decision',
+        'account_id',
+    ]
+) }}

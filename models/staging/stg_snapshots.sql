@@ -1,0 +1,10 @@
+-- One row per snapshot date: how many rows this run may see of it. Counted before corrections are folded in, because
+-- it decides which dates exist and must stay cheap on a large book.
+select
+    snapshot_date,
+    count(*) as row_count,
+    min(_loaded_at) as first_loaded_at,
+    max(_loaded_at) as last_loaded_at
+from {{ source('raw', 'loan_servicing') }}
+where _loaded_at <= {{ known_at() }}
+group by snapshot_date

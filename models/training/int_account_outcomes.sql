@@ -1,0 +1,47 @@
+-- One row per account and matured cohort: did it default within the outcome window? Accounts already in default are
+-- left out; so is what lies after the window.
+with
+
+book as (
+
+    select * from {{ ref('int_account_book') }}
+
+),
+
+cohorts as (
+
+    select * from {{ ref('int_cohorts') }}
+
+),
+
+policy as (
+
+    select * from {{ ref('int_policy') }}
+
+),
+
+defaults as (
+
+    select * from {{ ref('int_account_defaults') }}
+
+),
+
+cases as (
+
+    select
+        book.account_id as entity_id,
+        book.customer_id,
+        book.as_of_date,
+        cohorts.recency,
+        cohorts.cohorts,
+        cast(coalesce(defaults.defaulted_on <= cohorts.outcome_through, false) as integer) as is_default
+    from book
+    inner join cohorts on book.as_of_date = cohorts.as_of_date
+    left join defaults on book.account_id = defaults.account_id
+    where not book.is_in_default
+
+),
+
+{{ split_cases('cases', 'policy.holdout_cohorts', 'policy.holdout_percent') }}
+
+select * from split_cases

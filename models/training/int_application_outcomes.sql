@@ -1,0 +1,51 @@
+-- One row per matured approved application: did the account that it opened default within the outcome window of the
+-- application? Declined applications have no outcome; the model speaks of the kind of applicant that is approved.
+with
+
+applications as (
+
+    select * from {{ ref('int_application_cases') }}
+
+),
+
+policy as (
+
+    select * from {{ ref('int_policy') }}
+
+),
+
+defaults as (
+
+    select * from {{ ref('int_account_defaults') }}
+
+),
+
+decided as (
+
+    select
+        applications.application_id as entity_id,
+        applications.customer_id,
+        applications.as_of_date,
+        dense_rank() over (order by date_trunc('month', applications.as_of_date) desc) as recency,
+        cast(coalesce(
+            defaults.defaulted_on <= {{ add_months('applications.as_of_date', 'policy.outcome_months') }}, false
+        ) as integer) as is_default
+    from applications
+    cross join policy
+    left join defaults on applications.account_id = defaults.account_id
+    where not applications.is_undecided
+
+),
+
+cases as (
+
+    select
+        *,
+        max(recency) over () as cohorts
+    from decided
+
+),
+
+{{ split_cases('cases', 'policy.application_holdout_cohorts', '100') }}
+
+select * from split_cases

@@ -1,0 +1,25 @@
+-- One row per account and matured cohort: outcome, split and every account feature as of the cohort.
+{{ config(materialized='table') }}
+
+with
+
+outcomes as (
+
+    select * from {{ ref('int_account_outcomes') }}
+
+),
+
+features as (
+
+    select * from {{ ref('feat_accounts') }}
+
+)
+
+select
+    outcomes.*,
+    features.* exclude (account_id, as_of_date)
+from outcomes
+inner join features
+    on
+        outcomes.entity_id = features.account_id
+        and outcomes.as_of_date = features.as_of_date

@@ -1,0 +1,25 @@
+-- One row per matured approved application: outcome, split and every application feature as of its day.
+{{ config(materialized='table') }}
+
+with
+
+outcomes as (
+
+    select * from {{ ref('int_application_outcomes') }}
+
+),
+
+features as (
+
+    select * from {{ ref('feat_applications') }}
+
+)
+
+select
+    outcomes.*,
+    features.* exclude (application_id, as_of_date)
+from outcomes
+inner join features
+    on
+        outcomes.entity_id = features.application_id
+        and outcomes.as_of_date = features.as_of_date

@@ -1,0 +1,1 @@
+"""What Nightbook's dbt models and runner import: landing, features' statistics, training, gate, registry, scoring."""

@@ -1,0 +1,35 @@
+"""Where a run writes: every path under NIGHTBOOK_HOME, and who is running."""
+
+import getpass
+import os
+from pathlib import Path
+
+
+def home() -> Path:
+    """The folder that holds everything a run writes; NIGHTBOOK_HOME, or .nightbook under the working directory."""
+    return Path(os.environ.get("NIGHTBOOK_HOME", ".nightbook")).absolute()
+
+
+def warehouse() -> Path:
+    """The DuckDB file."""
+    return home() / "warehouse.duckdb"
+
+
+def landing() -> Path:
+    """The folder of loads: one folder per load, one folder of Parquet files per landing table inside it."""
+    return home() / "landing"
+
+
+def registry_uri() -> str:
+    """The MLflow store: MLFLOW_TRACKING_URI where set, else a SQLite file under the home."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+def artifacts() -> Path:
+    """The folder of MLflow artifacts for the embedded store."""
+    return home() / "mlflow-artifacts"
+
+
+def actor() -> str:
+    """Who answers for what this process does: NIGHTBOOK_ACTOR, else the login name."""
+    return os.environ.get("NIGHTBOOK_ACTOR") or getpass.getuser()

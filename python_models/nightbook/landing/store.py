@@ -1,0 +1,210 @@
+"""Where loads lie: one folder per load, put in place by one rename, read through views of schema `raw`.
+
+The writer holds the warehouse's write lock from the first byte to the last view. So there is one writer at a time, and
+any temporary folder that it finds was left by a dead one.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from glob import escape
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nightbook import home
+from nightbook.errors import NightbookError
+from nightbook.landing.contract import TABLES
+
+# Beside the landing folder, not inside it: DuckDB's `*` also matches names that begin with a dot.
+INCOMING, OUTGOING = ".incoming-", ".outgoing-"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What has landed.
+
+    Attributes:
+        load_id: the load's name; its first word is the origin (synthetic, uci-taiwan, files).
+        rows: row count by landing table.
+        last_snapshot: the latest servicing snapshot of this load, None without one.
+        notes: remarks for the user, one line each.
+    """
+
+    load_id: str
+    rows: dict[str, int]
+    last_snapshot: date | None
+    notes: tuple[str, ...] = ()
+
+
+@contextmanager
+def incoming(load_id: str, alone: bool) -> Iterator[Path]:
+    """A temporary folder that becomes the load when the block ends, or vanishes when the block raises.
+
+    Tables that the block did not write land empty. A load of the same name is replaced.
+
+    Args:
+        load_id: the load's name.
+        alone: refuse a home that holds any other load.
+
+    Raises:
+        NightbookError: the warehouse is locked, schema raw holds tables of another loader, another lender's load is
+            there already, or the disk refuses a write.
+    """
+    landing = home.landing()
+    root = landing.parent
+    folder = root / f"{INCOMING}{load_id}"
+    with _one_line(), _warehouse() as warehouse:
+        landing.mkdir(parents=True, exist_ok=True)
+        _clean(root, landing)
+        _refuse_foreign_tables(warehouse)
+        if alone:
+            _refuse_other_loads(landing, load_id)
+        folder.mkdir()
+        try:
+            yield folder
+            for name, table in TABLES.items():
+                if not (folder / name).exists():
+                    write(folder, name, table.schema.empty_table())
+            _swap(folder, landing / load_id, root / f"{OUTGOING}{load_id}")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        _create_views(warehouse, landing)
+
+
+def write(folder: Path, table: str, rows: pa.Table, part: int = 0, row_group_size: int = 122_880) -> None:
+    """Write rows as one Parquet file of a load; the same rows give the same bytes.
+
+    Args:
+        folder: the load's temporary folder.
+        table: landing table.
+        rows: its columns in contract order; dictionary-encoded columns are stored as their values.
+        part: number of the file within the table.
+        row_group_size: rows per row group.
+    """
+    path = folder / table / f"part-{part:05d}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encoded = [name for name in rows.column_names if name not in ("payment_id", "full_name", "email")]
+    pq.write_table(
+        rows, path, row_group_size=row_group_size, use_dictionary=encoded, store_schema=False,
+        store_decimal_as_integer=True, write_page_index=False,
+    )  # fmt: skip
+
+
+def holds(load_id: str) -> bool:
+    """Whether the home holds this load."""
+    return (home.landing() / load_id).is_dir()
+
+
+def describe(load_id: str, notes: tuple[str, ...] = ()) -> Load:
+    """Count what a landed load holds, from the footers of its files."""
+    folder = home.landing() / load_id
+    rows = {name: sum(pq.read_metadata(part).num_rows for part in (folder / name).iterdir()) for name in TABLES}
+    with duckdb.connect() as memory:
+        (last,) = memory.execute(
+            f"select max(snapshot_date) from {_scan(folder, 'loan_servicing')}"
+        ).fetchone()  # fmt: skip
+    return Load(load_id, rows, last, notes)
+
+
+def refresh_views() -> None:
+    """Point schema raw at the landing folder.
+
+    Raises:
+        NightbookError: as for `incoming`.
+    """
+    with _one_line(), _warehouse() as warehouse:
+        _refuse_foreign_tables(warehouse)
+        _create_views(warehouse, home.landing())
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error).splitlines()[0]
+        raise NightbookError(f"cannot write under {home.home()}: {reason}; nothing was landed") from error
+
+
+@contextmanager
+def _warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
+    path = home.warehouse()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = duckdb.connect(str(path))
+    except duckdb.Error as error:
+        text = str(error)
+        if "lock" not in text:
+            raise NightbookError(f"cannot open {path}: {text.splitlines()[0]}") from error
+        holder = re.search(r"held in (.*?) \(PID (\d+)\)", text)
+        who = f"process {holder[2]} ({Path(holder[1]).name})" if holder else "another process"
+        raise NightbookError(f"{path} is in use by {who}: end it or wait for it, then land again") from error
+    with connection:
+        yield connection
+
+
+def _clean(root: Path, landing: Path) -> None:
+    for left in root.glob(f"{INCOMING}*"):
+        shutil.rmtree(left)
+    for left in root.glob(f"{OUTGOING}*"):
+        load = landing / left.name.removeprefix(OUTGOING)
+        if load.exists():
+            shutil.rmtree(left)
+        else:
+            left.rename(load)
+
+
+def _swap(folder: Path, load: Path, aside: Path) -> None:
+    if load.exists():
+        os.rename(load, aside)
+    os.rename(folder, load)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _tables(warehouse: duckdb.DuckDBPyConnection) -> list[str]:
+    found = warehouse.execute(
+        "select table_name from duckdb_tables() where schema_name = 'raw' and database_name = current_database()"
+    ).fetchall()
+    return [name for (name,) in found if name in TABLES]
+
+
+def _refuse_foreign_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
+    for name in _tables(warehouse):
+        if warehouse.execute(f"select 1 from raw.{name} limit 1").fetchone():
+            raise NightbookError(
+                f"raw.{name} in {home.warehouse()} was filled by dbt seeds or another loader: "
+                "set NIGHTBOOK_HOME to another folder and land there"
+            )
+
+
+def _refuse_other_loads(landing: Path, load_id: str) -> None:
+    others = sorted(entry.name for entry in landing.iterdir() if entry.name != load_id and entry.is_dir())
+    if others:
+        raise NightbookError(
+            f"{home.home()} already holds {others[0]}, and two lenders do not mix: "
+            f"set NIGHTBOOK_HOME to another folder to land {load_id}"
+        )
+
+
+def _scan(load: Path | str, table: str) -> str:
+    path = str(Path(load) / table / "*.parquet").replace("'", "''")
+    return f"read_parquet('{path}', hive_partitioning = false)"
+
+
+def _create_views(warehouse: duckdb.DuckDBPyConnection, landing: Path) -> None:
+    loads = Path(escape(str(landing))) / "*"
+    warehouse.execute("begin")
+    warehouse.execute("create schema if not exists raw")
+    for name in _tables(warehouse):
+        warehouse.execute(f"drop table raw.{name}")
+    for name, table in TABLES.items():
+        columns = ", ".join(table.columns)
+        warehouse.execute(f"create or replace view raw.{name} as select {columns} from {_scan(loads, name)}")
+    warehouse.execute("commit")
