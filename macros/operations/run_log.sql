@@ -1,2 +1,53 @@
-{% macro ensure_run_log() %}{% endmacro %}
-{% macro record_run(results) %}{% endmacro %}
+{# The table that every dbt build leaves a row in; hooks write it, because no model can know how its own run ended. #}
+{% macro ensure_run_log() %}
+    {%- if execute -%}
+        {%- set relation = nightbook._run_log() -%}
+        {%- if not adapter.get_relation(relation.database, relation.schema, relation.identifier) -%}
+            {%- do adapter.create_schema(relation) -%}
+            {%- call statement('create_run_log', auto_begin=true) -%}
+                create table if not exists {{ relation }} (
+                    run_id varchar,
+                    cadence varchar,
+                    as_of_date date,
+                    known_at timestamp,
+                    actor varchar,
+                    started_at timestamp,
+                    ended_at timestamp,
+                    outcome varchar,
+                    first_failure varchar,
+                    accounts_scored bigint,
+                    applications_scored bigint
+                )
+            {%- endcall -%}
+            {%- do adapter.commit() -%}
+            {%- do adapter.cache_added(relation) -%}
+        {%- endif -%}
+    {%- endif -%}
+{% endmacro %}
+
+{# One row for a build that scored or trained, whatever became of it. #}
+{% macro record_run(results) %}
+    {%- if execute and cadence() in ('nightly', 'weekly', 'full') and invocation_args_dict.which == 'build' -%}
+        {%- set failed = results | selectattr('status', 'in', ['error', 'fail']) | list -%}
+        {%- set succeeded = results | selectattr('status', 'equalto', 'success') | map(attribute='node.name') | list -%}
+        insert into {{ nightbook._run_log() }}
+        select
+            '{{ invocation_id }}',
+            '{{ cadence() }}',
+            {{ '(select as_of_date from ' ~ ref('int_run') ~ ')' if 'int_run' in succeeded else 'null' }},
+            {{ known_at() }},
+            '{{ env_var("NIGHTBOOK_ACTOR", "") or env_var("USER", "") or "unknown" }}',
+            {{ started_at() }},
+            cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp),
+            '{{ "failed" if failed else "succeeded" }}',
+            {{ "'" ~ failed[0].node.name ~ "'" if failed else 'null' }},
+            {{ '(select count(*) from ' ~ ref('tonight_account_scores') ~ ')'
+                if 'fct_account_scores' in succeeded else 'null' }},
+            {{ '(select count(*) from ' ~ ref('tonight_application_scores') ~ ')'
+                if 'fct_application_scores' in succeeded else 'null' }}
+    {%- endif -%}
+{% endmacro %}
+
+{% macro _run_log() -%}
+    {{ return(api.Relation.create(database=target.database, schema='audit', identifier='run_log', type='table')) }}
+{%- endmacro %}

@@ -128,7 +128,7 @@ def train(
         training_set: the same table already checked, to save building it twice.
 
     Raises:
-        NightbookError: as `TrainingSet.from_arrow`, and if calibration fails or a feature is called 'score'.
+        NightbookError: as `TrainingSet.from_arrow`, or neither fit can be calibrated, or a feature is named score.
     """
     features = tuple(features)
     if "score" in {feature.name for feature in features}:
@@ -282,18 +282,28 @@ def _profile(values: np.ndarray) -> dict:
 
 
 def _selection(fits: Mapping[str, boosting.Fit], rows: TrainingSet) -> dict[str, dict]:
-    """AUC and calibrated log loss of each fit on the calibration rows, and the calibration itself."""
+    """AUC and calibrated log loss of each fit on the calibration rows, and the calibration itself.
+
+    A fit that cannot be calibrated drops out, and its figures with it; the error is raised if none is left.
+    """
     matrix, label = rows.matrix[rows.calibration], rows.label[rows.calibration]
-    selection = {}
+    selection: dict[str, dict] = {}
+    errors = []
     for name, fit in fits.items():
         margin = boosting.predict_margin(fit.booster, matrix)
-        calibrated = calibration.fit(margin, label)
+        try:
+            calibrated = calibration.fit(margin, label)
+        except NightbookError as error:
+            errors.append(error)
+            continue
         pd = 1 / (1 + np.exp(-(calibrated.slope * margin + calibrated.intercept)))
         selection[name] = {
             "auc": metrics.auc(label, margin),
             "log_loss": metrics.log_loss(label, pd),
             "calibration": calibrated,
         }
+    if not selection:
+        raise errors[0]
     return selection
 
 

@@ -35,8 +35,8 @@ NINETY_DPD, CHARGE_OFF, BANKRUPTCY, REPORTED = range(4)
 
 STRESS_MEMORY = 0.90
 # By missed installments: the log-odds of missing one more, and how far risk and stress move them.
-ROLL_LEVEL = np.array([-4.75, -1.15, -0.35, 0.45, 0.9, 1.2, 1.2])
-ROLL_SLOPE = np.array([0.95, 0.45, 0.3, 0.25, 0.2, 0.2, 0.2])
+ROLL_LEVEL = np.array([-4.65, -1.05, -0.35, 0.45, 0.9, 1.2, 1.2])
+ROLL_SLOPE = np.array([1.0, 0.45, 0.3, 0.25, 0.2, 0.2, 0.2])
 CHARGE_OFF_BUCKET = 6
 RECENT_DAYS = 91
 
@@ -84,11 +84,10 @@ class Block:
 
 
 def _with_load_id(name: str, rows: list[pa.Array] | list[list[pa.Array]], load_id: str) -> pa.Table:
-    names = TABLES[name].schema.names
+    """A table of its columns, or of one list of columns per month."""
     chunks = rows if isinstance(rows[0], list) else [rows]
-    return pa.concat_tables(
-        pa.table([*chunk, constant(load_id, len(chunk[0]))], names=names) for chunk in chunks if len(chunk[0])
-    ) if any(len(chunk[0]) for chunk in chunks) else TABLES[name].schema.empty_table()  # fmt: skip
+    names = TABLES[name].schema.names
+    return pa.concat_tables(pa.table([*chunk, constant(load_id, len(chunk[0]))], names=names) for chunk in chunks)
 
 
 def _logistic(x: np.ndarray) -> np.ndarray:
@@ -191,13 +190,16 @@ def _simulate(book: _Book, rng: np.random.Generator) -> _Run:
     economy = 0.3 * np.sin(2 * np.pi * absolute / 54)
 
     run = _Run(
-        [], [],
+        [],
+        [],
         stress=np.empty((months, book.owners), dtype=np.float32),
         missed=np.zeros((months, book.owners), dtype=np.int8),
-        closed_on=np.full(n, -1), defaulted_on=np.full(n, -1), reason=np.full(n, -1),
-    )  # fmt: skip
+        closed_on=np.full(n, -1),
+        defaulted_on=np.full(n, -1),
+        reason=np.full(n, -1),
+    )
     stress = book.stress[: book.owners].copy()
-    risk = 0.8 * book.risk[book.owner]
+    risk = 0.95 * book.risk[book.owner]
     habit = rng.standard_normal(n)  # how far a customer leans on a limit, whatever the risk
     pays_in_full = rng.random(n) < _logistic(-0.8 - 0.9 * book.risk[book.owner])
     method_of = rng.choice(4, n, p=(0.62, 0.22, 0.11, 0.05))
@@ -285,19 +287,31 @@ def _simulate(book: _Book, rng: np.random.Generator) -> _Run:
         bounces = due & (fate % 0.01 * 100 < np.where(rolls, 0.25, _logistic(-4.5 + 0.7 * strain)))
         run.payments.append(
             _ledger(
-                book, rng, month, start, i, method_of[i],
+                book,
+                rng,
+                month,
+                start,
+                i,
+                method_of[i],
                 amount=np.column_stack([paid - second, second, np.where(bounces, scheduled, 0)]),
                 day=np.column_stack([paid_day, np.minimum(paid_day + 6, length), np.minimum(day + 1, length)]),
             )
-        )  # fmt: skip
+        )
         run.servicing.append(_servicing(book, rng, end, i, left, scheduled, paid, dpd, status))
     return run
 
 
 def _servicing(
-    book: _Book, rng: np.random.Generator, end: int, account: np.ndarray, balance: np.ndarray, scheduled: np.ndarray,
-    paid: np.ndarray, dpd: np.ndarray, status: np.ndarray,
-) -> list[pa.Array]:  # fmt: skip
+    book: _Book,
+    rng: np.random.Generator,
+    end: int,
+    account: np.ndarray,
+    balance: np.ndarray,
+    scheduled: np.ndarray,
+    paid: np.ndarray,
+    dpd: np.ndarray,
+    status: np.ndarray,
+) -> list[pa.Array]:
     """The month's rows. One in two hundred lands wrong, too kind to the account, and is put right weeks later."""
     n = len(account)
     corrected = (rng.random(n) < 0.005) & (scheduled > 0) & (status < CHARGED_OFF)
@@ -324,9 +338,15 @@ def _servicing(
 
 
 def _ledger(
-    book: _Book, rng: np.random.Generator, month: int, start: int, account: np.ndarray, method: np.ndarray,
-    amount: np.ndarray, day: np.ndarray,
-) -> list[pa.Array]:  # fmt: skip
+    book: _Book,
+    rng: np.random.Generator,
+    month: int,
+    start: int,
+    account: np.ndarray,
+    method: np.ndarray,
+    amount: np.ndarray,
+    day: np.ndarray,
+) -> list[pa.Array]:
     """The month's payments; columns of amount and day: the main payment, a second one, a returned one."""
     row, slot = np.nonzero(amount)
     amount, day, account, method = amount[row, slot], day[row, slot], account[row], method[row]
@@ -392,9 +412,7 @@ def _ask(book: _Book, run: _Run, rng: np.random.Generator) -> _Asked:
     person = np.concatenate([book.owner, book.declined_person, book.undecided_person])
     first = int(_month_start(0, book.block.months))
     refused_on = rng.integers(first, LAST_DAY - 6, declined)
-    applied_on = np.concatenate(
-        [book.opened_on - rng.integers(1, 11, n), refused_on, np.full(undecided, LAST_DAY)]
-    )  # fmt: skip
+    applied_on = np.concatenate([book.opened_on - rng.integers(1, 11, n), refused_on, np.full(undecided, LAST_DAY)])
     decided_on = np.concatenate([book.opened_on, refused_on + rng.integers(2, 7, declined), np.full(undecided, -1)])
     kind = np.repeat((APPROVED, DECLINED, UNDECIDED), (n, declined, undecided))
     return _Asked(person, applied_on, decided_on, kind, _stress(book, run, person, applied_on))

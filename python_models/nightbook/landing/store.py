@@ -92,9 +92,14 @@ def write(folder: Path, table: str, rows: pa.Table, part: int = 0, row_group_siz
     path.parent.mkdir(parents=True, exist_ok=True)
     encoded = [name for name in rows.column_names if name not in ("payment_id", "full_name", "email")]
     pq.write_table(
-        rows, path, row_group_size=row_group_size, use_dictionary=encoded, store_schema=False,
-        store_decimal_as_integer=True, write_page_index=False,
-    )  # fmt: skip
+        rows,
+        path,
+        row_group_size=row_group_size,
+        use_dictionary=encoded,
+        store_schema=False,
+        store_decimal_as_integer=True,
+        write_page_index=False,
+    )
 
 
 def holds(load_id: str) -> bool:
@@ -107,9 +112,7 @@ def describe(load_id: str, notes: tuple[str, ...] = ()) -> Load:
     folder = home.landing() / load_id
     rows = {name: sum(pq.read_metadata(part).num_rows for part in (folder / name).iterdir()) for name in TABLES}
     with duckdb.connect() as memory:
-        (last,) = memory.execute(
-            f"select max(snapshot_date) from {_scan(folder, 'loan_servicing')}"
-        ).fetchone()  # fmt: skip
+        (last,) = memory.execute(f"select max(snapshot_date) from {_scan(folder, 'loan_servicing')}").fetchone()
     return Load(load_id, rows, last, notes)
 
 

@@ -1,0 +1,13 @@
+{# PD as points: the policy's offset at its reference odds, the policy's points more for each doubling of good to bad. #}
+{% macro scaled_score(pd) -%}
+    cast(round(
+        policy.score_offset
+        + policy.score_points_to_double / ln(2)
+        * (ln((1 - {{ _inner_pd(pd) }}) / {{ _inner_pd(pd) }}) - ln(policy.score_odds))
+    ) as integer)
+{%- endmacro %}
+
+{# A PD of exactly 0 or 1 has no odds. #}
+{% macro _inner_pd(pd) -%}
+    least(greatest({{ pd }}, 0.000001), 0.999999)
+{%- endmacro %}

@@ -1,0 +1,14 @@
+{#
+    Incremental strategy of every history: tonight's partition is replaced whole, in one transaction. Keys that vanished
+    from the input since the last try vanish from the partition too, and a night without a row leaves an empty one.
+    The partition is the as-of date of int_run, which the model must refer to.
+#}
+{% macro get_incremental_replace_partition_sql(arguments) %}
+    {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
+    delete from {{ arguments['target_relation'] }}
+    where as_of_date in (select as_of_date from {{ ref('int_run') }});
+
+    insert into {{ arguments['target_relation'] }} ({{ columns }})
+    select {{ columns }}
+    from {{ arguments['temp_relation'] }};
+{% endmacro %}

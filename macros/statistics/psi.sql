@@ -1,0 +1,20 @@
+{#
+    Population stability index: sum over bins of (actual - reference) * ln(actual / reference), on shares.
+
+    An empty bin counts as a share of `floor`, on either side, so that one vanished bin is loud and not infinite. An
+    aggregate over one row per bin. Source: Siddiqi, Intelligent Credit Scoring (2017).
+#}
+{% macro psi(reference, actual, floor=0.0001) -%}
+    sum({{ psi_term(reference, actual, floor) }})
+{%- endmacro %}
+
+{# The part of one bin in the index. #}
+{% macro psi_term(reference, actual, floor=0.0001) -%}
+    (greatest({{ actual }}, {{ floor }}) - greatest({{ reference }}, {{ floor }}))
+    * ln(greatest({{ actual }}, {{ floor }}) / greatest({{ reference }}, {{ floor }}))
+{%- endmacro %}
+
+{# How a PSI reads: the customary bands, stable below 0.1, shifted from 0.25. #}
+{% macro psi_status(psi, warn=0.1, alert=0.25) -%}
+    case when {{ psi }} >= {{ alert }} then 'alert' when {{ psi }} >= {{ warn }} then 'warn' else 'ok' end
+{%- endmacro %}

@@ -1,0 +1,52 @@
+-- One row per account and as-of date: the score of record.
+with
+
+scores as (
+
+    select * from {{ ref('tonight_account_scores') }}
+
+),
+
+run as (
+
+    select * from {{ ref('int_run') }}
+
+),
+
+policy as (
+
+    select * from {{ ref('int_policy') }}
+
+),
+
+bands as (
+
+    select * from {{ ref('score_bands') }}
+
+),
+
+-- The score distribution is checked for drift before it is published.
+drift as (
+
+    select count(*) as bands from {{ ref('fct_score_drift') }}
+
+)
+
+select
+    scores.account_id,
+    scores.as_of_date,
+    scores.pd,
+    scores.margin,
+    {{ scaled_score('scores.pd') }} as score,
+    bands.risk_grade,
+    scores.model_name,
+    scores.model_version,
+    scores.model_digest,
+    scores.feature_digest,
+    run.run_id,
+    run.started_at as scored_at
+from scores
+inner join run on scores.as_of_date = run.as_of_date
+cross join policy
+cross join drift
+left join bands on scores.pd >= bands.pd_from and scores.pd < bands.pd_to

@@ -1,0 +1,60 @@
+-- One row per model, score band and as-of date: tonight's share of the band against the champion's training scores.
+with
+
+profiles as (
+
+    select * from {{ ref('champion_profiles') }}
+
+),
+
+run as (
+
+    select * from {{ ref('int_run') }}
+
+),
+
+tonight as (
+
+    select
+        model_name,
+        'score' as feature,
+        pd as value
+    from {{ ref('tonight_account_scores') }}
+
+    union all
+
+    select
+        model_name,
+        'score' as feature,
+        pd as value
+    from {{ ref('tonight_application_scores') }}
+
+),
+
+{{ binned_shares('tonight', 'profiles') }},
+
+bands as (
+
+    select
+        *,
+        round(sum({{ psi_term('reference_share', 'actual_share') }}) over (partition by model_name), 9) as psi
+    from binned_shares
+    where bin >= 0
+
+)
+
+select
+    bands.model_name,
+    cast(bands.bin as integer) as band,
+    run.as_of_date,
+    bands.above as pd_above,
+    bands.up_to as pd_up_to,
+    round(bands.actual_share, 9) as value,
+    round(bands.reference_share, 9) as reference_share,
+    bands.psi,
+    {{ psi_status('bands.psi') }} as status,
+    'training scores of version ' || bands.model_version as reference,
+    cast(bands.model_version as integer) as model_version,
+    run.run_id
+from bands
+cross join run

@@ -1,0 +1,213 @@
+"""The weekly life of a candidate: fitted, scored on the holdout beside the champion, measured, registered if it passes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields
+
+import numpy as np
+import pyarrow as pa
+
+from nightbook import frames, gate, home, provenance, registry, training
+from nightbook.benchmark import fit_logistic
+from nightbook.boosting import FeatureSpec, predict_pd
+from nightbook.errors import NightbookError
+
+ORDER = ("entity_id", "as_of_date")
+
+CANDIDATE_SCHEMA = pa.schema(
+    [
+        ("model_name", pa.string()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("mlflow_run_id", pa.string()),
+        ("algorithm", pa.string()),
+        ("model_digest", pa.string()),
+        ("data_digest", pa.string()),
+        ("maker", pa.string()),
+        ("git_commit", pa.string()),
+        ("train_rows", pa.int64()),
+        ("train_defaults", pa.int64()),
+        ("validation_rows", pa.int64()),
+        ("holdout_rows", pa.int64()),
+    ]
+)
+
+HOLDOUT_SCHEMA = pa.schema(
+    [
+        ("model_name", pa.string()),
+        ("entity_id", pa.string()),
+        ("as_of_date", pa.date32()),
+        ("split", pa.string()),
+        ("is_default", pa.int32()),
+        ("candidate_pd", pa.float64()),
+        ("champion_pd", pa.float64()),
+        ("benchmark_pd", pa.float64()),
+    ]
+)
+
+MEASUREMENT_SCHEMA = pa.schema(
+    [("model_name", pa.string()), ("mlflow_run_id", pa.string()), ("metric", pa.string())]
+    + [(field.name, pa.float64()) for field in fields(gate.Measurement) if field.name != "metric"]
+)
+
+REGISTRATION_SCHEMA = pa.schema(
+    [("model_name", pa.string()), ("mlflow_run_id", pa.string()), ("model_version", pa.int32())]
+)
+
+
+def fit(training_sets: Mapping[str, object], catalog: list[dict], run_id: str) -> list[dict]:
+    """Fit and log one candidate per model; a model without matured cases, or with unusable ones, says why instead.
+
+    Args:
+        training_sets: model name -> engine's frame of its training set.
+        catalog: rows of the feature catalog.
+        run_id: the dbt invocation.
+
+    Returns:
+        Rows of `CANDIDATE_SCHEMA`; status is fitted, no_cases or refused.
+
+    Raises:
+        NightbookError: no model has a single matured case.
+    """
+    found = [_fit_one(name, relation, _specs(catalog, name), run_id) for name, relation in training_sets.items()]
+    if all(row["status"] == "no_cases" for row in found):
+        raise NightbookError(
+            "no cohort has matured: training needs snapshots and defaults that reach outcome_months (policy seed) past "
+            "a month-end with history before it; land more months, or shorten the horizon"
+        )
+    return found
+
+
+def _fit_one(model_name: str, relation, features: list[FeatureSpec], run_id: str) -> dict:
+    table = frames.table(relation, ORDER)
+    row = {"model_name": model_name, "maker": home.actor(), "git_commit": provenance.git_commit()}
+    if not table.num_rows:
+        return row | {"status": "no_cases", "reason": "no matured case to learn from"}
+    try:
+        candidate = training.train(table, features, model_name=model_name, threads=provenance.threads())
+    except NightbookError as error:
+        return row | {"status": "refused", "reason": str(error)}
+    mlflow_run_id = registry.log_candidate(
+        model_name,
+        candidate.booster_bytes,
+        training.metadata(candidate),
+        tags={"maker": row["maker"], "run_id": run_id, "git_commit": row["git_commit"]}
+        | {f"version.{name}": version for name, version in provenance.library_versions().items()},
+        metrics={name: float(value) for name, value in candidate.metrics.items()},
+    )
+    return row | {
+        "status": "fitted",
+        "reason": f"{candidate.algorithm} was the better one on validation",
+        "mlflow_run_id": mlflow_run_id,
+        "algorithm": candidate.algorithm,
+        "model_digest": candidate.digest,
+        "data_digest": candidate.data_digest,
+    } | {name: candidate.metrics[name] for name in CANDIDATE_SCHEMA.names if name in candidate.metrics}
+
+
+def score_holdout(training_sets: Mapping[str, object], candidates: list[dict]) -> Iterator[pa.RecordBatch]:
+    """Candidate, champion and logistic benchmark on the same rows of train and holdout.
+
+    The benchmark is fitted here and thrown away: it is a yardstick, never a model that could be deployed.
+
+    Yields:
+        Batches of `HOLDOUT_SCHEMA`; champion_pd is null where there is no champion.
+    """
+    for row in _fitted(candidates):
+        name = row["model_name"]
+        candidate = registry.candidate(name, row["mlflow_run_id"])
+        champion = registry.champion(name) if registry.champion_version(name) else None
+        table = frames.table(training_sets[name], ORDER)
+        _require(table, champion)
+        inputs = frames.matrix(table, candidate.features)
+        split = np.array(table["split"].to_pylist(), dtype=object)
+        label = table["is_default"].to_numpy()
+        benchmark = fit_logistic(inputs[split == "train"], label[split == "train"], candidate.features)
+        seen = split != "validation"
+        kept = table.select(["entity_id", "as_of_date", "split", "is_default"]).filter(pa.array(seen))
+        result = pa.table(
+            {
+                "model_name": pa.repeat(pa.scalar(name), kept.num_rows),
+                **{column: kept[column] for column in kept.column_names},
+                "candidate_pd": _pd(candidate, inputs[seen]),
+                "champion_pd": _pd(champion, frames.matrix(table, champion.features)[seen])
+                if champion
+                else pa.nulls(kept.num_rows, pa.float64()),
+                "benchmark_pd": pa.array(np.asarray(benchmark.pd(inputs[seen]), dtype=np.float64)),
+            }
+        ).cast(HOLDOUT_SCHEMA)
+        yield from result.to_batches()
+
+
+def measure(training_sets: Mapping[str, object], candidates: list[dict], holdout_scores) -> list[dict]:
+    """Every statistic that a gate rule may refer to, per fitted candidate; rows of `MEASUREMENT_SCHEMA`."""
+    scores = frames.table(holdout_scores, ("model_name", "split", *ORDER))
+    found = []
+    for row in _fitted(candidates):
+        name = row["model_name"]
+        candidate = registry.candidate(name, row["mlflow_run_id"])
+        mine = scores.filter(pa.compute.equal(scores["model_name"], name))
+        split = {part: mine.filter(pa.compute.equal(mine["split"], part)) for part in ("holdout", "train")}
+        champion_pd = split["holdout"]["champion_pd"]
+        measurements = gate.measure(
+            split["holdout"]["is_default"].to_numpy(),
+            split["holdout"]["candidate_pd"].to_numpy(),
+            None if champion_pd.null_count else champion_pd.to_numpy(),
+            split["holdout"]["benchmark_pd"].to_numpy(),
+            split["train"]["is_default"].to_numpy(),
+            split["train"]["candidate_pd"].to_numpy(),
+            training.load_booster(candidate.booster_bytes, candidate.digest),
+            candidate.features,
+            candidate.metadata["monotone"],
+            frames.matrix(frames.table(training_sets[name], ORDER), candidate.features),
+        )
+        found += [
+            {"model_name": name, "mlflow_run_id": row["mlflow_run_id"], **asdict(measurement)}
+            for measurement in measurements
+        ]
+    return found
+
+
+def register(verdicts: list[dict], run_id: str) -> list[dict]:
+    """Register each candidate none of whose blocking rules failed; rows of `REGISTRATION_SCHEMA`.
+
+    Args:
+        verdicts: one row per model: model_name, mlflow_run_id, maker, is_passed.
+    """
+    return [
+        {
+            "model_name": row["model_name"],
+            "mlflow_run_id": row["mlflow_run_id"],
+            "model_version": registry.register(
+                row["model_name"], row["mlflow_run_id"], maker=row["maker"], run_id=run_id
+            ),
+        }
+        for row in verdicts
+        if row["is_passed"]
+    ]
+
+
+def _specs(catalog: list[dict], model_name: str) -> list[FeatureSpec]:
+    return [
+        FeatureSpec(row["name"], row["monotone_direction"])
+        for row in catalog
+        if row["model_name"] == model_name and row["in_model"]
+    ]
+
+
+def _fitted(candidates: list[dict]) -> list[dict]:
+    return [row for row in candidates if row["status"] == "fitted"]
+
+
+def _require(table: pa.Table, champion: registry.Model | None) -> None:
+    missing = [name for name in champion.features if name not in table.column_names] if champion else []
+    if missing:
+        raise NightbookError(
+            f"{champion.model_name} version {champion.version}, the champion, reads {missing[0]}, which the features "
+            "no longer have: keep the column until a version without it is champion"
+        )
+
+
+def _pd(model: registry.Model, matrix: np.ndarray) -> pa.Array:
+    booster = training.load_booster(model.booster_bytes, model.digest)
+    booster.set_param({"nthread": provenance.threads()})
+    return pa.array(np.asarray(predict_pd(booster, matrix), dtype=np.float64))

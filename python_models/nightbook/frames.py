@@ -1,0 +1,53 @@
+"""The one place that knows an engine's frames: what `dbt.ref` gives, as Arrow, and Arrow as what dbt takes back."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+BATCH_ROWS = 65_536
+
+
+def table(relation, order_by: Sequence[str] = ()) -> pa.Table:
+    """A whole relation as Arrow, in a total order where `order_by` gives one; for small or training relations."""
+    if order_by:
+        relation = relation.order(", ".join(order_by))
+    return relation.to_arrow_table()
+
+
+def rows(relation, order_by: Sequence[str] = ()) -> list[dict]:
+    """A small relation as dictionaries."""
+    return table(relation, order_by).to_pylist()
+
+
+def batches(relation, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns of a relation, streamed; nothing holds more than one batch."""
+    quoted = ", ".join(f'"{column}"' for column in columns)
+    yield from relation.project(quoted).to_arrow_reader(BATCH_ROWS)
+
+
+def relation(schema: pa.Schema, stream: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
+    """What a dbt Python model returns: a stream that dbt writes as it is produced."""
+    return pa.RecordBatchReader.from_batches(schema, iter(stream))
+
+
+def records(schema: pa.Schema, items: Iterable[dict]) -> pa.Table:
+    """A few rows as what a dbt Python model returns; an empty list gives an empty relation with all its columns."""
+    return pa.Table.from_pylist(list(items), schema=schema)
+
+
+def matrix(batch: pa.RecordBatch | pa.Table, columns: Sequence[str]) -> np.ndarray:
+    """Columns as the float32 matrix that XGBoost reads, NaN for null, shape (rows, columns), row-major."""
+    values = np.empty((batch.num_rows, len(columns)), dtype=np.float32)
+    for number, name in enumerate(columns):
+        column = batch.column(name)
+        if not pa.types.is_floating(column.type):
+            column = pc.cast(column, pa.float64(), safe=False)
+        values[:, number] = column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+    return values
+
+
+def count(relation) -> int:
+    """Rows of a relation."""
+    return relation.aggregate("count(*) as n").fetchall()[0][0]

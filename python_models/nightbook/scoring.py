@@ -1,0 +1,212 @@
+"""Scores and their reasons, batch by batch, from a registered model."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+import pyarrow as pa
+import xgboost as xgb
+
+from nightbook import frames, provenance, registry, training
+from nightbook.registry import Model
+
+BASE_VALUE = "(base value)"
+
+CHAMPION_SCHEMA = pa.schema(
+    [
+        ("model_name", pa.string()),
+        ("model_version", pa.int32()),
+        ("model_digest", pa.string()),
+        ("mlflow_run_id", pa.string()),
+    ]
+)
+
+PROFILE_SCHEMA = pa.schema(
+    [
+        ("model_name", pa.string()),
+        ("model_version", pa.int32()),
+        ("feature", pa.string()),
+        ("bin", pa.int32()),
+        ("above", pa.float64()),
+        ("up_to", pa.float64()),
+        ("share", pa.float64()),
+    ]
+)
+
+
+def score_schema(key: str) -> pa.Schema:
+    """Columns of a scored batch: key, pd in (0, 1), margin in log odds, digest of the inputs, and which model."""
+    return pa.schema(
+        [
+            (key, pa.string()),
+            ("as_of_date", pa.date32()),
+            ("pd", pa.float64()),
+            ("margin", pa.float64()),
+            ("feature_digest", pa.string()),
+            ("model_name", pa.string()),
+            ("model_version", pa.int32()),
+            ("model_digest", pa.string()),
+        ]
+    )
+
+
+def contribution_schema(key: str) -> pa.Schema:
+    """Columns of an explained batch: one row per input and one, '(base value)', for where every score starts."""
+    return pa.schema(
+        [
+            (key, pa.string()),
+            ("as_of_date", pa.date32()),
+            ("feature", pa.string()),
+            ("value", pa.float64()),
+            ("contribution", pa.float64()),
+        ]
+    )
+
+
+def champions(populations: Mapping[str, object]) -> list[dict]:
+    """The version of each model that scores in this run, artifacts checked; rows of `CHAMPION_SCHEMA`.
+
+    Args:
+        populations: model name -> engine's frame of what it would score.
+
+    Raises:
+        NightbookError: a model with somebody to score has no champion, or its artifact fails its check.
+    """
+    found = []
+    for name, population in populations.items():
+        if registry.champion_version(name) is None and not frames.count(population):
+            continue
+        model = registry.champion(name)
+        found.append(
+            {
+                "model_name": name,
+                "model_version": model.version,
+                "model_digest": model.digest,
+                "mlflow_run_id": model.mlflow_run_id,
+            }
+        )
+    return found
+
+
+def profiles(chosen: Iterable[dict]) -> list[dict]:
+    """Training population of each champion, per feature and bin; rows of `PROFILE_SCHEMA`.
+
+    Bin -1 is the share without a value; the others are (above, up_to], open at both ends. The model's own score is
+    under the feature name 'score'.
+    """
+    found = []
+    for row in chosen:
+        model = registry.load(row["model_name"], row["model_version"])
+        for feature, profile in model.metadata["reference"].items():
+            borders = [None, *profile["edges"], None]
+            shares = [(-1, None, None, profile["null_share"])] + [
+                (number, borders[number], borders[number + 1], share) for number, share in enumerate(profile["shares"])
+            ]
+            found += [
+                {
+                    "model_name": model.model_name,
+                    "model_version": model.version,
+                    "feature": feature,
+                    "bin": number,
+                    "above": above,
+                    "up_to": up_to,
+                    "share": share,
+                }
+                for number, above, up_to, share in shares
+            ]
+    return found
+
+
+def score_by_champion(chosen: Iterable[dict], model_name: str, relation, key: str) -> Iterator[pa.RecordBatch]:
+    """Score a relation with the version that this run chose; nothing where it chose none."""
+    for row in chosen:
+        if row["model_name"] == model_name:
+            yield from score(registry.load(model_name, row["model_version"]), relation, key)
+
+
+def explain_by_champion(chosen: Iterable[dict], model_name: str, relation, key: str) -> Iterator[pa.RecordBatch]:
+    """Explain a relation with the version that this run chose; nothing where it chose none."""
+    for row in chosen:
+        if row["model_name"] == model_name:
+            yield from explain(registry.load(model_name, row["model_version"]), relation, key)
+
+
+def score(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
+    """Score a relation in a stream.
+
+    Args:
+        model: the registry's model, its digest checked.
+        relation: engine's frame with `key`, as_of_date and the model's features; null is missing.
+        key: account_id or application_id.
+
+    Yields:
+        Batches of `score_schema(key)`. pd is the model's own float32 probability, widened: the value that any MLflow
+        client reads from the same artifact. feature_digest is the SHA-256 of the float32 input vector, little-endian,
+        in the order of the model's features, first 32 hexadecimal digits.
+    """
+    booster = _booster(model)
+    schema = score_schema(key)
+    for batch in frames.batches(relation, [key, "as_of_date", *model.features]):
+        matrix = frames.matrix(batch, model.features)
+        margin = booster.inplace_predict(matrix, predict_type="margin")
+        pd = booster.inplace_predict(matrix)
+        count = batch.num_rows
+        yield pa.record_batch(
+            [
+                batch.column(key).cast(pa.string()),
+                batch.column("as_of_date"),
+                pa.array(pd.astype(np.float64)),
+                pa.array(margin.astype(np.float64)),
+                pa.array(feature_digests(matrix)),
+                pa.repeat(pa.scalar(model.model_name), count),
+                pa.repeat(pa.scalar(model.version, pa.int32()), count),
+                pa.repeat(pa.scalar(model.digest), count),
+            ],
+            schema=schema,
+        )
+
+
+def explain(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
+    """Exact tree contributions of every input to the margin (log odds); they and the base value add up to it.
+
+    Source: Lundberg, Erion and Lee, Consistent individualized feature attribution for tree ensembles (2018).
+
+    Yields:
+        Batches of `contribution_schema(key)`.
+    """
+    booster = _booster(model)
+    schema = contribution_schema(key)
+    names = [*model.features, BASE_VALUE]
+    for batch in frames.batches(relation, [key, "as_of_date", *model.features]):
+        matrix = frames.matrix(batch, model.features)
+        contributions = booster.predict(
+            xgb.DMatrix(matrix, feature_names=list(model.features), nthread=provenance.threads()), pred_contribs=True
+        )
+        values = np.column_stack([matrix.astype(np.float64), np.full(len(matrix), np.nan)])
+        repeats = np.repeat(np.arange(batch.num_rows), len(names))
+        yield pa.record_batch(
+            [
+                batch.column(key).cast(pa.string()).take(repeats),
+                batch.column("as_of_date").take(repeats),
+                pa.array(np.tile(np.array(names, dtype=object), batch.num_rows), pa.string()),
+                pa.array(values.ravel(), from_pandas=True),
+                pa.array(contributions.astype(np.float64).ravel()),
+            ],
+            schema=schema,
+        )
+
+
+def feature_digests(matrix: np.ndarray) -> list[str]:
+    """SHA-256 of each row of a float32 matrix, shape (n, f); every NaN counts as the same missing value."""
+    canonical = np.where(np.isnan(matrix), np.float32(np.nan), matrix + np.float32(0)).astype("<f4")
+    width = canonical.shape[1] * 4
+    buffer = memoryview(canonical.tobytes())
+    return [
+        hashlib.sha256(buffer[start : start + width]).hexdigest()[:32] for start in range(0, len(buffer), width)
+    ]
+
+
+def _booster(model: Model) -> xgb.Booster:
+    booster = training.load_booster(model.booster_bytes, model.digest)
+    booster.set_param({"nthread": provenance.threads()})
+    return booster

@@ -1,0 +1,12 @@
+"""Ask the registry, once a run, which version of each model scores, and check its bytes before anything is written.
+
+Python because the registry is MLflow.
+"""
+
+from nightbook import frames, scoring
+
+
+def model(dbt, session):
+    dbt.config(materialized="table")
+    populations = {"account_pd": dbt.ref("accounts_tonight"), "application_pd": dbt.ref("applications_tonight")}
+    return frames.records(scoring.CHAMPION_SCHEMA, scoring.champions(populations))

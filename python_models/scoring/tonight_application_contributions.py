@@ -1,0 +1,17 @@
+"""Attribute each application's score to its inputs, exactly.
+
+Python because tree contributions walk the ensemble.
+"""
+
+from nightbook import frames, scoring
+
+
+def model(dbt, session):
+    dbt.config(materialized="table")
+    # Not read: the drift tests on it must pass before anything is explained.
+    dbt.ref("fct_feature_psi")
+    champions = frames.rows(dbt.ref("champions"))
+    parts = scoring.explain_by_champion(
+        champions, "application_pd", dbt.ref("applications_tonight"), "application_id"
+    )
+    return frames.relation(scoring.contribution_schema("application_id"), parts)

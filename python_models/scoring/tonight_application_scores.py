@@ -1,0 +1,15 @@
+"""Score tonight's applications with the champion.
+
+Python because a boosted ensemble has no SQL form that is both exact and fast.
+"""
+
+from nightbook import frames, scoring
+
+
+def model(dbt, session):
+    dbt.config(materialized="table")
+    # Not read: the drift tests on it must pass before anything is scored.
+    dbt.ref("fct_feature_psi")
+    champions = frames.rows(dbt.ref("champions"))
+    scores = scoring.score_by_champion(champions, "application_pd", dbt.ref("applications_tonight"), "application_id")
+    return frames.relation(scoring.score_schema("application_id"), scores)

@@ -1,0 +1,17 @@
+"""Fit a candidate for every scoring model and log it to MLflow.
+
+Python because a boosted ensemble has no SQL form that is both exact and fast.
+"""
+
+from nightbook import candidates, frames
+
+
+def model(dbt, session):
+    dbt.config(materialized="table")
+    training_sets = {
+        "account_pd": dbt.ref("training_set_account_pd"),
+        "application_pd": dbt.ref("training_set_application_pd"),
+    }
+    run = frames.rows(dbt.ref("int_run"))[0]
+    found = candidates.fit(training_sets, frames.rows(dbt.ref("feature_catalog")), run["run_id"])
+    return frames.records(candidates.CANDIDATE_SCHEMA, found)

@@ -1,0 +1,16 @@
+"""Measure each candidate against the champion: discrimination, calibration, stability, monotonicity.
+
+Python because DeLong's variance, the bootstrap and a sweep of the fitted model are no work for SQL.
+"""
+
+from nightbook import candidates, frames
+
+
+def model(dbt, session):
+    dbt.config(materialized="table")
+    training_sets = {
+        "account_pd": dbt.ref("training_set_account_pd"),
+        "application_pd": dbt.ref("training_set_application_pd"),
+    }
+    found = candidates.measure(training_sets, frames.rows(dbt.ref("candidates")), dbt.ref("holdout_scores"))
+    return frames.records(candidates.MEASUREMENT_SCHEMA, found)

@@ -1,0 +1,16 @@
+"""Score train and holdout with each candidate, with the champion it challenges, and with the logistic benchmark.
+
+Python because the models and the benchmark's binning are.
+"""
+
+from nightbook import candidates, frames
+
+
+def model(dbt, session):
+    dbt.config(materialized="table")
+    training_sets = {
+        "account_pd": dbt.ref("training_set_account_pd"),
+        "application_pd": dbt.ref("training_set_application_pd"),
+    }
+    scores = candidates.score_holdout(training_sets, frames.rows(dbt.ref("candidates")))
+    return frames.relation(candidates.HOLDOUT_SCHEMA, scores)

@@ -1,0 +1,13 @@
+"""Register the candidates that passed every blocking rule of the gate; the champion stays who it is.
+
+Python because the registry is MLflow.
+"""
+
+from nightbook import candidates, frames
+
+
+def model(dbt, session):
+    dbt.config(materialized="table")
+    run = frames.rows(dbt.ref("int_run"))[0]
+    registered = candidates.register(frames.rows(dbt.ref("int_gate_outcomes")), run["run_id"])
+    return frames.records(candidates.REGISTRATION_SCHEMA, registered)

@@ -1,0 +1,37 @@
+{# Fails for each feature that the catalog lists and the relation lacks, or the other way round, or types differently. #}
+{% test matches_catalog(model, model_name, keys) %}
+with
+
+columns as (
+
+    {%- if execute %}
+    {%- for column in adapter.get_columns_in_relation(model) if column.name | lower not in keys %}
+    select
+        '{{ column.name | lower }}' as name,
+        '{{ "double" if column.is_float() or "double" in column.data_type | lower else "integer" }}' as data_type
+    {{ "union all" if not loop.last }}
+    {%- endfor %}
+    {%- else %}
+    select '' as name, '' as data_type
+    {%- endif %}
+
+),
+
+catalog as (
+
+    select
+        name,
+        data_type
+    from {{ ref('feature_catalog') }}
+    where model_name = '{{ model_name }}'
+
+)
+
+select
+    coalesce(columns.name, catalog.name) as name,
+    columns.data_type as data_type_of_column,
+    catalog.data_type as data_type_in_catalog
+from columns
+full outer join catalog on columns.name = catalog.name
+where columns.name is null or catalog.name is null or columns.data_type != catalog.data_type
+{% endtest %}

@@ -1,0 +1,6 @@
+{# Fails with one row when the relation has none. #}
+{% test not_empty(model) %}
+select row_count
+from (select count(*) as row_count from {{ model }}) as counted
+where row_count = 0
+{% endtest %}

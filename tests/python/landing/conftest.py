@@ -1,0 +1,20 @@
+import duckdb
+import pytest
+
+from nightbook import home
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("NIGHTBOOK_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def query():
+    """Run SQL on the warehouse and fetch every row; the connection is closed at once."""
+
+    def run(sql: str):
+        with duckdb.connect(str(home.warehouse()), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    return run
