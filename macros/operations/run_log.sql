@@ -25,7 +25,7 @@
     {%- endif -%}
 {% endmacro %}
 
-{# One row for a build that scored or trained, whatever became of it. #}
+{# One row for a build that scored or trained, whatever became of it. A hook cannot ref(), so it names schemas. #}
 {% macro record_run(results) %}
     {%- if execute and cadence() in ('nightly', 'weekly', 'full') and invocation_args_dict.which == 'build' -%}
         {%- set failed = results | selectattr('status', 'in', ['error', 'fail']) | list -%}
@@ -34,16 +34,16 @@
         select
             '{{ invocation_id }}',
             '{{ cadence() }}',
-            {{ '(select as_of_date from ' ~ ref('int_run') ~ ')' if 'int_run' in succeeded else 'null' }},
+            {{ '(select as_of_date from intermediate.int_run)' if 'int_run' in succeeded else 'null' }},
             {{ known_at() }},
             '{{ env_var("NIGHTBOOK_ACTOR", "") or env_var("USER", "") or "unknown" }}',
             {{ started_at() }},
             cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp),
             '{{ "failed" if failed else "succeeded" }}',
             {{ "'" ~ failed[0].node.name ~ "'" if failed else 'null' }},
-            {{ '(select count(*) from ' ~ ref('tonight_account_scores') ~ ')'
+            {{ '(select count(*) from scoring.tonight_account_scores)'
                 if 'fct_account_scores' in succeeded else 'null' }},
-            {{ '(select count(*) from ' ~ ref('tonight_application_scores') ~ ')'
+            {{ '(select count(*) from scoring.tonight_application_scores)'
                 if 'fct_application_scores' in succeeded else 'null' }}
     {%- endif -%}
 {% endmacro %}

@@ -94,14 +94,18 @@ def _fit_one(model_name: str, relation, features: list[FeatureSpec], run_id: str
         | {f"version.{name}": version for name, version in provenance.library_versions().items()},
         metrics={name: float(value) for name, value in candidate.metrics.items()},
     )
-    return row | {
-        "status": "fitted",
-        "reason": f"{candidate.algorithm} was the better one on validation",
-        "mlflow_run_id": mlflow_run_id,
-        "algorithm": candidate.algorithm,
-        "model_digest": candidate.digest,
-        "data_digest": candidate.data_digest,
-    } | {name: candidate.metrics[name] for name in CANDIDATE_SCHEMA.names if name in candidate.metrics}
+    return (
+        row
+        | {
+            "status": "fitted",
+            "reason": f"{candidate.algorithm} was the better one on validation",
+            "mlflow_run_id": mlflow_run_id,
+            "algorithm": candidate.algorithm,
+            "model_digest": candidate.digest,
+            "data_digest": candidate.data_digest,
+        }
+        | {name: candidate.metrics[name] for name in CANDIDATE_SCHEMA.names if name in candidate.metrics}
+    )
 
 
 def score_holdout(training_sets: Mapping[str, object], candidates: list[dict]) -> Iterator[pa.RecordBatch]:
@@ -151,7 +155,7 @@ def measure(training_sets: Mapping[str, object], candidates: list[dict], holdout
         measurements = gate.measure(
             split["holdout"]["is_default"].to_numpy(),
             split["holdout"]["candidate_pd"].to_numpy(),
-            None if champion_pd.null_count else champion_pd.to_numpy(),
+            None if champion_pd.null_count == len(champion_pd) else champion_pd.to_numpy(),
             split["holdout"]["benchmark_pd"].to_numpy(),
             split["train"]["is_default"].to_numpy(),
             split["train"]["candidate_pd"].to_numpy(),

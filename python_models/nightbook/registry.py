@@ -414,7 +414,7 @@ def _checked(
 def _read_model_file(mlflow_run_id: str) -> bytes:
     import mlflow
 
-    return Path(mlflow.artifacts.download_artifacts(f"{_model_uri(mlflow_run_id)}/{MODEL_FILE}")).read_bytes()
+    return (Path(mlflow.artifacts.download_artifacts(_model_uri(mlflow_run_id))) / MODEL_FILE).read_bytes()
 
 
 def _artifact(mlflow_run_id: str, path: str) -> str:
@@ -451,6 +451,7 @@ def _client():
 def _client_of(uri: str):
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
 
     for name in ("mlflow", "alembic"):

@@ -201,9 +201,7 @@ def feature_digests(matrix: np.ndarray) -> list[str]:
     canonical = np.where(np.isnan(matrix), np.float32(np.nan), matrix + np.float32(0)).astype("<f4")
     width = canonical.shape[1] * 4
     buffer = memoryview(canonical.tobytes())
-    return [
-        hashlib.sha256(buffer[start : start + width]).hexdigest()[:32] for start in range(0, len(buffer), width)
-    ]
+    return [hashlib.sha256(buffer[start : start + width]).hexdigest()[:32] for start in range(0, len(buffer), width)]
 
 
 def _booster(model: Model) -> xgb.Booster:

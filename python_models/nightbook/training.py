@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 import xgboost as xgb
 
 from nightbook import boosting, calibration, metrics
-from nightbook.benchmark import LogisticBenchmark, fit_logistic
 from nightbook.boosting import FeatureSpec
 from nightbook.errors import NightbookError
 
@@ -22,6 +21,7 @@ MIN_DEFAULTS = 20
 # Below this many defaults in a half, the noise of halving validation outweighs the bias of using it twice.
 MIN_HALF_DEFAULTS = 200
 REFERENCE_BINS = 10
+_NUMERIC = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,6 @@ class Candidate:
     metrics: dict
     data_digest: str
     reference: dict
-    benchmark: LogisticBenchmark
 
 
 def train(
@@ -175,12 +174,11 @@ def train(
         metrics=figures,
         data_digest=data_digest(table),
         reference=reference_profile(table, rows, boosting.predict_pd(folded, train_matrix)),
-        benchmark=fit_logistic(train_matrix, train_label, rows.names, seed=seed),
     )
 
 
 def metadata(candidate: Candidate) -> dict:
-    """Everything about a candidate but its trees and benchmark, as plain JSON values."""
+    """Everything about a candidate but its trees, as plain JSON values."""
     plain = {
         "model_name": candidate.model_name,
         "algorithm": candidate.algorithm,
@@ -321,9 +319,8 @@ def _check_columns(table: pa.Table, features: Sequence[FeatureSpec]) -> None:
         if names.count(name) > 1 or name in KEYS:
             raise NightbookError(f"feature {name}: listed twice, or a key of the training table")
         kind = table[name].type
-        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
-            if not pa.types.is_boolean(kind):
-                raise NightbookError(f"feature {name}: type {kind} is not numeric; cast it in the feature model")
+        if not any(is_kind(kind) for is_kind in _NUMERIC):
+            raise NightbookError(f"feature {name}: type {kind} is not numeric; cast it in the feature model")
 
 
 def _split_codes(table: pa.Table) -> np.ndarray:

@@ -44,6 +44,7 @@ class Source:
     files: tuple[Path, ...]
 
 
+@store.one_line()
 def land_files(directory: Path, now: datetime | None = None) -> store.Load:
     """Land `<table>.csv`, `<table>.parquet` or `<table>/*.parquet` for any of the landing tables.
 
@@ -58,7 +59,8 @@ def land_files(directory: Path, now: datetime | None = None) -> store.Load:
     Raises:
         NightbookError: the first thing wrong, with the file, the column and the row (the first data row is row 1).
     """
-    now = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None, microsecond=0)
+    now = now or datetime.now(UTC)
+    now = (now.astimezone(UTC) if now.tzinfo else now).replace(tzinfo=None, microsecond=0)
     found = _find(Path(directory))
     with _engine() as connection:
         sources = {name: open_source(connection, files) for name, files in found.items()}
@@ -115,8 +117,8 @@ def open_source(connection: duckdb.DuckDBPyConnection, files: tuple[Path, ...], 
     return Source(name, sql, dict(zip(lower, header, strict=True)), files)
 
 
-def first_row(connection: duckdb.DuckDBPyConnection, source: Source, condition: str) -> int:
-    """Number of the first data row that meets a condition, counted from 1 over the source's files in order."""
+def first_row(connection: duckdb.DuckDBPyConnection, source: Source, condition: str) -> int | None:
+    """Number of the first data row that meets a condition, counted from 1 over its files; None if none does."""
     query = f"select min(_row) from (select *, row_number() over () as _row from {source.sql}) where {condition}"
     with _readable(source.name):
         return connection.execute(query).fetchone()[0]
@@ -222,11 +224,13 @@ def _check(connection: duckdb.DuckDBPyConnection, name: str, source: Source, now
             raise NightbookError(f"{source.name}: column {column} is missing")
     faults = list(_faults(table, source, now))
     flags = ", ".join(f"bool_or({condition})" for condition, _, _ in faults)
+    # DuckDB checks the encoding of the columns that a query reads, so every one is read.
+    read = ", ".join(f"count({quoted(source.columns[column])})" for column in table.columns if column in source.columns)
     with _readable(source.name):
-        count, *bad = connection.execute(f"select count(*), {flags} from {source.sql}").fetchone()
+        count, *bad = connection.execute(f"select count(*), {flags}, {read} from {source.sql}").fetchone()
     if name in REQUIRED and not count:
         raise NightbookError(f"{source.name} has no rows")
-    for (condition, column, complaint), failed in zip(faults, bad, strict=True):
+    for (condition, column, complaint), failed in zip(faults, bad, strict=False):
         if failed:
             row = first_row(connection, source, condition)
             shown = _value(connection, source, column, row)
@@ -322,4 +326,5 @@ def _copy(
     )
     (folder / name).mkdir()
     target = folder / name / "part-00000.parquet"
-    connection.execute(f"copy (select {columns} from {source.sql}) to {_text(target)} (format parquet)")
+    with _readable(source.name):
+        connection.execute(f"copy (select {columns} from {source.sql}) to {_text(target)} (format parquet)")

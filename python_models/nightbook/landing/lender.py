@@ -21,7 +21,10 @@ from nightbook.landing.narratives import NARRATIVES, PURPOSES
 LAST_MONTH = np.datetime64("2026-06", "M")
 LAST_DAY = int(np.datetime64("2026-06-30").astype(int))
 
-STATES = "AL AZ CA CO FL GA IL IN MA MD MI MN MO NC NJ NV NY OH OR PA SC TN TX UT VA WA WI".split()
+STATES = (
+    "AL", "AZ", "CA", "CO", "FL", "GA", "IL", "IN", "MA", "MD", "MI", "MN", "MO",
+    "NC", "NJ", "NV", "NY", "OH", "OR", "PA", "SC", "TN", "TX", "UT", "VA", "WA", "WI",
+)  # fmt: skip
 EMPLOYMENT = ("employed", "self_employed", "unemployed", "retired", "student")
 EMPLOYED, SELF_EMPLOYED, UNEMPLOYED, RETIRED, STUDENT = range(5)
 METHODS = ("ach", "card", "check", "cash")
@@ -187,7 +190,7 @@ def _simulate(book: _Book, rng: np.random.Generator) -> _Run:
     months, n = book.block.months, book.block.accounts
     starts = _month_start(np.arange(-12, months + 1), months)
     absolute = (LAST_MONTH - np.datetime64("2000-01", "M")).astype(int) - months + 1 + np.arange(months)
-    economy = 0.3 * np.sin(2 * np.pi * absolute / 54)
+    economy = 0.15 * np.sin(2 * np.pi * absolute / 54)
 
     run = _Run(
         [],
@@ -265,7 +268,6 @@ def _simulate(book: _Book, rng: np.random.Generator) -> _Run:
         oldest_unpaid = starts[month + 12 - np.maximum(after - 1, 0)] + day - 1
         dpd = np.where(after > 0, np.maximum(end - oldest_unpaid, 1), 0)
         status = np.select([written_off, closes, dpd > 0], [CHARGED_OFF, CLOSED, DELINQUENT], CURRENT)
-        dpd[closes] = 0
 
         reason = np.select(
             [bankrupt, dpd >= 90, written_off, reported], [BANKRUPTCY, NINETY_DPD, CHARGE_OFF, REPORTED], -1

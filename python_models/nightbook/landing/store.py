@@ -60,7 +60,7 @@ def incoming(load_id: str, alone: bool) -> Iterator[Path]:
     landing = home.landing()
     root = landing.parent
     folder = root / f"{INCOMING}{load_id}"
-    with _one_line(), _warehouse() as warehouse:
+    with one_line(), _warehouse() as warehouse:
         landing.mkdir(parents=True, exist_ok=True)
         _clean(root, landing)
         _refuse_foreign_tables(warehouse)
@@ -122,18 +122,20 @@ def refresh_views() -> None:
     Raises:
         NightbookError: as for `incoming`.
     """
-    with _one_line(), _warehouse() as warehouse:
+    with one_line(), _warehouse() as warehouse:
         _refuse_foreign_tables(warehouse)
         _create_views(warehouse, home.landing())
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
+def one_line() -> Iterator[None]:
+    """Turn what the disk or the warehouse complains of into a NightbookError; also a decorator."""
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error).splitlines()[0]
-        raise NightbookError(f"cannot write under {home.home()}: {reason}; nothing was landed") from error
+        raise NightbookError(f"{error.filename or home.home()}: {error.strerror or error}".splitlines()[0]) from error
+    except duckdb.Error as error:
+        raise NightbookError(f"{home.warehouse()}: {error}".splitlines()[0]) from error
 
 
 @contextmanager

@@ -46,17 +46,16 @@ def land_synthetic(
         if not least <= value <= most:
             raise NightbookError(f"{name} is {value:,}: give a number from {least:,} to {most:,}")
     load_id = f"synthetic-a{accounts}-m{months}-k{applications}-s{seed}"
-    with store.incoming(load_id, alone=True) as folder:
-        with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-            blocks = plan(accounts, months, seed, applications, load_id)
-            done, running = 0, [pool.submit(_write, folder, block) for block in blocks]
-            try:
-                for finished in as_completed(running):
-                    done += finished.result()
-                    if on_progress:
-                        on_progress(done, accounts)
-            finally:
-                pool.shutdown(cancel_futures=True)
+    with store.incoming(load_id, alone=True) as folder, ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        blocks = plan(accounts, months, seed, applications, load_id)
+        done, running = 0, [pool.submit(_write, folder, block) for block in blocks]
+        try:
+            for finished in as_completed(running):
+                done += finished.result()
+                if on_progress:
+                    on_progress(done, accounts)
+        finally:
+            pool.shutdown(cancel_futures=True)
     return store.describe(load_id)
 
 

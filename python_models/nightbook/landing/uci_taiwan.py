@@ -23,9 +23,15 @@ STATUS_COLUMNS = ("pay_0", "pay_2", "pay_3", "pay_4", "pay_5", "pay_6")
 MONTHS = range(1, 7)
 
 # Days past due say nothing of the outcome here: the file's own flag for October does.
-POLICY = {"outcome_months": "1", "default_days_past_due": "", "observed_through": "2005-10-31"}
+POLICY = {
+    "outcome_months": "1",
+    "default_days_past_due": "",
+    "observed_from": "2005-10-01",
+    "observed_through": "2005-10-31",
+}
 
 
+@store.one_line()
 def land_uci_taiwan(file: Path) -> store.Load:
     """Land UCI_Credit_Card.csv, with either spelling of its target column.
 

@@ -1,6 +1,5 @@
 import duckdb
 import pytest
-
 from nightbook import home
 
 

@@ -5,7 +5,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from nightbook.landing.columns import dates, decimals, ids, nights_after, pick, strings
 from nightbook.landing.contract import MONEY, RATE
 

@@ -1,5 +1,4 @@
 import pytest
-
 from nightbook.landing.contract import LOAD_COLUMNS, TABLES, sql_type
 
 # The project's design, section 4; typed again here so that a slip in the contract shows.

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
-import pytest
-
 import nightbook
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from nightbook import home
 from nightbook.errors import NightbookError
-from nightbook.landing import store
+from nightbook.landing import land_files, land_synthetic, store
 from nightbook.landing.contract import TABLES, sql_type
 
 
@@ -146,6 +146,15 @@ def test_a_home_with_odd_characters_works(query, tmp_path, monkeypatch):
 
 
 def test_a_refused_write_is_one_line():
-    with pytest.raises(NightbookError, match=r"^cannot write under .*: No space left on device; nothing was landed$"):
-        with store.incoming("files-a", alone=False):
-            raise OSError(28, "No space left on device")
+    with pytest.raises(NightbookError, match=r"^/.*home: No space left on device$"), store.incoming("f", False):
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("land", [lambda _: land_synthetic(10), land_files])
+def test_a_home_that_is_a_file_is_one_line(tmp_path, land):
+    (tmp_path / "in").mkdir()
+    for table in ("accounts", "loan_servicing"):
+        pq.write_table(TABLES[table].schema.empty_table(), tmp_path / "in" / f"{table}.parquet")
+    home.home().write_text("in the way")
+    with pytest.raises(NightbookError, match=r"^/.*home: File exists$"):
+        land(tmp_path / "in")

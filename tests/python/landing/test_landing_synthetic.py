@@ -6,12 +6,11 @@ import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from xgboost import XGBClassifier
-
 from nightbook import home
 from nightbook.errors import NightbookError
 from nightbook.landing import land_synthetic, synthetic
 from nightbook.landing.contract import TABLES, sql_type
+from xgboost import XGBClassifier
 
 ACCOUNTS, MONTHS, APPLICATIONS = 4_000, 36, 150
 
@@ -179,6 +178,10 @@ def test_what_was_paid_is_what_the_ledger_says(query):
     assert query(difference) == []
 
 
+def test_a_payment_identifier_names_one_payment(query):
+    assert query("select 1 from payments group by payment_id having count(distinct (account_id, paid_on)) > 1") == []
+
+
 def test_no_payment_without_a_servicing_row(query):
     lost = "select 1 from payments where (account_id, last_day(paid_on)) not in "
     assert query(lost + "(select account_id, snapshot_date from loan_servicing)") == []
@@ -246,6 +249,9 @@ def test_tonights_applications_are_undecided(query):
     undecided = "decision is null and account_id is null and applied_on = '2026-06-30'"
     assert query(f"select count(*) from applications_now where {undecided}") == [(APPLICATIONS,)]
     assert query("select count(*) from applications_now where decision is null") == [(APPLICATIONS,)]
+    assert (
+        query("select 1 from applications where (decision = 'approved') is not true and account_id is not null") == []
+    )
 
 
 def test_recent_decisions_follow_an_undecided_row(query):

@@ -4,7 +4,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
 from nightbook import home
 from nightbook.errors import NightbookError
 from nightbook.landing import land_synthetic, land_uci_taiwan

@@ -5,10 +5,9 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 import pytest
-from scipy import special
-
 from nightbook import training
 from nightbook.boosting import FeatureSpec
+from scipy import special
 
 FEATURES = (
     FeatureSpec("utilization", 1),
@@ -62,4 +61,5 @@ def rows(table, features) -> training.TrainingSet:
 
 @pytest.fixture(scope="session")
 def candidate(table, features) -> training.Candidate:
-    return training.train(table, features, model_name="account_pd")
+    # One thread in most tests: spinning OpenMP threads on a busy machine cost tenfold on tables this small.
+    return training.train(table, features, model_name="account_pd", threads=1)

@@ -5,12 +5,11 @@ import json
 import numpy as np
 import pytest
 import xgboost as xgb
-from scipy import special
-
 from nightbook import boosting, calibration, metrics
 from nightbook.boosting import FeatureSpec
 from nightbook.calibration import Calibration
 from nightbook.errors import NightbookError
+from scipy import special
 
 
 def boosted(rows, **options):
@@ -20,12 +19,14 @@ def boosted(rows, **options):
         rows.matrix[rows.validation],
         rows.label[rows.validation],
         rows.features,
-        **options,
+        **({"threads": 1} | options),
     )
 
 
 def forest(rows, **options):
-    return boosting.fit_forest(rows.matrix[rows.train], rows.label[rows.train], rows.features, **options)
+    return boosting.fit_forest(
+        rows.matrix[rows.train], rows.label[rows.train], rows.features, **({"threads": 1} | options)
+    )
 
 
 FITS = {"boosted_trees": boosted, "random_forest": forest}
@@ -43,7 +44,7 @@ def algorithm(request):
 
 def test_same_bytes_again_and_on_any_number_of_threads(rows, fits, algorithm):
     expected = bytes(fits[algorithm].booster.save_raw("ubj"))
-    for threads in (1, 2, 3):
+    for threads in (1, 2):
         assert bytes(FITS[algorithm](rows, threads=threads).booster.save_raw("ubj")) == expected
 
 
@@ -80,7 +81,7 @@ def test_few_defaults_still_grow_trees():
     matrix = generator.normal(size=(2000, 2)).astype(np.float32)
     label = (np.argsort(np.argsort(-(matrix[:, 0] + 0.5 * generator.normal(size=2000)))) < 20).astype(int)
     features = (FeatureSpec("signal", 1), FeatureSpec("noise"))
-    fit = boosting.fit_boosted(matrix, label, matrix, label, features)
+    fit = boosting.fit_boosted(matrix, label, matrix, label, features, threads=1)
     assert metrics.auc(label, boosting.predict_margin(fit.booster, matrix)) > 0.9
 
 
@@ -112,12 +113,13 @@ def test_feature_spec_refuses(name, monotone):
     ],
 )
 def test_fold_gives_the_calibrated_pd(rows, fits, algorithm, line):
+    matrix = rows.matrix[:500]
     booster = fits[algorithm].booster
-    expected = line.slope * boosting.predict_margin(booster, rows.matrix) + line.intercept
+    expected = line.slope * boosting.predict_margin(booster, matrix) + line.intercept
     folded = calibration.fold(booster, line)
-    np.testing.assert_allclose(boosting.predict_pd(folded, rows.matrix), special.expit(expected), atol=1e-6)
-    np.testing.assert_allclose(boosting.predict_margin(folded, rows.matrix), expected, atol=1e-4)
-    contributions = folded.predict(xgb.DMatrix(rows.matrix, feature_names=list(rows.names)), pred_contribs=True)
+    np.testing.assert_allclose(boosting.predict_pd(folded, matrix), special.expit(expected), atol=1e-6)
+    np.testing.assert_allclose(boosting.predict_margin(folded, matrix), expected, atol=1e-4)
+    contributions = folded.predict(xgb.DMatrix(matrix, feature_names=list(rows.names)), pred_contribs=True)
     np.testing.assert_allclose(contributions.sum(1), expected, atol=1e-4)
 
 

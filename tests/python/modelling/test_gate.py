@@ -6,10 +6,9 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
-from scipy import special
-
-from nightbook import boosting, gate, metrics, training
+from nightbook import benchmark, boosting, gate, metrics, training
 from nightbook.boosting import FeatureSpec
+from scipy import special
 
 METRICS = [
     "auc",
@@ -40,7 +39,7 @@ def measured(rows, candidate, champion_pd=None, candidate_pd=None):
         rows.label[rows.holdout],
         boosting.predict_pd(booster, holdout) if candidate_pd is None else candidate_pd,
         champion_pd,
-        candidate.benchmark.pd(holdout),
+        benchmark.fit_logistic(train, rows.label[rows.train], rows.names).pd(holdout),
         rows.label[rows.train],
         boosting.predict_pd(booster, train),
         booster,
@@ -98,8 +97,8 @@ def test_shuffled_labels_give_a_useless_candidate(table, features):
     shuffled = table.set_column(4, "is_default", pa.array(labels))
     rows = training.TrainingSet.from_arrow(shuffled, features)
     matrix, label = rows.matrix[rows.train], rows.label[rows.train]
-    fit = boosting.fit_forest(matrix, label, features)
-    scorecard = training.fit_logistic(matrix, label, rows.names)
+    fit = boosting.fit_forest(matrix, label, features, threads=1)
+    scorecard = benchmark.fit_logistic(matrix, label, rows.names)
     holdout = rows.matrix[rows.holdout]
     pd, train_pd = boosting.predict_pd(fit.booster, holdout), boosting.predict_pd(fit.booster, matrix)
     found = {
@@ -127,7 +126,7 @@ def test_leaked_column_shows(table):
     leak = table["is_default"].to_numpy() + 0.3 * generator.normal(size=table.num_rows)
     leaked = table.append_column("leak", pa.array(leak))
     features = (FeatureSpec("leak"), FeatureSpec("utilization", 1))
-    candidate = training.train(leaked, features, model_name="account_pd")
+    candidate = training.train(leaked, features, model_name="account_pd", threads=1)
     found = measured(training.TrainingSet.from_arrow(leaked, features), candidate)
     assert found["auc"].low > 0.95 and found["auc"].value > 0.97
 
@@ -140,8 +139,8 @@ def test_unconstrained_booster_on_planted_data_is_found_out():
     names, directions = ("bent", "noise"), (1, 0)
     for monotone, is_found in ((0, True), (1, False)):
         specs = (FeatureSpec("bent", monotone), FeatureSpec("noise"))
-        boosted = boosting.fit_boosted(matrix, label, matrix, label, specs)
-        for fit in (boosted, boosting.fit_forest(matrix, label, specs)):
+        boosted = boosting.fit_boosted(matrix, label, matrix, label, specs, threads=1)
+        for fit in (boosted, boosting.fit_forest(matrix, label, specs, threads=1)):
             assert (gate.monotonicity_violations(fit.booster, names, directions, matrix) > 0) is is_found
     assert gate.monotonicity_violations(fit.booster, names, (0, 0), matrix) == 0
 

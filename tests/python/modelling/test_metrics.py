@@ -5,9 +5,8 @@ import pytest
 import sklearn.metrics
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy import special
-
 from nightbook import metrics
+from scipy import special
 
 # The same examples every time, whatever else the machine is doing.
 steady = settings(derandomize=True, deadline=None, database=None)

@@ -1,0 +1,109 @@
+#!/usr/bin/env python
+"""Nightbook's command line: one call per command; everything that matters is in the dbt project."""
+
+import argparse
+import os
+import sys
+from datetime import date
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "python_models"))
+# Before the working directory becomes the project's root, where dbt resolves its profile, paths and library.
+os.environ["NIGHTBOOK_HOME"] = str(Path(os.environ.get("NIGHTBOOK_HOME", ".nightbook")).absolute())
+
+from nightbook import commands  # noqa: E402
+from nightbook.errors import NightbookError  # noqa: E402
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a date; write YYYY-MM-DD") from None
+
+
+def _path(text: str) -> Path:
+    return Path(text).absolute()
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 1 or more")
+    return int(text)
+
+
+def _whole(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 0 or more")
+    return int(text)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments of every command."""
+    top = argparse.ArgumentParser(
+        prog="orchestrate.py", description="Nightbook: batch credit scoring in one dbt project."
+    )
+    command = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    land = command.add_parser("land", help="fill the landing schema").add_subparsers(
+        dest="source", required=True, metavar="SOURCE"
+    )
+    synthetic = land.add_parser("synthetic", help="a lender made from a seed")
+    synthetic.add_argument("--accounts", type=_count, required=True, metavar="N", help="accounts ever opened")
+    synthetic.add_argument("--months", type=_count, default=36, metavar="M", help="month-end snapshots (36)")
+    synthetic.add_argument("--seed", type=_whole, default=1, metavar="S", help="same seed, same bytes (1)")
+    synthetic.add_argument("--applications", type=_whole, default=200, metavar="K", help="undecided ones (200)")
+    synthetic.set_defaults(run=lambda a: commands.land_synthetic(a.accounts, a.months, a.seed, a.applications))
+    uci = land.add_parser("uci-taiwan", help="the UCI credit-card default data")
+    uci.add_argument("--file", type=_path, required=True, metavar="PATH")
+    uci.set_defaults(run=lambda a: commands.land_uci_taiwan(a.file))
+    files = land.add_parser("files", help="your own Parquet or CSV in the landing contract")
+    files.add_argument("--dir", type=_path, required=True, metavar="PATH")
+    files.set_defaults(run=lambda a: commands.land_files(a.dir))
+
+    train = command.add_parser("train", help="fit, measure and register candidates")
+    train.add_argument("--as-of", type=_date, metavar="DATE", help="default: the latest snapshot")
+    train.set_defaults(run=lambda a: commands.train(a.as_of))
+
+    approve = command.add_parser("approve", help="make a registered version champion")
+    approve.add_argument("model", metavar="MODEL")
+    approve.add_argument("--version", type=_count, required=True, metavar="N")
+    rollback = command.add_parser("rollback", help="make the previous champion champion again")
+    rollback.add_argument("model", metavar="MODEL")
+    for promotion in (approve, rollback):
+        promotion.add_argument("--approver", required=True, metavar="NAME")
+        promotion.add_argument("--change-request", required=True, metavar="ID")
+    approve.set_defaults(run=lambda a: commands.approve(a.model, a.version, a.approver, a.change_request))
+    rollback.set_defaults(run=lambda a: commands.rollback(a.model, a.approver, a.change_request))
+
+    score = command.add_parser("score", help="score the book and triage the applications")
+    score.add_argument("--as-of", type=_date, metavar="DATE", help="default: the latest snapshot")
+    score.set_defaults(run=lambda a: commands.score(a.as_of))
+
+    status = command.add_parser("status", help="champions, last runs, gate, drift, open approvals")
+    status.add_argument("--json", action="store_true", help="for machines")
+    status.set_defaults(run=lambda a: commands.status(a.json))
+
+    demo = command.add_parser("demo", help="land, train, approve and score a synthetic lender")
+    demo.add_argument("--accounts", type=_count, default=20_000, metavar="N", help="accounts ever opened (20000)")
+    demo.set_defaults(run=lambda a: commands.demo(a.accounts))
+    return top
+
+
+def main() -> int:
+    arguments = parser().parse_args()
+    os.chdir(ROOT)
+    try:
+        arguments.run(arguments)
+    except NightbookError as error:
+        print(f"nightbook: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("nightbook: interrupted; run the same command again to finish", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

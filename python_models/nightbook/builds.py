@@ -1,0 +1,145 @@
+"""One dbt build, in this process: progress while it runs, one line per cause when it fails."""
+
+import contextlib
+import gc
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nightbook import home
+from nightbook.errors import NightbookError
+
+# The user-caused error that a Python model raised, at the end of the traceback that dbt reports.
+_USER_ERROR = re.compile(r"^\s*nightbook\.errors\.NightbookError: (.+)$", re.MULTILINE)
+_LOCKED = re.compile(r"Could not set lock on file.*?PID (\d+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a finished build says of itself: wall seconds, nodes built, tests passed, tests that warned."""
+
+    run_id: str
+    seconds: float
+    models: int
+    tests: int
+    warnings: tuple[str, ...]
+
+
+def build(selector: str, title: str, variables: dict[str, str] | None = None) -> Build:
+    """Run `dbt build --selector ...` and return what it did.
+
+    Unit tests are left out: they test the code, on every pull request, not tonight's data.
+
+    Raises:
+        NightbookError: something failed; the first cause in one line, and how many more there were.
+    """
+    from dbt.cli.main import dbtRunner
+
+    started = time.monotonic()
+    os.environ.setdefault("NIGHTBOOK_ACTOR", home.actor())
+    home.home().mkdir(parents=True, exist_ok=True)
+    arguments = [
+        "--log-path", str(home.home() / "logs"),
+        "--log-level", "none",
+        "--log-level-file", "info",
+        "build",
+        "--selector", selector,
+        "--exclude-resource-type", "unit_test",
+    ]  # fmt: skip
+    if variables:
+        arguments += ["--vars", json.dumps(variables)]
+    try:
+        with _progress(title) as callback, _quiet():
+            result = dbtRunner(callbacks=[callback]).invoke(arguments)
+    finally:
+        _release()
+    if result.exception is not None:
+        raise NightbookError(_one_line(str(result.exception)))
+    failed = [one for one in result.result.results if one.status in ("error", "fail")]
+    if failed:
+        more = f" (and {len(failed) - 1} more; see {home.home() / 'logs' / 'dbt.log'})" if len(failed) > 1 else ""
+        raise NightbookError(_cause(failed[0]) + more)
+    done = list(result.result.results)
+    return Build(
+        run_id=_run_id(),
+        seconds=time.monotonic() - started,
+        models=sum(one.node.resource_type in ("model", "seed", "snapshot") for one in done),
+        tests=sum(one.node.resource_type == "test" for one in done),
+        warnings=tuple(one.node.name for one in done if one.status == "warn"),
+    )
+
+
+def _release() -> None:
+    """Let go of the warehouse file, which dbt-duckdb keeps open for the life of the process."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    DuckDBConnectionManager.close_all_connections()
+    gc.collect()
+
+
+def _run_id() -> str:
+    results = json.loads((home.home() / "target" / "run_results.json").read_text())
+    return results["metadata"]["invocation_id"]
+
+
+def _cause(failure) -> str:
+    """One line for a failed node: what it says itself, or for a test what a failing row means."""
+    node, message = failure.node, failure.message or ""
+    user_error = _USER_ERROR.search(message)
+    if user_error:
+        return user_error[1]
+    if node.resource_type == "test" and failure.status == "fail":
+        meaning = " ".join((node.description or "").split())
+        return f"{node.name}: {failure.failures} failing rows. {meaning}".rstrip()
+    return f"{node.name}: {_one_line(message)}"
+
+
+def _one_line(message: str) -> str:
+    locked = _LOCKED.search(message)
+    if locked:
+        return f"{home.warehouse()} is in use by process {locked[1]}: wait for it to end, or stop it"
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return " ".join(lines[:3]) if lines else "failed without a message; see the log"
+
+
+@contextlib.contextmanager
+def _progress(title: str) -> Iterator:
+    """A progress bar fed by dbt's events on a terminal; plain lines at the end of each stage elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = [
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    ]
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=None)
+
+        def on_event(event) -> None:
+            name = event.info.name
+            if name == "ConcurrencyLine":
+                progress.update(task, total=event.data.node_count or None)
+            elif name == "NodeStart":
+                progress.update(task, description=f"{title}: {event.data.node_info.node_name[:48]:<48}")
+            elif name == "NodeFinished":
+                progress.advance(task)
+
+        yield on_event
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep libraries' chatter off the terminal while dbt runs; errors are reported by the result."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

@@ -1,0 +1,113 @@
+"""What each command does: one call into landing, dbt or the registry, then a report."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from nightbook import builds, landing, reports, views
+from nightbook.errors import NightbookError
+
+MODELS = ("account_pd", "application_pd")
+
+
+def land_synthetic(accounts: int, months: int, seed: int, applications: int) -> landing.Load:
+    """Land the synthetic lender."""
+    with reports.progress("Landing the synthetic lender") as on_progress:
+        load = landing.land_synthetic(accounts, months, seed, applications, on_progress=on_progress)
+    reports.load(load)
+    return load
+
+
+def land_uci_taiwan(file: Path) -> None:
+    """Land the UCI credit-card default data."""
+    reports.load(landing.land_uci_taiwan(file))
+
+
+def land_files(directory: Path) -> None:
+    """Land the user's own files."""
+    reports.load(landing.land_files(directory))
+
+
+def train(as_of: date | None) -> list[dict]:
+    """Train every model; returns what became of each candidate."""
+    build = builds.build("weekly", "Training", _variables(as_of))
+    candidates = views.candidates()
+    reports.training(build, candidates)
+    return candidates
+
+
+def approve(model: str, version: int, approver: str, change_request: str) -> None:
+    """Move the champion alias to a version."""
+    from nightbook import registry
+
+    _known(model)
+    promotion = registry.approve(model, version, approver=approver, change_request=change_request)
+    builds.build("registry", "Recording the approval")
+    reports.promotion(promotion)
+
+
+def rollback(model: str, approver: str, change_request: str) -> None:
+    """Move the champion alias back."""
+    from nightbook import registry
+
+    _known(model)
+    promotion = registry.rollback(model, approver=approver, change_request=change_request)
+    builds.build("registry", "Recording the rollback")
+    reports.promotion(promotion)
+
+
+def score(as_of: date | None) -> None:
+    """Score a night."""
+    build = builds.build("nightly", "Scoring", _variables(as_of))
+    reports.night(build, views.night())
+
+
+def status(as_json: bool) -> None:
+    """Show where things stand."""
+    state = views.status()
+    if as_json:
+        print(json.dumps(state, indent=2, default=str))
+    else:
+        reports.status(state)
+
+
+def demo(accounts: int) -> None:
+    """From nothing to a scored book: land, train, approve by somebody else, score."""
+    maker, approver = "demo-modeller", "demo-approver"
+    land_synthetic(accounts, months=36, seed=1, applications=200)
+    with _acting_as(maker):
+        candidates = train(None)
+    with _acting_as(approver):
+        for candidate in candidates:
+            if candidate["model_version"] is None:
+                raise NightbookError(
+                    f"{candidate['model_name']}: the gate rejected the demo's candidate: {candidate['reasons']}"
+                )
+            approve(candidate["model_name"], candidate["model_version"], approver, "DEMO-1")
+    score(None)
+    reports.demo(views.status(), maker, approver)
+
+
+def _known(model: str) -> None:
+    if model not in MODELS:
+        raise NightbookError(f"no model is called {model}: the models are {' and '.join(MODELS)}")
+
+
+def _variables(as_of: date | None) -> dict[str, str]:
+    return {"as_of": as_of.isoformat()} if as_of else {}
+
+
+@contextmanager
+def _acting_as(actor: str) -> Iterator[None]:
+    before = os.environ.get("NIGHTBOOK_ACTOR")
+    os.environ["NIGHTBOOK_ACTOR"] = actor
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["NIGHTBOOK_ACTOR"]
+        else:
+            os.environ["NIGHTBOOK_ACTOR"] = before

@@ -1,0 +1,204 @@
+"""What a person reads at the end of a command."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich import box
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from nightbook import home
+
+# Logs and pipes have no width of their own; a table squeezed into 80 columns cannot be read.
+console = Console(width=None if Console().is_terminal else 140)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for a step that counts (done, total); silent where there is no terminal."""
+    screen = Console(stderr=True)
+    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def load(landed) -> None:
+    """Rows per landing table of a load."""
+    table = _table(f"Landed {landed.load_id}, last snapshot {landed.last_snapshot}", "table", "rows")
+    for name, rows in landed.rows.items():
+        table.add_row(name, f"{rows:,}")
+    console.print(table)
+    for note in landed.notes:
+        console.print(f"note: {note}")
+
+
+def training(build, candidates: list[dict]) -> None:
+    """Candidates against their champions and their benchmark, and what the gate said."""
+    table = _table(
+        f"Training {build.run_id[:8]}: {build.models} models, {build.tests} tests, {build.seconds:.0f} s",
+        "model", "candidate", "holdout AUC", "KS", "Brier", "champion", "logistic", "gate",
+    )  # fmt: skip
+    for row in candidates:
+        table.add_row(
+            row["model_name"],
+            row["algorithm"] or row["status"],
+            _interval(row, "auc"),
+            _interval(row, "ks"),
+            _interval(row, "brier"),
+            _number(row["champion_auc"]),
+            _number(row["benchmark_auc"]),
+            f"passed: version {row['model_version']}" if row["model_version"] else "not registered",
+        )
+    console.print(table)
+    for row in candidates:
+        name, version = row["model_name"], row["model_version"]
+        if version is None:
+            console.print(f"{name}: {row['reasons']}", soft_wrap=True, highlight=False)
+        else:
+            console.print(
+                f"{name}: awaits approval: python orchestrate.py approve {name} --version {version} "
+                "--approver NAME --change-request ID",
+                soft_wrap=True,
+            )
+
+
+def promotion(made) -> None:
+    """Who is champion now, by whose word."""
+    before = f"version {made.previous_version}" if made.previous_version else "none"
+    console.print(
+        f"{made.model_name}: version {made.model_version} is champion ({made.action} by {made.approver}, "
+        f"{made.change_request}; before: {before})"
+    )
+
+
+def night(build, scored: dict) -> None:
+    """The book by grade, the queue by band, provisions by stage, and what drifted."""
+    accounts = sum(row["accounts"] for row in scored["grades"])
+    applications = sum(row["applications"] for row in scored["triage"])
+    provision = sum(row["expected_loss"] for row in scored["provisions"])
+    table = _table(
+        f"Night of {scored['as_of_date']}, run {build.run_id[:8]}: {build.models} models, {build.tests} tests, "
+        f"{build.seconds:.0f} s",
+        "what", "group", "count", "mean PD", "amount",
+    )  # fmt: skip
+    for row in scored["grades"]:
+        table.add_row("book", f"grade {row['risk_grade']}", f"{row['accounts']:,}", f"{row['mean_pd']:.2%}", "")
+    table.add_section()
+    for row in scored["triage"]:
+        table.add_row(
+            "queue", row["triage_band"], f"{row['applications']:,}", f"{row['mean_pd']:.2%}", f"{row['requested']:,}"
+        )
+    table.add_section()
+    for row in scored["provisions"]:
+        table.add_row(
+            "provisions", f"stage {row['ifrs9_stage']}", f"{row['accounts']:,}", "", f"{row['expected_loss']:,}"
+        )
+    console.print(table)
+    console.print(
+        f"{accounts:,} accounts scored, {applications:,} applications triaged, provisions of {provision:,} in all"
+    )
+    for row in scored["worst_psi"]:
+        console.print(f"{row['model_name']}: most drifted {row['feature']}, PSI {row['value']:.3f} ({row['status']})")
+    for warning in build.warnings:
+        console.print(f"warning: {warning}")
+
+
+def status(state: dict) -> None:
+    """Champions, approvals that wait, last runs."""
+    champions = _table(f"Champions in {state['home']}", "model", "version", "algorithm", "maker", "approver", "change")
+    for row in state["champions"]:
+        champions.add_row(
+            row["model_name"],
+            str(row["model_version"]),
+            row["algorithm"],
+            row["maker"],
+            row["approver"],
+            row["change_request"],
+        )
+    console.print(champions)
+    runs = _table("Last runs", "cadence", "as of", "outcome", "seconds", "accounts", "applications", "actor")
+    for row in state["last_runs"]:
+        runs.add_row(
+            row["cadence"],
+            str(row["as_of_date"] or ""),
+            row["outcome"],
+            f"{row['seconds']:.0f}",
+            _whole(row["accounts_scored"]),
+            _whole(row["applications_scored"]),
+            row["actor"],
+        )
+    console.print(runs)
+    gate = _table("Last gate", "model", "holdout AUC", "KS", "Brier", "champion", "outcome")
+    for row in state["last_gate"]:
+        gate.add_row(
+            row["model_name"],
+            _interval(row, "auc"),
+            _interval(row, "ks"),
+            _interval(row, "brier"),
+            _number(row["champion_auc"]),
+            f"version {row['model_version']}" if row["model_version"] else "not registered",
+        )
+    console.print(gate)
+    for row in state["open_approvals"]:
+        console.print(f"open: {row['model_name']} version {row['model_version']}, made by {row['maker']}")
+    for row in (state["last_night"] or {}).get("worst_psi", []):
+        console.print(f"{row['model_name']}: most drifted {row['feature']}, PSI {row['value']:.3f} ({row['status']})")
+
+
+def demo(state: dict, maker: str, approver: str) -> None:
+    """What the demo did and where to look next."""
+    figures = {row["model_name"]: row for row in state["last_gate"]}
+    console.print()
+    for row in state["champions"]:
+        gate = figures[row["model_name"]]
+        console.print(
+            f"Champion {row['model_name']} version {row['model_version']}: AUC {gate['auc']:.3f}, KS {gate['ks']:.3f}; "
+            f"made by {maker}, approved by {approver}"
+        )
+    last = state["last_night"]
+    accounts = sum(row["accounts"] for row in last["grades"])
+    applications = sum(row["applications"] for row in last["triage"])
+    provision = sum(row["expected_loss"] for row in last["provisions"])
+    console.print(f"Accounts scored: {accounts:,}")
+    console.print(f"Applications triaged: {applications:,}")
+    console.print(f"Provisions: {provision:,}")
+    console.print("\nType next:")
+    for line in (
+        ". .venv/bin/activate",
+        "python orchestrate.py status",
+        "python orchestrate.py score                # the same night again: the same scores",
+        "dbt build --select tag:nightly             # the same work without the runner",
+        f"duckdb -readonly {_short(home.warehouse())} 'from marts.underwriting_queue limit 5'",
+    ):
+        console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _table(title: str, *columns: str) -> Table:
+    console.print(f"\n[bold]{title}[/bold]", highlight=False, soft_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        is_number = name in ("rows", "count", "mean PD", "amount", "seconds", "accounts", "applications", "version")
+        table.add_column(name, justify="right" if is_number else "left")
+    return table
+
+
+def _interval(row: dict, name: str) -> str:
+    if row[name] is None:
+        return ""
+    return f"{row[name]:.3f} ({row[name + '_low']:.3f}-{row[name + '_high']:.3f})"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _whole(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
+
+
+def _short(path) -> str:
+    try:
+        return str(path.relative_to(path.cwd()))
+    except ValueError:
+        return str(path)

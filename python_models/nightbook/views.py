@@ -1,0 +1,153 @@
+"""What the command line shows, read from the warehouse and the registry; it writes nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from nightbook import home
+from nightbook.errors import NightbookError
+
+
+def candidates() -> list[dict]:
+    """The last training's candidate per model: metrics, verdict, version if registered, failed rules in a sentence."""
+    with _warehouse() as query:
+        return query(
+            """
+            with figures as (
+                select model_name, metric, value, low, high, champion_value
+                from training.gate_measurements
+            ),
+            failures as (
+                select model_name, string_agg(reason, ' ' order by rule) as reasons
+                from training.int_gate_verdicts where verdict = 'fail' group by model_name
+            )
+            select
+                c.model_name, c.status, c.algorithm, c.train_rows, c.holdout_rows,
+                auc.value as auc, auc.low as auc_low, auc.high as auc_high, auc.champion_value as champion_auc,
+                ks.value as ks, ks.low as ks_low, ks.high as ks_high,
+                brier.value as brier, brier.low as brier_low, brier.high as brier_high,
+                benchmark.value as benchmark_auc, rate.value as default_rate,
+                r.model_version, coalesce(f.reasons, c.reason) as reasons
+            from training.candidates as c
+            left join figures as auc on c.model_name = auc.model_name and auc.metric = 'auc'
+            left join figures as ks on c.model_name = ks.model_name and ks.metric = 'ks'
+            left join figures as brier on c.model_name = brier.model_name and brier.metric = 'brier'
+            left join figures as benchmark on c.model_name = benchmark.model_name and benchmark.metric = 'benchmark_auc'
+            left join figures as rate on c.model_name = rate.model_name and rate.metric = 'default_rate'
+            left join training.registrations as r on c.model_name = r.model_name
+            left join failures as f on c.model_name = f.model_name
+            order by c.model_name
+            """
+        )
+
+
+def night() -> dict:
+    """The last night: how many were scored and triaged, provisions by stage, share by grade, drift."""
+    with _warehouse() as query:
+        return {
+            **query("select as_of_date, run_id from intermediate.int_run")[0],
+            "grades": query(
+                """
+                select risk_grade, count(*) as accounts, avg(pd) as mean_pd
+                from marts.fct_account_scores where as_of_date in (select as_of_date from intermediate.int_run)
+                group by risk_grade order by risk_grade
+                """
+            ),
+            "triage": query(
+                """
+                select triage_band, count(*) as applications, avg(pd) as mean_pd, sum(requested_amount) as requested
+                from marts.underwriting_queue group by triage_band order by min(pd)
+                """
+            ),
+            "provisions": query(
+                """
+                select ifrs9_stage, count(*) as accounts, sum(ead) as ead, sum(expected_loss) as expected_loss
+                from marts.fct_provisions where as_of_date in (select as_of_date from intermediate.int_run)
+                group by ifrs9_stage order by ifrs9_stage
+                """
+            ),
+            "worst_psi": _worst_psi(query),
+        }
+
+
+def status() -> dict:
+    """Champions, last runs, last gate metrics, worst drift, open approvals; keys are the machine's contract."""
+    from nightbook import registry
+
+    versions = registry.all_versions()
+    state = {
+        "home": str(home.home()),
+        "champions": [row for row in versions if row["is_champion"]],
+        "open_approvals": [
+            row
+            for row in versions
+            if row["approver"] is None and row["model_version"] > _champion_of(versions, row["model_name"])
+        ],
+        "last_runs": [],
+        "last_gate": [],
+        "last_night": None,
+    }
+    if not home.warehouse().exists():
+        return state
+    with _warehouse() as query:
+        if _has(query, "audit", "run_log"):
+            state["last_runs"] = query(
+                """
+                select *, epoch(ended_at - started_at) as seconds from audit.run_log
+                qualify row_number() over (partition by cadence order by started_at desc) = 1
+                order by started_at desc
+                """
+            )
+        has_gate = _has(query, "training", "gate_measurements") and _has(query, "training", "registrations")
+        has_night = _has(query, "marts", "underwriting_queue") and _has(query, "marts", "fct_provisions")
+    if has_gate:
+        state["last_gate"] = candidates()
+    if has_night:
+        state["last_night"] = night()
+    return state
+
+
+def _champion_of(versions: list[dict], model_name: str) -> int:
+    return max(
+        (row["model_version"] for row in versions if row["model_name"] == model_name and row["is_champion"]), default=0
+    )
+
+
+def _worst_psi(query) -> list[dict]:
+    return query(
+        """
+        select model_name, feature, value, status from monitoring.fct_feature_psi
+        where as_of_date in (select as_of_date from intermediate.int_run)
+        union all
+        select distinct model_name, '(score)', psi, status from monitoring.fct_score_drift
+        where as_of_date in (select as_of_date from intermediate.int_run)
+        qualify row_number() over (partition by model_name, feature = '(score)' order by value desc, feature) = 1
+        order by model_name, feature
+        """
+    )
+
+
+def _has(query, schema: str, table: str) -> bool:
+    return bool(
+        query(f"select 1 from information_schema.tables where table_schema = '{schema}' and table_name = '{table}'")
+    )
+
+
+@contextmanager
+def _warehouse() -> Iterator:
+    """A function from SQL to rows as dictionaries, on a read-only connection."""
+    try:
+        connection = duckdb.connect(str(home.warehouse()), read_only=True)
+    except duckdb.IOException as error:
+        raise NightbookError(f"{home.warehouse()} cannot be read: another process is writing it; try again") from error
+
+    def query(sql: str) -> list[dict]:
+        cursor = connection.execute(sql)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    try:
+        yield query
+    finally:
+        connection.close()
