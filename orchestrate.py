@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     status.set_defaults(run=lambda a: commands.status(a.json))
 
     demo = command.add_parser("demo", help="land, train, approve and score a synthetic lender")
-    demo.add_argument("--accounts", type=_count, default=20_000, metavar="N", help="accounts ever opened (20000)")
+    demo.add_argument("--accounts", type=_count, default=40_000, metavar="N", help="accounts ever opened (40000)")
     demo.set_defaults(run=lambda a: commands.demo(a.accounts))
     return top
 

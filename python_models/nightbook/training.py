@@ -19,7 +19,7 @@ SPLITS = ("train", "validation", "holdout")
 KEYS = ("entity_id", "customer_id", "as_of_date", "split", "is_default")
 MIN_DEFAULTS = 20
 # Below this many defaults in a half, the noise of halving validation outweighs the bias of using it twice.
-MIN_HALF_DEFAULTS = 200
+MIN_HALF_DEFAULTS = 1000
 REFERENCE_BINS = 10
 _NUMERIC = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
 
@@ -52,7 +52,7 @@ class TrainingSet:
         """Whether early stopping and calibration have customers of their own.
 
         Validation is halved by a hash of customer_id, so that the round picked for log loss on one half gains
-        nothing in the comparison with the forest on the other. With fewer than 200 defaults (or goods) in a half
+        nothing in the comparison with the forest on the other. With fewer than 1,000 defaults (or goods) in a half
         the whole of validation serves both: one stopping round and two calibration weights fit little, and
         noise costs more.
         """

@@ -117,11 +117,14 @@ def _champion_of(versions: list[dict], model_name: str) -> int:
 def _worst_psi(query) -> list[dict]:
     return query(
         """
-        select model_name, feature, value, status from monitoring.fct_feature_psi
-        where as_of_date in (select as_of_date from intermediate.int_run)
-        union all
-        select distinct model_name, '(score)', psi, status from monitoring.fct_score_drift
-        where as_of_date in (select as_of_date from intermediate.int_run)
+        with drift as (
+            select model_name, feature, value, status from monitoring.fct_feature_psi
+            where as_of_date in (select as_of_date from intermediate.int_run)
+            union all
+            select distinct model_name, '(score)', psi, status from monitoring.fct_score_drift
+            where as_of_date in (select as_of_date from intermediate.int_run)
+        )
+        select * from drift
         qualify row_number() over (partition by model_name, feature = '(score)' order by value desc, feature) = 1
         order by model_name, feature
         """

@@ -154,8 +154,8 @@ TABLES: dict[str, Table] = {
         defaulted_on=DATE,
         reason=TEXT,
     ),
-    # What a lender says about its own data: outcome_months, default_days_past_due, observed_through. A value that is
-    # empty or null switches the rule off.
+    # What a lender says about its own data: outcome_months, default_days_past_due, observed_from, observed_through. A
+    # value that is empty or null switches the rule off.
     "policy_overrides": _table("name", name=TEXT, value=TEXT),
 }
 

@@ -61,8 +61,11 @@ def test_payments_accounts_customers_and_policy(tmp_path, query):
     born = "select customer_id, birth_date::varchar, state from raw.customers order by 1"
     assert query(born) == [("C1", "1981-09-30", None), ("C2", None, None)]
     assert dict(query("select name, value from raw.policy_overrides")) == {
-        "outcome_months": "1", "default_days_past_due": "", "observed_through": "2005-10-31"
-    }  # fmt: skip
+        "outcome_months": "1",
+        "default_days_past_due": "",
+        "observed_from": "2005-10-01",
+        "observed_through": "2005-10-31",
+    }
 
 
 def test_a_negative_balance_and_one_over_the_limit_are_valid(tmp_path, query):
