@@ -1,11 +1,5 @@
-{# One row per row and number column of a wide relation: feature, value (double, null included). #}
-{% macro unpivot_numbers(relation, keys) -%}
-{%- set columns = [] -%}
-{%- if execute -%}
-    {%- for column in adapter.get_columns_in_relation(relation) if column.name | lower not in keys -%}
-        {%- do columns.append(column.name | lower) -%}
-    {%- endfor -%}
-{%- endif -%}
+{# One row per row and named number column of a wide relation: feature, value (double, null included). #}
+{% macro unpivot_numbers(relation, columns) -%}
 select
     feature,
     value

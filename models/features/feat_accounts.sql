@@ -12,7 +12,7 @@ accounts as (
 
 )
 
-select *
+select *  -- noqa: RF02
 from accounts
 left join {{ ref('feat_account_delinquency') }} using (account_id, as_of_date)
 left join {{ ref('feat_account_utilization') }} using (account_id, as_of_date)

@@ -12,7 +12,7 @@ applications as (
 
 )
 
-select *
+select *  -- noqa: RF02
 from applications
 left join {{ ref('feat_application_request') }} using (application_id, as_of_date)
 left join {{ ref('feat_application_bureau') }} using (application_id, as_of_date)

@@ -62,7 +62,7 @@ terms as (
         row_number() over (
             partition by open_accounts.account_id, open_accounts.as_of_date
             order by
-            {{ version_order_as_of('account_versions._loaded_at', 'account_versions._load_id', 'open_accounts.as_of_date') }}
+                {{ version_order_as_of('account_versions._loaded_at', 'account_versions._load_id', 'open_accounts.as_of_date') }}
         ) = 1
 
 ),

@@ -54,7 +54,7 @@ months as (
 with_previous as (
 
     select
-        months.*,
+        *,
         case
             when lead(months_ago) over account_history = months_ago + 1 then lead(balance) over account_history
         end as previous_balance,

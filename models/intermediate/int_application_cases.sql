@@ -37,7 +37,6 @@ history as (
 -- One row per application in question.
 cases as (
 
-    {% if is_scoring_run() -%}
     select
         applications.application_id,
         run.as_of_date,
@@ -47,14 +46,13 @@ cases as (
     cross join run
     cross join policy
     where
-        applications.decision is null
+        {{ is_scoring_run() | string | lower }}
+        and applications.decision is null
         and applications.applied_on <= run.as_of_date
         and {{ days_between('applications.applied_on', 'run.as_of_date') }} < policy.application_open_days
-    {%- endif %}
-    {% if is_scoring_run() and is_training_run() %}
+
     union all
-    {% endif %}
-    {% if is_training_run() -%}
+
     select
         applications.application_id,
         applications.applied_on as as_of_date,
@@ -65,14 +63,14 @@ cases as (
     cross join policy
     cross join history
     where
-        applications.decision = 'approved'
+        {{ is_training_run() | string | lower }}
+        and applications.decision = 'approved'
         and applications.account_id is not null
         and applications.applied_on >= history.first_snapshot_date
         and {{ add_months('applications.applied_on', 'policy.outcome_months') }}
         <= coalesce(policy.observed_through, run.as_of_date)
         and {{ months_between('applications.applied_on', add_months('run.as_of_date', '-policy.outcome_months')) }}
         < policy.application_cohorts
-    {%- endif %}
 
 ),
 

@@ -1,20 +1,30 @@
 -- One row per date that features are built for: tonight when scoring, the matured cohorts when training.
 with
 
+run as (
+
+    select * from {{ ref('int_run') }}
+
+),
+
+cohorts as (
+
+    select * from {{ ref('int_cohorts') }}
+
+),
+
 dates as (
 
-    {% if is_scoring_run() -%}
-    select as_of_date from {{ ref('int_run') }}
-    {%- endif %}
-    {% if is_scoring_run() and is_training_run() -%}
+    select as_of_date
+    from run
+    where {{ is_scoring_run() | string | lower }}
+
     union
-    {%- endif %}
-    {% if is_training_run() -%}
-    select as_of_date from {{ ref('int_cohorts') }}
-    {%- endif %}
+
+    select as_of_date
+    from cohorts
+    where {{ is_training_run() | string | lower }}
 
 )
 
--- depends_on: {{ ref('int_run') }}
--- depends_on: {{ ref('int_cohorts') }}
 select * from dates

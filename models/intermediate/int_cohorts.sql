@@ -30,10 +30,10 @@ history as (
 -- One row per calendar month: a month with several snapshots counts once, by its last.
 month_ends as (
 
-    select max(snapshot_date) as as_of_date
+    select max(snapshots.snapshot_date) as as_of_date
     from snapshots
     inner join run on snapshots.snapshot_date <= run.as_of_date
-    group by date_trunc('month', snapshot_date)
+    group by date_trunc('month', snapshots.snapshot_date)
 
 ),
 

@@ -15,9 +15,17 @@ cases as (
 
 customer_dates as (
 
-    select customer_id, as_of_date from book
+    select
+        customer_id,
+        as_of_date
+    from book
+
     union
-    select customer_id, as_of_date from cases
+
+    select
+        customer_id,
+        as_of_date
+    from cases
 
 )
 

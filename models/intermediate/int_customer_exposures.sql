@@ -52,7 +52,7 @@ account_states as (
     inner join servicing
         on
             owners.account_id = servicing.account_id
-            and servicing.snapshot_date <= customer_dates.as_of_date
+            and customer_dates.as_of_date >= servicing.snapshot_date
     where
         {{ days_between('servicing.snapshot_date', 'customer_dates.as_of_date') }} <= 40
         -- The account that an application opened on its own day would tell of the approval.

@@ -20,11 +20,7 @@ run as (
     select
         '{{ invocation_id }}' as run_id,
         '{{ cadence() }}' as cadence,
-        {% if var('as_of') -%}
-        cast('{{ var("as_of") }}' as date) as as_of_date,
-        {%- else -%}
-        latest.snapshot_date as as_of_date,
-        {%- endif %}
+        {{ "cast('" ~ var('as_of') ~ "' as date)" if var('as_of') else 'latest.snapshot_date' }} as as_of_date,
         {{ known_at() }} as known_at,
         {{ started_at() }} as started_at
     from latest

@@ -12,14 +12,16 @@ profiles as (
 -- One row per account and input.
 account_values as (
 
-    {{ unpivot_numbers(ref('accounts_tonight'), keys=['account_id', 'as_of_date']) }}
+    {{ unpivot_numbers(ref('accounts_tonight'), feature_columns('feat_accounts', keys=['account_id', 'as_of_date'])) }}
 
 ),
 
 -- One row per application and input.
 application_values as (
 
-    {{ unpivot_numbers(ref('applications_tonight'), keys=['application_id', 'as_of_date']) }}
+    {{ unpivot_numbers(
+        ref('applications_tonight'), feature_columns('feat_applications', keys=['application_id', 'as_of_date'])
+    ) }}
 
 ),
 

@@ -35,7 +35,7 @@ ranked as (
         as_of_date,
         reason_text,
         row_number() over (
-            partition by application_id, as_of_date order by contribution desc, reason_text
+            partition by application_id, as_of_date order by contribution desc, reason_text asc
         ) as reason_rank
     from reasons
     where contribution > 0

@@ -17,7 +17,7 @@ features as (
 
 select
     outcomes.*,
-    features.* exclude (application_id, as_of_date)
+    features.* exclude (application_id, as_of_date)  -- noqa: RF02
 from outcomes
 inner join features
     on

@@ -15,6 +15,8 @@ from nightbook.errors import NightbookError
 
 # The user-caused error that a Python model raised, at the end of the traceback that dbt reports.
 _USER_ERROR = re.compile(r"^\s*nightbook\.errors\.NightbookError: (.+)$", re.MULTILINE)
+# The line of a traceback that names the exception; the last one is what ended the model.
+_EXCEPTION = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)(?:: .*)?)$", re.MULTILINE)
 _LOCKED = re.compile(r"Could not set lock on file.*?PID (\d+)", re.DOTALL)
 
 
@@ -89,9 +91,9 @@ def _run_id() -> str:
 def _cause(failure) -> str:
     """One line for a failed node: what it says itself, or for a test what a failing row means."""
     node, message = failure.node, failure.message or ""
-    user_error = _USER_ERROR.search(message)
-    if user_error:
-        return user_error[1]
+    user_errors = _USER_ERROR.findall(message)
+    if user_errors:
+        return user_errors[-1]
     if node.resource_type == "test" and failure.status == "fail":
         meaning = " ".join((node.description or "").split())
         return f"{node.name}: {failure.failures} failing rows. {meaning}".rstrip()
@@ -102,6 +104,9 @@ def _one_line(message: str) -> str:
     locked = _LOCKED.search(message)
     if locked:
         return f"{home.warehouse()} is in use by process {locked[1]}: wait for it to end, or stop it"
+    raised = _EXCEPTION.findall(message.partition("Traceback (most recent call last)")[2])
+    if raised:
+        return f"{raised[-1]} (see the log)"
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return " ".join(lines[:3]) if lines else "failed without a message; see the log"
 

@@ -41,11 +41,17 @@ def matrix(batch: pa.RecordBatch | pa.Table, columns: Sequence[str]) -> np.ndarr
     """Columns as the float32 matrix that XGBoost reads, NaN for null, shape (rows, columns), row-major."""
     values = np.empty((batch.num_rows, len(columns)), dtype=np.float32)
     for number, name in enumerate(columns):
-        column = batch.column(name)
-        if not pa.types.is_floating(column.type):
-            column = pc.cast(column, pa.float64(), safe=False)
-        values[:, number] = column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+        values[:, number] = doubles(batch.column(name))
     return values
+
+
+def doubles(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """A numeric column as float64, NaN for null."""
+    if pa.types.is_decimal(column.type) and column.type.scale > 0:
+        # Arrow multiplies by a rounded power of ten and misses the nearest double, which SQL gives, by a last bit.
+        column = pc.cast(column, pa.string())
+    column = pc.cast(column, pa.float64(), safe=False)
+    return column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
 
 
 def count(relation) -> int:

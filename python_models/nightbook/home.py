@@ -22,7 +22,12 @@ def landing() -> Path:
 
 def registry_uri() -> str:
     """The MLflow store: MLFLOW_TRACKING_URI where set, else a SQLite file under the home."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or embedded_registry_uri()
+
+
+def embedded_registry_uri() -> str:
+    """The MLflow store that lives under the home; its artifacts do too."""
+    return f"sqlite:///{home() / 'mlflow.db'}"
 
 
 def artifacts() -> Path:

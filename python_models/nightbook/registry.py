@@ -137,6 +137,7 @@ def log_candidate(
     for key, value in tags.items():
         client.set_tag(run_id, key, value)
     client.set_tag(run_id, "model_digest", metadata["digest"])
+    client.set_tag(run_id, "metadata_digest", _digest(_canonical(metadata).encode()))
     client.set_tag(run_id, "data_digest", metadata["data_digest"])
     for key, value in metadata["params"].items():
         # The constraints of 200 features are in the metadata file; a parameter of that length is refused.
@@ -154,15 +155,15 @@ def log_candidate(
             pip_requirements=[f"xgboost=={xgboost.__version__}"],
         )
     written = _read_model_file(run_id)
-    if hashlib.sha256(written).hexdigest() != metadata["digest"]:
+    if _digest(written) != metadata["digest"]:
         raise NightbookError(f"{model_name}: the artifact that MLflow wrote differs from the candidate; train again")
     return run_id
 
 
 def candidate(model_name: str, mlflow_run_id: str) -> Model:
     """A candidate as logged, registered or not."""
-    run = _client().get_run(mlflow_run_id)
-    return _checked(model_name, None, mlflow_run_id, run.data.tags["model_digest"], None)
+    tags = _client().get_run(mlflow_run_id).data.tags
+    return _checked(model_name, None, mlflow_run_id, tags["model_digest"], tags["metadata_digest"])
 
 
 def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) -> int:
@@ -170,6 +171,9 @@ def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) ->
 
     Returns:
         The version's number.
+
+    Raises:
+        NightbookError: an artifact is missing or is not the one that was logged.
     """
     from mlflow.exceptions import MlflowException
 
@@ -177,8 +181,8 @@ def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) ->
     for version in _versions(model_name):
         if version.run_id == mlflow_run_id:
             return int(version.version)
-    run = client.get_run(mlflow_run_id)
-    metadata = json.loads(_artifact(mlflow_run_id, METADATA_FILE))
+    metadata = candidate(model_name, mlflow_run_id).metadata
+    tags = client.get_run(mlflow_run_id).data.tags
     try:
         client.create_registered_model(model_name)
     except MlflowException as error:
@@ -189,10 +193,10 @@ def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) ->
         source=_model_uri(mlflow_run_id),
         run_id=mlflow_run_id,
         tags={
-            "model_digest": run.data.tags["model_digest"],
-            "metadata_digest": hashlib.sha256(_canonical(metadata).encode()).hexdigest(),
-            "data_digest": run.data.tags["data_digest"],
-            "git_commit": run.data.tags.get("git_commit", ""),
+            "model_digest": tags["model_digest"],
+            "metadata_digest": tags["metadata_digest"],
+            "data_digest": tags["data_digest"],
+            "git_commit": tags.get("git_commit", ""),
             "algorithm": metadata["algorithm"],
             "maker": maker,
             "run_id": run_id,
@@ -261,15 +265,10 @@ def rollback(model_name: str, *, approver: str, change_request: str) -> Promotio
     current = champion_version(model_name)
     if current is None:
         raise NightbookError(f"{model_name} has no champion: there is nothing to roll back")
-    reign: list[int] = []
-    for promotion in promotions(model_name):
-        if promotion.action == "rollback":
-            reign.pop()
-        else:
-            reign.append(promotion.model_version)
-    if len(reign) < 2:
+    earlier = _reign(_carried_out(promotions(model_name), current))[:-1]
+    if not earlier:
         raise NightbookError(f"{model_name} version {current} is its first champion: there is none to go back to")
-    return _promote(model_name, "rollback", reign[-2], current, approver, change_request)
+    return _promote(model_name, "rollback", earlier[-1], current, approver, change_request)
 
 
 def model_names() -> list[str]:
@@ -282,7 +281,8 @@ def model_names() -> list[str]:
 def versions(model_name: str) -> list[Version]:
     """Every registered version, oldest first."""
     aliases = _aliases(model_name)
-    approvals = {promotion.model_version: promotion for promotion in promotions(model_name)}
+    current = next((number for number, names in aliases.items() if CHAMPION in names), None)
+    approvals = {move.model_version: move for move in _carried_out(promotions(model_name), current)}
     rows = []
     for version in sorted(_versions(model_name), key=lambda found: int(found.version)):
         number = int(version.version)
@@ -351,6 +351,23 @@ def _promote(
     return promotion
 
 
+def _carried_out(moves: Sequence[Promotion], current: int | None) -> list[Promotion]:
+    """Promotions without those that a process recorded and then died before it moved the alias."""
+    found = [*(move.previous_version for move in moves[1:]), current]
+    return [move for move, after in zip(moves, found, strict=True) if after != move.previous_version]
+
+
+def _reign(moves: Sequence[Promotion]) -> list[int]:
+    """Champions that a rollback can go back through, the current one last."""
+    reign: list[int] = []
+    for move in moves:
+        if move.action == "rollback":
+            reign.pop()
+        else:
+            reign.append(move.model_version)
+    return reign
+
+
 def _named(approver: str, change_request: str) -> Sequence[str]:
     for value, option in ((approver, "--approver"), (change_request, "--change-request")):
         if not value or not value.strip():
@@ -388,25 +405,25 @@ def _aliases(model_name: str) -> dict[int, list[str]]:
 
 
 def _checked(
-    model_name: str, version: int | None, mlflow_run_id: str, digest: str, metadata_digest: str | None
+    model_name: str, version: int | None, mlflow_run_id: str, digest: str, metadata_digest: str
 ) -> Model:
     label = f"{model_name} version {version}" if version else f"{model_name} candidate {mlflow_run_id}"
     try:
         booster_bytes = _read_model_file(mlflow_run_id)
-        text = _artifact(mlflow_run_id, METADATA_FILE)
+        text = _metadata_file(mlflow_run_id)
     except Exception as error:
         if isinstance(error, NightbookError):
             raise
         raise NightbookError(
             f"{label}: its artifact cannot be read ({type(error).__name__}): restore it or roll back"
         ) from error
-    actual = hashlib.sha256(booster_bytes).hexdigest()
+    actual = _digest(booster_bytes)
     if actual != digest:
         raise NightbookError(
             f"{label}: {MODEL_FILE} has SHA-256 {actual[:16]}..., registered was {digest[:16]}...: "
             "restore the artifact or roll back"
         )
-    if metadata_digest and hashlib.sha256(text.encode()).hexdigest() != metadata_digest:
+    if _digest(text) != metadata_digest:
         raise NightbookError(f"{label}: {METADATA_FILE} differs from what was registered: restore it or roll back")
     return Model(model_name, version, mlflow_run_id, digest, booster_bytes, json.loads(text))
 
@@ -417,10 +434,10 @@ def _read_model_file(mlflow_run_id: str) -> bytes:
     return (Path(mlflow.artifacts.download_artifacts(_model_uri(mlflow_run_id))) / MODEL_FILE).read_bytes()
 
 
-def _artifact(mlflow_run_id: str, path: str) -> str:
+def _metadata_file(mlflow_run_id: str) -> bytes:
     import mlflow
 
-    return Path(mlflow.artifacts.download_artifacts(f"runs:/{mlflow_run_id}/{path}")).read_text(encoding="utf-8")
+    return Path(mlflow.artifacts.download_artifacts(f"runs:/{mlflow_run_id}/{METADATA_FILE}")).read_bytes()
 
 
 def _model_uri(mlflow_run_id: str) -> str:
@@ -433,7 +450,8 @@ def _experiment(model_name: str) -> str:
     found = client.get_experiment_by_name(model_name)
     if found:
         return found.experiment_id
-    location = None if os.environ.get("MLFLOW_TRACKING_URI") else (home.artifacts() / model_name).as_uri()
+    is_embedded = home.registry_uri() == home.embedded_registry_uri()
+    location = (home.artifacts() / model_name).as_uri() if is_embedded else None
     return client.create_experiment(model_name, artifact_location=location)
 
 
@@ -444,7 +462,10 @@ def _store_exists() -> bool:
 
 
 def _client():
-    return _client_of(home.registry_uri())
+    uri = home.registry_uri()
+    client = _client_of(uri)
+    _point_mlflow_at(uri)
+    return client
 
 
 @functools.lru_cache(maxsize=4)
@@ -458,9 +479,31 @@ def _client_of(uri: str):
         logging.getLogger(name).setLevel(logging.ERROR)
     if uri.startswith("sqlite:///"):
         Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    return mlflow.MlflowClient(uri, uri)
+
+
+def _point_mlflow_at(uri: str) -> None:
+    """Make `uri` the store of MLflow's module-level functions.
+
+    MLflow also writes it into the environment, where it would pass for the user's choice of a store ever after: another
+    home would be ignored.
+    """
+    import mlflow
+
+    if mlflow.get_tracking_uri() == uri == mlflow.get_registry_uri():
+        return
+    before = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    return mlflow.MlflowClient(uri, uri)
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _utc(milliseconds: int) -> datetime:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xgboost as xgb
 
-from nightbook import boosting, calibration, metrics
+from nightbook import boosting, calibration, frames, metrics
 from nightbook.boosting import FeatureSpec
 from nightbook.errors import NightbookError
 
@@ -263,7 +263,7 @@ def reference_profile(table: pa.Table, rows: TrainingSet, score: np.ndarray) -> 
     """
     profile = {}
     for name in rows.names:
-        profile[name] = _profile(_doubles(table[name])[rows.train])
+        profile[name] = _profile(frames.doubles(table[name])[rows.train])
     profile["score"] = _profile(np.asarray(score, dtype=np.float64))
     return profile
 
@@ -380,18 +380,11 @@ def _matrix(table: pa.Table, features: Sequence[FeatureSpec]) -> np.ndarray:
     matrix = np.empty((table.num_rows, len(features)), dtype=np.float32)
     for number, feature in enumerate(features):
         column = table[feature.name]
-        values = _doubles(column)
+        values = frames.doubles(column)
         if np.count_nonzero(np.isnan(values)) != column.null_count or np.isinf(values).any():
             raise NightbookError(f"feature {feature.name}: holds NaN or infinity; store null for what is not known")
         matrix[:, number] = values
     return matrix
-
-
-def _doubles(column: pa.ChunkedArray) -> np.ndarray:
-    """A numeric column as float64 with NaN for null."""
-    if not pa.types.is_floating(column.type):
-        column = column.cast(pa.float64(), safe=False)
-    return column.to_numpy().astype(np.float64, copy=False)
 
 
 def _any_varies(matrix: np.ndarray, mask: np.ndarray) -> bool:

@@ -29,7 +29,7 @@ account_files as (
 
     select
         book.account_id,
-        customer_files.* exclude (customer_id)
+        customer_files.* exclude (customer_id)  -- noqa: RF02
     from book
     inner join customer_files
         on

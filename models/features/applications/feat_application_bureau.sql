@@ -29,7 +29,7 @@ application_files as (
 
     select
         cases.application_id,
-        customer_files.* exclude (customer_id),
+        customer_files.* exclude (customer_id),  -- noqa: RF02
         cast({{ ratio('cases.requested_amount', 'customer_files.bureau_score') }} as double) as requested_to_bureau_score
     from cases
     inner join customer_files

@@ -25,7 +25,7 @@ select
     scores.model_version,
     scores.feature_digest,
     scores.run_id,
-    features.* exclude (account_id, as_of_date)
+    features.* exclude (account_id, as_of_date)  -- noqa: RF02
 from scores
 inner join run on scores.as_of_date = run.as_of_date
 inner join features
