@@ -1,0 +1,134 @@
+"""Whole runs, each in a home of its own; what is expensive is built once a session and shared."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+UCI_FILE = ROOT.parent / "shared" / "data" / "uci_taiwan" / "UCI_Credit_Card.csv"
+LANDING = [
+    "customers",
+    "accounts",
+    "loan_servicing",
+    "payments",
+    "bureau_pulls",
+    "applications",
+    "default_events",
+    "policy_overrides",
+]
+
+
+@dataclass(frozen=True)
+class Home:
+    """A NIGHTBOOK_HOME and the ways to act on it."""
+
+    path: Path
+    registry: str | None = None
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTBOOK_", "MLFLOW_"))}
+        if self.registry:
+            kept["MLFLOW_TRACKING_URI"] = self.registry
+        return kept | {"NIGHTBOOK_HOME": str(self.path), **extra}
+
+    def run(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess:
+        """`python orchestrate.py ...`, from a folder that is not the project's."""
+        command = [sys.executable, str(ROOT / "orchestrate.py"), *arguments]
+        return subprocess.run(
+            command, env=self.environment(**extra), cwd=self.path, capture_output=True, text=True, timeout=580
+        )
+
+    def dbt(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess:
+        """Plain dbt, typed in the project's folder."""
+        command = [sys.executable, "-m", "dbt.cli.main", *arguments]
+        return subprocess.run(
+            command, env=self.environment(**extra), cwd=ROOT, capture_output=True, text=True, timeout=580
+        )
+
+    def query(self, sql: str) -> list[tuple]:
+        with duckdb.connect(str(self.path / "warehouse.duckdb"), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def execute(self, *statements: str) -> None:
+        with duckdb.connect(str(self.path / "warehouse.duckdb")) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def partition(self, relation: str = "marts.fct_account_scores", key: str = "account_id") -> dict[str, tuple]:
+        """key -> (pd, feature_digest) of every row."""
+        rows = self.query(f"select {key}, pd, feature_digest from {relation}")
+        return {row[0]: row[1:] for row in rows}
+
+
+def ok(done: subprocess.CompletedProcess) -> subprocess.CompletedProcess:
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done
+
+
+def refused(done: subprocess.CompletedProcess) -> str:
+    """The one line of a refusal."""
+    assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("nightbook: "), done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return lines[0]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory) -> tuple[Home, str]:
+    """The home that the demo leaves, and what it printed."""
+    home = Home(tmp_path_factory.mktemp("demo"))
+    return home, ok(home.run("demo")).stdout
+
+
+@pytest.fixture(scope="session")
+def small(demo, tmp_path_factory) -> Home:
+    """A small part of the demo's lender, landed as tables so that a test can change the input, scored by its champions.
+
+    Every fifteenth customer; the registry is the demo's.
+    """
+    whole = demo[0]
+    home = Home(tmp_path_factory.mktemp("small"), registry=f"sqlite:///{whole.path / 'mlflow.db'}")
+    with duckdb.connect(str(home.path / "warehouse.duckdb")) as connection:
+        connection.execute(f"attach '{whole.path / 'warehouse.duckdb'}' as whole (read_only)")
+        connection.execute("create schema raw")
+        connection.execute(
+            "create temp table chosen as select distinct customer_id from whole.raw.customers"
+            " where cast(substr(customer_id, 2) as bigint) % 15 = 0"
+        )
+        connection.execute(
+            "create temp table chosen_accounts as select distinct account_id from whole.raw.accounts semi join chosen"
+            " using (customer_id)"
+        )
+        for table in LANDING:
+            columns = [row[0] for row in connection.execute(f"describe whole.raw.{table}").fetchall()]
+            chosen = next((f"chosen{'' if key == 'customer_id' else '_accounts'} using ({key})"
+                           for key in ("customer_id", "account_id") if key in columns), None)  # fmt: skip
+            source = f"whole.raw.{table}" + (f" semi join {chosen}" if chosen else "")
+            connection.execute(f"create table raw.{table} as select * from {source}")
+    ok(home.run("score"))
+    return home
+
+
+@pytest.fixture
+def copy(small, tmp_path) -> Home:
+    """A copy of the small home that a test may change."""
+    shutil.copy(small.path / "warehouse.duckdb", tmp_path / "warehouse.duckdb")
+    return Home(tmp_path, registry=small.registry)
+
+
+@pytest.fixture(scope="session")
+def uci_file() -> Path:
+    """The UCI file, which the project does not carry."""
+    if not UCI_FILE.exists():
+        message = f"needs {UCI_FILE.name} in shared/data/uci_taiwan beside the checkout; download it from UCI (350)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return UCI_FILE

@@ -1,0 +1,120 @@
+"""One night, again and again: by another way, on other threads, with another input, after a kill."""
+
+import signal
+import subprocess
+import sys
+import time
+
+from .conftest import ROOT, Home, ok
+
+HISTORIES = ("fct_account_scores", "fct_provisions", "rpt_regulatory_features")
+
+
+def contents(home: Home, relation: str) -> list[tuple]:
+    """Every row of a mart but for which run wrote it, and when."""
+    stamps = "run_id, scored_at" if relation.endswith("_scores") else "run_id"
+    return home.query(f"select * exclude ({stamps}) from {relation} order by all")
+
+
+def test_plain_dbt_on_one_thread_gives_what_the_runner_gave_on_two(copy):
+    before = {name: contents(copy, f"marts.{name}") for name in (*HISTORIES, "fct_application_scores")}
+    assert len(before["fct_account_scores"]) > 1000
+    ok(copy.dbt("build", "--select", "tag:nightly", NIGHTBOOK_THREADS="1", NIGHTBOOK_DBT_THREADS="1"))
+    for name, rows in before.items():
+        assert contents(copy, f"marts.{name}") == rows, name
+
+
+def test_an_account_gone_from_the_input_is_gone_from_the_partition(copy):
+    before = copy.partition()
+    # An account whose customer has no other: nobody else's exposure moves with it.
+    (gone,) = copy.query(
+        """
+        select min(account_id) from marts.fct_account_scores where account_id in (
+            select min(account_id) from raw.accounts group by customer_id having count(distinct account_id) = 1
+        )
+        """
+    )[0]
+    copy.execute(f"delete from raw.loan_servicing where account_id = '{gone}'")
+    ok(copy.run("score"))
+    after = copy.partition()
+    assert gone in before and after == {key: row for key, row in before.items() if key != gone}
+    for name in HISTORIES:
+        assert copy.query(f"select count(*) from marts.{name} where account_id = '{gone}'") == [(0,)]
+
+
+def test_a_correction_moves_tonight_but_not_a_run_as_of_an_earlier_cutoff(copy):
+    before = copy.partition()
+    account, loaded = copy.query(
+        """
+        select account_id, max(_loaded_at) from raw.loan_servicing
+        where account_id in (select account_id from marts.fct_account_scores) and snapshot_date = '2026-06-30'
+        group by account_id order by account_id limit 1
+        """
+    )[0]
+    copy.execute(
+        f"""
+        insert into raw.loan_servicing
+        select * replace (days_past_due + 29 as days_past_due, timestamp '2026-10-01 02:00:00' as _loaded_at,
+                          'correction' as _load_id)
+        from raw.loan_servicing where account_id = '{account}' and snapshot_date = '2026-06-30'
+        and _loaded_at = '{loaded}'
+        """
+    )
+    cutoff = '{known_at: "2026-09-30 00:00:00"}'
+    ok(copy.dbt("build", "--select", "tag:nightly", "--vars", cutoff, "--exclude-resource-type", "unit_test"))
+    assert copy.partition() == before
+    ok(copy.run("score"))
+    after = copy.partition()
+    assert after[account] != before[account] and after[account][0] > before[account][0]
+
+
+def test_a_night_without_optional_feeds_gives_nulls_and_still_ends(copy):
+    copy.execute("delete from raw.bureau_pulls", "drop table raw.payments", "delete from raw.applications")
+    ended = copy.run("score")
+    # Half the inputs gone is drift of the worst kind for this champion: the run may stop for that, and only for that.
+    assert ended.returncode == 0 or "features_are_not_broken" in ended.stderr
+    nulls = copy.query("select count(bureau_score), count(days_late_1m_last), count(*) from features.feat_accounts")
+    assert nulls[0][:2] == (0, 0) and nulls[0][2] > 1000
+
+
+def test_a_missing_snapshot_stops_the_night_and_leaves_the_marts_alone(copy):
+    before = {name: contents(copy, f"marts.{name}") for name in HISTORIES}
+    copy.execute("delete from raw.loan_servicing where snapshot_date = '2026-06-30'")
+    done = copy.run("score", "--as-of", "2026-06-30")
+    assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1
+    assert "accounts_tonight" in done.stderr and "as-of" in done.stderr
+    assert {name: contents(copy, f"marts.{name}") for name in HISTORIES} == before
+
+
+def test_a_key_landed_twice_stops_the_night(copy):
+    copy.execute("insert into raw.loan_servicing select * from raw.loan_servicing limit 1")
+    done = copy.run("score")
+    assert done.returncode == 1 and "loan_servicing" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_killed_night_started_again_leaves_what_a_clean_one_leaves(copy):
+    before = {name: contents(copy, f"marts.{name}") for name in HISTORIES}
+    for seconds in (5.0, 7.5):
+        command = [sys.executable, str(ROOT / "orchestrate.py"), "score"]
+        killed = subprocess.Popen(
+            command, env=copy.environment(), cwd=copy.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(seconds)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        for name in HISTORIES:
+            keys = copy.query(f"select count(*), count(distinct (account_id, as_of_date)) from marts.{name}")[0]
+            assert keys[0] == keys[1] == len(before[name]), name
+    ok(copy.run("score"))
+    assert {name: contents(copy, f"marts.{name}") for name in HISTORIES} == before
+    assert copy.query("select count(*) from information_schema.tables where table_name like '%__dbt_%'") == [(0,)]
+
+
+def test_the_committed_sample_is_scored_by_plain_dbt(demo, tmp_path):
+    """What a pull request's check does: the seed schema, the champions of production, one dbt build."""
+    home = Home(tmp_path, registry=f"sqlite:///{demo[0].path / 'mlflow.db'}")
+    ok(home.dbt("build", "--selector", "ci_landing"))
+    ok(home.dbt("build", "--select", "tag:nightly", "--exclude-resource-type", "unit_test"))
+    assert home.query("select count(*) > 100 from marts.fct_account_scores") == [(True,)]
+    assert home.query("select count(*) from marts.underwriting_queue")[0][0] > 0
