@@ -27,6 +27,7 @@ qualify row_number() over (partition by {{ grain | join(', ') }} order by _loade
 {% macro version_order_as_of(loaded_at, load_id, as_of_date) -%}
 case when {{ days_between(as_of_date, 'cast(' ~ loaded_at ~ ' as date)') }} <= 1 then 0 else 1 end,
             case when {{ days_between(as_of_date, 'cast(' ~ loaded_at ~ ' as date)') }} <= 1 then {{ loaded_at }} end desc,
+            case when {{ days_between(as_of_date, 'cast(' ~ loaded_at ~ ' as date)') }} <= 1 then {{ load_id }} end desc,
             {{ loaded_at }},
             {{ load_id }}
 {%- endmacro %}

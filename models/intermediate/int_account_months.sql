@@ -1,6 +1,8 @@
 -- One row per account, as-of date and month back from it (0 is the as-of month): the panel that every window reads.
 {{ config(materialized='table') }}
 
+{%- set in_ledger = 'with_previous.months_ago <= ' ~ months_between('ledger_feed.first_paid_on', 'with_previous.as_of_date') %}
+
 with
 
 book as (
@@ -18,6 +20,13 @@ servicing as (
 ledger as (
 
     select * from {{ ref('int_ledger_months') }}
+
+),
+
+-- One row: where the ledger begins. Before it, and for a lender without one, silence is not a missed payment.
+ledger_feed as (
+
+    select min(paid_on) as first_paid_on from {{ ref('stg_payments') }}
 
 ),
 
@@ -98,14 +107,15 @@ panel as (
         {{ at_least('with_previous.scheduled_payment - with_previous.amount_paid', 0) }} as shortfall,
         {{ flag('with_previous.amount_paid < with_previous.scheduled_payment') }} as is_short_paid,
 
-        coalesce(ledger.payment_count, 0) as payment_count,
-        coalesce(ledger.returned_count, 0) as returned_count,
-        coalesce(ledger.returned_amount, 0) as returned_amount,
+        case when {{ in_ledger }} then coalesce(ledger.payment_count, 0) end as payment_count,
+        case when {{ in_ledger }} then coalesce(ledger.returned_count, 0) end as returned_count,
+        case when {{ in_ledger }} then coalesce(ledger.returned_amount, 0) end as returned_amount,
         ledger.largest_payment,
         ledger.days_late,
         {{ flag('ledger.days_late > 5') }} as is_paid_late,
-        {{ flag('coalesce(ledger.good_count, 0) = 0') }} as is_unpaid
+        case when {{ in_ledger }} then {{ flag('coalesce(ledger.good_count, 0) = 0') }} end as is_unpaid
     from with_previous
+    cross join ledger_feed
     left join ledger
         on
             with_previous.account_id = ledger.account_id

@@ -49,7 +49,7 @@ cases as (
         {{ is_scoring_run() | string | lower }}
         and applications.decision is null
         and applications.applied_on <= run.as_of_date
-        and {{ days_between('applications.applied_on', 'run.as_of_date') }} < policy.application_open_days
+        and {{ days_between('applications.applied_on', 'run.as_of_date') }} <= policy.application_open_days
 
     union all
 

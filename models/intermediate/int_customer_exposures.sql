@@ -112,7 +112,7 @@ joined as (
         exposures.credit_limit,
         exposures.scheduled_payment,
         exposures.worst_days_past_due,
-        coalesce(exposures.late_accounts, 0) as late_accounts,
+        case when exposures.open_accounts is null then 0 else exposures.late_accounts end as late_accounts,
         exposures.largest_balance,
         exposures.first_opened_on,
         exposures.last_opened_on,

@@ -21,7 +21,7 @@ seen as (
         book.as_of_date,
         {{ months_between('payments.paid_on', 'book.as_of_date') }} as months_ago,
         payments.amount,
-        payments.is_returned,
+        coalesce(payments.is_returned, false) as is_returned,
         {{ days_between(due_date('book.opened_on', 'payments.paid_on'), 'payments.paid_on') }} as days_after_due
     from payments
     inner join book

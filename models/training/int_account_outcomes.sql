@@ -30,7 +30,7 @@ cases as (
 
     select
         book.account_id as entity_id,
-        book.customer_id,
+        coalesce(book.customer_id, book.account_id) as customer_id,
         book.as_of_date,
         cohorts.recency,
         cohorts.cohorts,

@@ -24,7 +24,7 @@ decided as (
 
     select
         applications.application_id as entity_id,
-        applications.customer_id,
+        coalesce(applications.customer_id, applications.application_id) as customer_id,
         applications.as_of_date,
         dense_rank() over (order by date_trunc('month', applications.as_of_date) desc) as recency,
         cast(coalesce(

@@ -71,7 +71,9 @@ judged as (
         rules.description,
         measurements.value as candidate_value,
         measurements.champion_value,
-        measurements.champion_value is null and rules.measure like 'difference%' as is_without_champion,
+        measurements.metric is not null
+        and measurements.champion_value is null
+        and rules.measure like 'difference%' as is_without_champion,
         case rules.measure
             when 'value' then measurements.value
             when 'low' then measurements.low
@@ -99,7 +101,8 @@ decided as (
         *,
         case
             when is_without_champion then 'not_applicable'
-            when measured is null then 'fail'
+            -- NaN is greater than any bar on these engines and must not clear one.
+            when measured is null or measured - measured != 0 then 'fail'
             when comparison = '>=' and measured >= threshold then 'pass'
             when comparison = '>' and measured > threshold then 'pass'
             when comparison = '<=' and measured <= threshold then 'pass'

@@ -354,7 +354,7 @@ def _promote(
 def _carried_out(moves: Sequence[Promotion], current: int | None) -> list[Promotion]:
     """Promotions without those that a process recorded and then died before it moved the alias."""
     found = [*(move.previous_version for move in moves[1:]), current]
-    return [move for move, after in zip(moves, found, strict=True) if after != move.previous_version]
+    return [move for move, after in zip(moves, found, strict=False) if after != move.previous_version]
 
 
 def _reign(moves: Sequence[Promotion]) -> list[int]:

@@ -40,7 +40,11 @@ select
     scores.pd,
     scores.score,
     scores.risk_grade,
-    concat_ws('; ', scores.reason_1, scores.reason_2, scores.reason_3, scores.reason_4) as reasons,
+    -- Not concat_ws: on Snowflake it is null as soon as one reason is.
+    coalesce(scores.reason_1, '')
+    || coalesce('; ' || scores.reason_2, '')
+    || coalesce('; ' || scores.reason_3, '')
+    || coalesce('; ' || scores.reason_4, '') as reasons,
     scores.model_version,
     scores.run_id
 from scores

@@ -1,0 +1,120 @@
+"""One line for a failed node, out of what dbt reports."""
+
+import subprocess
+import sys
+import traceback
+from dataclasses import dataclass
+
+import duckdb
+import pytest
+from nightbook import builds, home, registry
+from nightbook.errors import NightbookError
+
+
+@dataclass
+class Node:
+    name: str
+    resource_type: str = "model"
+    description: str = ""
+
+
+@dataclass
+class Failure:
+    node: Node
+    message: str | None
+    status: str = "error"
+    failures: int | None = None
+
+
+def python_model_message(call) -> str:
+    """As dbt-duckdb words an exception of a Python model, indented by dbt."""
+    try:
+        call()
+    except Exception as error:
+        text = "Python model failed:\n" + "".join(traceback.format_exception(error))
+    return "Runtime Error in model champions (python_models/scoring/champions.py)\n" + "".join(
+        f"  {line}\n" for line in text.splitlines()
+    )
+
+
+def chained() -> None:
+    try:
+        raise NightbookError("the first of the two")
+    except NightbookError as error:
+        raise NightbookError("what to put right: do that") from error
+
+
+def test_users_error_of_a_python_model(empty_home):
+    message = python_model_message(lambda: registry.champion("account_pd"))
+    assert message.count("\n") > 5
+    cause = builds._cause(Failure(Node("champions"), message))
+    assert cause.startswith("account_pd has no champion: train it, then approve a version with `python orchestrate.py")
+    assert cause.endswith("--change-request ID`")
+
+
+def test_last_error_of_a_chain_is_the_cause():
+    cause = builds._cause(Failure(Node("champions"), python_model_message(chained)))
+    assert cause == "what to put right: do that"
+
+
+def deep() -> None:
+    duckdb.sql("select no_such_column")
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: {}["as_of_date"], "KeyError: 'as_of_date'"),
+        (deep, "BinderException: Binder Error: Referenced column"),
+        (lambda: [][1], "IndexError: list index out of range"),
+    ],
+)
+def test_programming_error_of_a_python_model_is_named(call, expected):
+    cause = builds._cause(Failure(Node("champions"), python_model_message(call)))
+    assert cause.startswith("champions: ") and expected in cause and cause.endswith(" (see the log)")
+    assert "Traceback" not in cause and "\n" not in cause
+
+
+def test_failing_test_says_what_a_row_means():
+    node = Node("assert_positive", "test", "A failing row is an account\n  whose balance is negative.\n")
+    failure = Failure(node, "Got 3 results, configured to fail if != 0", "fail", 3)
+    assert builds._cause(failure) == (
+        "assert_positive: 3 failing rows. A failing row is an account whose balance is negative."
+    )
+    failure.node.description = ""
+    assert builds._cause(failure) == "assert_positive: 3 failing rows."
+
+
+def test_test_that_could_not_run_says_why():
+    node = Node("assert_positive", "test", "A failing row is an account.")
+    message = "Runtime Error in test assert_positive (tests/a.sql)\n  Binder Error: no column balance\n"
+    assert builds._cause(Failure(node, message)) == (
+        "assert_positive: Runtime Error in test assert_positive (tests/a.sql) Binder Error: no column balance"
+    )
+
+
+def test_sql_error_keeps_its_first_lines():
+    message = "\n\nRuntime Error in model a (models/a.sql)\n\n  Binder Error: x\n  LINE 1: select x\n     ^\n  hint\n"
+    expected = "Runtime Error in model a (models/a.sql) Binder Error: x LINE 1: select x"
+    assert builds._one_line(message) == expected
+    assert builds._cause(Failure(Node("a"), message)) == f"a: {expected}"
+
+
+@pytest.mark.parametrize("message", ["", None, " \n "])
+def test_no_message(message):
+    assert builds._cause(Failure(Node("a"), message)) == "a: failed without a message; see the log"
+
+
+HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+
+
+def test_locked_warehouse_names_who_holds_it(empty_home):
+    command = [sys.executable, "-c", HOLD, str(home.warehouse())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(duckdb.IOException) as caught:
+            duckdb.connect(str(home.warehouse()))
+        holder.stdin.close()
+    message = f"Runtime Error\n  {caught.value}"
+    expected = f"{home.warehouse()} is in use by process {holder.pid}: wait for it to end, or stop it"
+    assert builds._one_line(message) == expected

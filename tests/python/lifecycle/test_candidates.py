@@ -1,0 +1,263 @@
+"""A week of training: fitted, scored beside the champion, measured, judged by the seed's rules, registered or not."""
+
+import csv
+import operator
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pyarrow as pa
+import pytest
+from conftest import APPROVER, MAKER, SPECS, catalog_of, population
+from nightbook import boosting, candidates, frames, home, provenance, registry, training
+from nightbook.boosting import FeatureSpec
+from nightbook.errors import NightbookError
+
+RULES = Path(__file__).parents[3] / "seeds" / "reference" / "gate_rules.csv"
+COMPARE = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
+LEAK = FeatureSpec("leak", 0)
+
+
+def failed_rules(candidate: dict, measurements: list[dict]) -> dict[str, str]:
+    """The seed's rules, read the way int_gate_verdicts.sql reads them: rule -> severity of those that failed."""
+    fitted = {"metric": "fitted", "value": float(candidate["status"] == "fitted")}
+    by_metric = {row["metric"]: row for row in [*measurements, fitted]}
+    failed = {}
+    with RULES.open(encoding="utf-8", newline="") as file:
+        for rule in csv.DictReader(file):
+            if candidate["status"] != "fitted" and rule["metric"] != "fitted":
+                continue
+            measurement = by_metric.get(rule["metric"], {})
+            if rule["measure"].startswith("difference") and measurement.get("champion_value") is None:
+                continue
+            measured = measurement.get(rule["measure"])
+            if measured is None or not COMPARE[rule["comparison"]](measured, float(rule["threshold"])):
+                failed[rule["rule"]] = rule["severity"]
+    return failed
+
+
+class Week:
+    """One weekly run on one model's training set, step by step as the dbt models make them."""
+
+    def __init__(self, connection, name: str, table: pa.Table, catalog: list[dict], run_id: str = "run-1") -> None:
+        sets = {name: connection.from_arrow(table)}
+        self.candidate = frames.records(
+            candidates.CANDIDATE_SCHEMA, candidates.fit(sets, catalog, run_id)
+        ).to_pylist()[0]
+        holdout = frames.relation(candidates.HOLDOUT_SCHEMA, candidates.score_holdout(sets, [self.candidate]))
+        self.scores = holdout.read_all()
+        found = candidates.measure(sets, [self.candidate], connection.from_arrow(self.scores))
+        self.measurements = frames.records(candidates.MEASUREMENT_SCHEMA, found).to_pylist()
+        self.failed = failed_rules(self.candidate, self.measurements)
+        is_fitted = self.candidate["status"] == "fitted"
+        verdict = self.candidate | {"is_passed": "block" not in self.failed.values()}
+        self.registered = candidates.register([verdict] if is_fitted else [], run_id)
+
+    def __getitem__(self, metric: str) -> dict:
+        return next(row for row in self.measurements if row["metric"] == metric)
+
+
+def with_column(table: pa.Table, name: str, values) -> pa.Table:
+    return table.append_column(name, pa.array(values))
+
+
+def shuffled(table: pa.Table, seed: int = 1) -> pa.Table:
+    label = np.random.default_rng(seed).permutation(table["is_default"].to_numpy())
+    return table.set_column(table.column_names.index("is_default"), "is_default", pa.array(label))
+
+
+@pytest.fixture(scope="module")
+def first_week(connection, store, table):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NIGHTBOOK_HOME", str(store.home))
+        patch.setenv("NIGHTBOOK_ACTOR", MAKER)
+        patch.setenv("NIGHTBOOK_THREADS", "1")
+        week = Week(connection, "weekly_pd", table, catalog_of("weekly_pd"))
+        registry.approve("weekly_pd", 1, approver=APPROVER, change_request="CR-1")
+    return week
+
+
+def test_first_candidate_passes_and_is_registered(first_week):
+    assert first_week.failed == {}
+    run = first_week.candidate["mlflow_run_id"]
+    registered = [{"model_name": "weekly_pd", "mlflow_run_id": run, "model_version": 1}]
+    assert frames.records(candidates.REGISTRATION_SCHEMA, first_week.registered).to_pylist() == registered
+    version = registry.versions("weekly_pd")[0]
+    assert (version.maker, version.run_id, version.mlflow_run_id) == (MAKER, "run-1", run)
+
+
+def test_candidate_row_says_what_was_fitted(first_week, table):
+    row = first_week.candidate
+    train = table.filter(pa.compute.equal(table["split"], "train"))
+    assert row["status"] == "fitted" and row["reason"] == f"{row['algorithm']} was the better one on validation"
+    assert (row["maker"], row["git_commit"]) == (MAKER, provenance.git_commit())
+    assert row["train_rows"] == train.num_rows and row["train_defaults"] == pa.compute.sum(train["is_default"]).as_py()
+    assert row["validation_rows"] + row["holdout_rows"] + row["train_rows"] == table.num_rows
+    found = registry.candidate("weekly_pd", row["mlflow_run_id"])
+    assert (found.digest, found.metadata["data_digest"]) == (row["model_digest"], row["data_digest"])
+    assert found.features == tuple(spec.name for spec in SPECS)
+    assert found.metadata["monotone"] == [spec.monotone for spec in SPECS]
+    tags = mlflow.MlflowClient(home.registry_uri()).get_run(row["mlflow_run_id"]).data.tags
+    expected = {"maker": MAKER, "run_id": "run-1", "git_commit": provenance.git_commit()}
+    expected |= {f"version.{library}": version for library, version in provenance.library_versions().items()}
+    assert "version.xgboost" in expected and {key: tags[key] for key in expected} == expected
+
+
+def test_holdout_without_a_champion(first_week, table):
+    scores = first_week.scores
+    assert scores.schema == candidates.HOLDOUT_SCHEMA
+    assert scores["champion_pd"].null_count == scores.num_rows
+    kept = table.filter(pa.compute.not_equal(table["split"], "validation"))
+    keys = ["entity_id", "as_of_date", "split", "is_default"]
+    assert scores.select(keys).to_pylist() == kept.select(keys).to_pylist()
+    model = registry.candidate("weekly_pd", first_week.candidate["mlflow_run_id"])
+    booster = training.load_booster(model.booster_bytes, model.digest)
+    expected = boosting.predict_pd(booster, frames.matrix(kept, model.features))
+    assert scores["candidate_pd"].to_numpy().tobytes() == expected.tobytes()
+
+
+def test_champion_is_scored_on_the_same_rows_with_its_own_features(connection, first_week, table):
+    backwards = catalog_of("weekly_pd", SPECS[::-1])
+    week = Week(connection, "weekly_pd", table, backwards, "run-2")
+    earlier, now = first_week.scores, week.scores
+    assert now["champion_pd"].to_numpy().tobytes() == earlier["candidate_pd"].to_numpy().tobytes()
+    assert now["entity_id"].equals(earlier["entity_id"])
+    assert week["auc"]["champion_value"] == first_week["auc"]["value"]
+    assert week["auc"]["difference"] == pytest.approx(week["auc"]["value"] - week["auc"]["champion_value"])
+    assert registry.champion_version("weekly_pd") == 1
+
+
+def test_same_data_gives_the_same_candidate(connection, first_week, table):
+    week = Week(connection, "weekly_pd", table, catalog_of("weekly_pd"), "run-3")
+    for column in ("model_digest", "data_digest", "algorithm"):
+        assert week.candidate[column] == first_week.candidate[column]
+    assert week["auc"]["difference"] == 0 and week["brier"]["difference"] == 0
+    assert week.failed == {}
+
+
+def test_row_order_of_the_relation_does_not_matter(connection, first_week, table):
+    mixed = table.take(pa.array(np.random.default_rng(2).permutation(table.num_rows)))
+    found = candidates.fit({"mixed_pd": connection.from_arrow(mixed)}, catalog_of("mixed_pd"), "run-1")[0]
+    assert found["model_digest"] == first_week.candidate["model_digest"]
+
+
+def test_slightly_worse_candidate_is_turned_away(connection, first_week, table):
+    fewer = catalog_of("weekly_pd", SPECS[:4])
+    before = len(registry.versions("weekly_pd"))
+    week = Week(connection, "weekly_pd", table, fewer, "run-4")
+    assert 0.6 < week["auc"]["value"] < week["auc"]["champion_value"]
+    assert "auc_no_worse_than_champion" in week.failed
+    assert set(week.failed) <= {
+        "auc_no_worse_than_champion",
+        "auc_not_significantly_worse",
+        "ks_no_worse_than_champion",
+        "brier_no_worse_than_champion",
+        "beats_benchmark",
+    }
+    assert week.registered == [] and len(registry.versions("weekly_pd")) == before
+    assert registry.champion_version("weekly_pd") == 1
+
+
+def test_shuffled_labels_are_turned_away(connection, table):
+    for seed in range(3):
+        name = f"shuffled_{seed}_pd"
+        week = Week(connection, name, shuffled(table, seed), catalog_of(name))
+        if week.candidate["status"] == "refused":
+            assert set(week.failed) == {"candidate_fitted"} and week.measurements == []
+        else:
+            assert {"auc_floor", "auc_better_than_random"} <= set(week.failed)
+        assert week.registered == [] and name not in registry.model_names()
+
+
+def test_copy_of_the_label_is_turned_away(connection, table):
+    leaked = with_column(table, "leak", table["is_default"].to_numpy())
+    week = Week(connection, "leak_pd", leaked, catalog_of("leak_pd", extra=(LEAK,)))
+    if week.candidate["status"] == "fitted":
+        assert week["auc"]["value"] > 0.999 and week.failed["auc_ceiling"] == "block"
+    else:
+        assert set(week.failed) == {"candidate_fitted"}
+        assert "leak" in week.candidate["reason"] or "separat" in week.candidate["reason"]
+    assert week.registered == [] and "leak_pd" not in registry.model_names()
+
+
+@pytest.mark.parametrize("share", [0.005, 0.02])
+def test_noisy_copy_of_the_label_is_turned_away(connection, table, share):
+    generator = np.random.default_rng(4)
+    label = table["is_default"].to_numpy()
+    noisy = np.where(generator.random(len(label)) < share, 1 - label, label) + generator.normal(0, 0.05, len(label))
+    name = f"noisy_leak_{share}_pd"
+    week = Week(connection, name, with_column(table, "leak", noisy), catalog_of(name, extra=(LEAK,)))
+    assert week.candidate["status"] == "fitted"
+    assert 0.95 < week["auc"]["value"] < 1
+    assert week.failed["auc_ceiling"] == "block"
+    assert week.registered == [] and name not in registry.model_names()
+
+
+def test_champion_that_reads_a_column_that_is_gone(connection, first_week, table):
+    fewer = table.drop_columns(["bureau_score"])
+    sets = {"weekly_pd": connection.from_arrow(fewer)}
+    with pytest.raises(NightbookError) as caught:
+        list(candidates.score_holdout(sets, [first_week.candidate]))
+    assert str(caught.value) == (
+        "weekly_pd version 1, the champion, reads bureau_score, which the features no longer have: "
+        "keep the column until a version without it is champion"
+    )
+
+
+def test_models_without_cases_say_so(connection, training_set, table):
+    nobody = connection.from_arrow(table.slice(0, 0))
+    catalog = catalog_of("some_pd") + catalog_of("none_pd")
+    some, none = candidates.fit({"some_pd": training_set, "none_pd": nobody}, catalog, "run-1")
+    assert some["status"] == "fitted"
+    assert (none["status"], none["reason"]) == ("no_cases", "no matured case to learn from")
+    assert frames.records(candidates.CANDIDATE_SCHEMA, [none]).to_pylist()[0]["mlflow_run_id"] is None
+    assert list(candidates.score_holdout({"none_pd": nobody}, [none])) == []
+    empty = connection.from_arrow(frames.records(candidates.HOLDOUT_SCHEMA, []))
+    assert candidates.measure({"none_pd": nobody}, [none], empty) == []
+    with pytest.raises(NightbookError, match="^no cohort has matured: .*outcome_months.*land more months"):
+        candidates.fit({"none_pd": nobody, "nobody_pd": nobody}, catalog, "run-1")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda t: t.filter(pa.compute.not_equal(t["split"], "holdout")), "split holdout is empty; land more matured"),
+        (lambda t: pa.concat_tables([t, t.slice(0, 1)]), "A000000 at 2024-01-31 occurs more than once"),
+        (lambda t: t.drop_columns(["utilization"]), "column utilization is absent"),
+        (lambda t: t.slice(0, 100), "fewer than 20; land more history|needs two of each class"),
+    ],
+)
+def test_unusable_data_is_refused_with_its_reason(connection, table, spoil, reason):
+    found = candidates.fit({"bad_pd": connection.from_arrow(spoil(table))}, catalog_of("bad_pd"), "run-1")
+    assert [row["status"] for row in found] == ["refused"]
+    row = frames.records(candidates.CANDIDATE_SCHEMA, found).to_pylist()[0]
+    with pytest.raises(AssertionError, match=reason):
+        raise AssertionError(row["reason"])
+    assert "\n" not in row["reason"] and row["mlflow_run_id"] is None
+    assert failed_rules(row, []) == {"candidate_fitted": "block"}
+
+
+def test_only_what_passed_is_registered(store):
+    verdicts = [
+        {"model_name": f"verdict_{passed}_pd", "mlflow_run_id": run, "maker": MAKER, "is_passed": passed}
+        for run, passed in zip(store.runs, (True, False, None), strict=True)
+    ]
+    found = candidates.register(verdicts, "run-5")
+    assert found == [{"model_name": "verdict_True_pd", "mlflow_run_id": store.runs[0], "model_version": 1}]
+    assert candidates.register(verdicts, "run-6") == found
+    assert [version.run_id for version in registry.versions("verdict_True_pd")] == ["run-5"]
+    assert not {"verdict_False_pd", "verdict_None_pd"} & set(registry.model_names())
+
+
+def test_rules_read_metrics_that_are_measured(first_week):
+    with RULES.open(encoding="utf-8", newline="") as file:
+        rules = list(csv.DictReader(file))
+    measured = {row["metric"] for row in first_week.measurements} | {"fitted"}
+    assert {rule["metric"] for rule in rules} <= measured
+    assert {rule["measure"] for rule in rules} <= set(candidates.MEASUREMENT_SCHEMA.names)
+    assert {rule["comparison"] for rule in rules} <= set(COMPARE)
+
+
+def test_population_is_as_hard_as_a_real_one(table):
+    assert 0.05 < np.mean(table["is_default"].to_numpy()) < 0.35
+    assert population().equals(table)

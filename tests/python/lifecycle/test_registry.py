@@ -1,0 +1,196 @@
+"""What the registry keeps of a candidate, a version and a promotion, and whom it lets promote."""
+
+import hashlib
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+import mlflow
+import pyarrow as pa
+import pytest
+from conftest import APPROVER, MAKER, MODEL, SPECS, log, new_model
+from nightbook import frames, home, registry, training
+from nightbook.errors import NightbookError
+
+
+def run_of(run_id):
+    return mlflow.MlflowClient(home.registry_uri()).get_run(run_id)
+
+
+def test_candidate_comes_back_as_logged(store):
+    for logged, run in zip(store.candidates, store.runs, strict=True):
+        found = registry.candidate(MODEL, run)
+        assert found.booster_bytes == logged.booster_bytes
+        assert found.digest == logged.digest == hashlib.sha256(found.booster_bytes).hexdigest()
+        assert found.metadata == training.metadata(logged)
+        assert found.features == tuple(spec.name for spec in SPECS)
+        assert (found.model_name, found.version, found.mlflow_run_id) == (MODEL, None, run)
+
+
+def test_run_holds_what_a_reviewer_asks_for(store):
+    candidate, run = store.candidates[0], run_of(store.runs[0])
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics == {name: float(value) for name, value in candidate.metrics.items()}
+    assert run.data.params == {name: str(value) for name, value in candidate.params.items()}
+    expected = {
+        "maker": MAKER,
+        "run_id": "run-0",
+        "git_commit": "abc-dirty",
+        "model_digest": candidate.digest,
+        "data_digest": candidate.data_digest,
+    }
+    assert {key: run.data.tags[key] for key in expected} == expected
+
+
+def test_parameter_too_long_for_mlflow_stays_in_the_metadata(store):
+    candidate = store.candidates[0]
+    constraints = "(" + ",".join(["0"] * 4000) + ")"
+    metadata = training.metadata(candidate) | {"params": {"monotone_constraints": constraints, "seed": 7}}
+    run = registry.log_candidate("long_pd", candidate.booster_bytes, metadata, tags={}, metrics={})
+    assert run_of(run).data.params == {"seed": "7"}
+    assert registry.candidate("long_pd", run).metadata["params"]["monotone_constraints"] == constraints
+
+
+def test_candidate_whose_digest_is_not_its_own_is_refused(store):
+    candidate = store.candidates[0]
+    metadata = training.metadata(candidate) | {"digest": "0" * 64}
+    with pytest.raises(NightbookError, match="^wrong_pd: the artifact that MLflow wrote differs.*train again$"):
+        registry.log_candidate("wrong_pd", candidate.booster_bytes, metadata, tags={}, metrics={})
+
+
+def test_same_candidate_is_registered_once(store, model_name):
+    again = registry.register(model_name, store.runs[1], maker="somebody else", run_id="run-9")
+    assert again == 2
+    found = registry.versions(model_name)
+    assert [version.model_version for version in found] == [1, 2, 3]
+    assert found[1].maker == MAKER
+
+
+def test_versions_tell_how_they_came_about(store, model_name):
+    promotion = registry.approve(model_name, 2, approver=" Bob ", change_request=" CR-7 ")
+    now = datetime.now(UTC).replace(tzinfo=None)
+    for number, found in enumerate(registry.versions(model_name)):
+        candidate = store.candidates[number]
+        registered_at, approved = found.registered_at, number == 1
+        assert timedelta(0) <= now - registered_at < timedelta(minutes=10)
+        assert asdict(found) == {
+            "model_name": model_name,
+            "model_version": number + 1,
+            "mlflow_run_id": store.runs[number],
+            "model_digest": candidate.digest,
+            "algorithm": candidate.algorithm,
+            "maker": MAKER,
+            "run_id": "run-0",
+            "registered_at": registered_at,
+            "data_digest": candidate.data_digest,
+            "git_commit": "abc-dirty",
+            "is_champion": approved,
+            "approver": "Bob" if approved else None,
+            "change_request": "CR-7" if approved else None,
+            "approved_at": promotion.promoted_at if approved else None,
+        }
+
+
+def test_rows_fill_their_schemas(store):
+    versions, promotions = registry.all_versions(), registry.all_promotions()
+    for schema, rows in ((registry.VERSION_SCHEMA, versions), (registry.PROMOTION_SCHEMA, promotions)):
+        assert all(set(row) == set(schema.names) for row in rows)
+        assert frames.records(schema, rows).to_pylist() == rows
+        assert frames.records(schema, []).schema == schema
+    assert [row["model_version"] for row in versions if row["model_name"] == MODEL] == [1, 2]
+    assert [row for row in promotions if row["model_name"] == MODEL] == [
+        {
+            "model_name": MODEL,
+            "sequence": 1,
+            "action": "approve",
+            "model_version": 1,
+            "previous_version": None,
+            "approver": APPROVER,
+            "change_request": "CR-1",
+            "actor": MAKER,
+            "promoted_at": promotions[0]["promoted_at"],
+        }
+    ]
+    assert registry.VERSION_SCHEMA.field("registered_at").type == pa.timestamp("us")
+    assert MODEL in registry.model_names() and registry.model_names() == sorted(registry.model_names())
+
+
+def refusal(call, *arguments, **options) -> str:
+    with pytest.raises(NightbookError) as caught:
+        call(*arguments, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("approver", [MAKER, "ann maker", "  ANN MAKER\t"])
+def test_maker_cannot_approve(model_name, approver):
+    message = refusal(registry.approve, model_name, 1, approver=approver, change_request="CR-1")
+    assert message == f"{model_name} version 1 was made by Ann Maker, who cannot approve it: ask somebody else to"
+    assert registry.champion_version(model_name) is None
+    assert registry.promotions(model_name) == []
+
+
+@pytest.mark.parametrize("blank", ["", "   ", "\n"])
+@pytest.mark.parametrize("missing", ["approver", "change_request"])
+def test_promotion_needs_both_names(store, blank, missing):
+    names = {"approver": "carol", "change_request": "CR-2"} | {missing: blank}
+    expected = f"--{missing.replace('_', '-')} is empty: name who approves and under which change request"
+    assert refusal(registry.approve, MODEL, 2, **names) == expected
+    assert refusal(registry.rollback, MODEL, **names) == expected
+    assert registry.champion_version(MODEL) == 1
+
+
+def test_unknown_version_lists_the_known_ones(store):
+    names = {"approver": APPROVER, "change_request": "CR-2"}
+    assert refusal(registry.approve, MODEL, 9, **names) == f"{MODEL} has no version 9: registered versions are 1, 2"
+    assert refusal(registry.load, "nobody_pd", 1) == "nobody_pd has no version 1: registered versions are none"
+
+
+def test_champion_is_not_approved_again(store):
+    message = refusal(registry.approve, MODEL, 1, approver=APPROVER, change_request="CR-2")
+    assert message == f"{MODEL} version 1 is champion already: nothing to approve"
+    assert len(registry.promotions(MODEL)) == 1
+
+
+def test_no_store_is_not_made_by_asking(empty_home):
+    assert registry.champion_version(MODEL) is None
+    assert registry.model_names() == registry.all_versions() == registry.all_promotions() == []
+    message = refusal(registry.champion, MODEL)
+    assert f"python orchestrate.py approve {MODEL} --version N --approver NAME --change-request ID" in message
+    names = {"approver": APPROVER, "change_request": "CR-2"}
+    assert "registered versions are none" in refusal(registry.approve, MODEL, 1, **names)
+    assert refusal(registry.rollback, MODEL, **names) == f"{MODEL} has no champion: there is nothing to roll back"
+    assert list(empty_home.iterdir()) == []
+
+
+def test_model_without_a_champion_in_a_store(model_name):
+    assert registry.champion_version(model_name) is None
+    assert "then approve a version with" in refusal(registry.champion, model_name)
+    message = refusal(registry.rollback, model_name, approver=APPROVER, change_request="CR-2")
+    assert message == f"{model_name} has no champion: there is nothing to roll back"
+
+
+def test_homes_never_touch_each_other(store, empty_home, monkeypatch, tmp_path_factory):
+    # MLflow would leave its store in the environment and artifacts under the working directory.
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    run = log(store.candidates[2])
+    assert registry.register(MODEL, run, maker=MAKER, run_id="run-0") == 1
+    assert registry.champion_version(MODEL) is None
+    assert list(elsewhere.iterdir()) == []
+    assert list((empty_home / "mlflow-artifacts" / MODEL).rglob("model.ubj"))
+    monkeypatch.setenv("NIGHTBOOK_HOME", str(store.home))
+    assert registry.champion(MODEL).digest == store.candidates[0].digest
+    monkeypatch.setenv("NIGHTBOOK_HOME", str(empty_home))
+    assert registry.load(MODEL, 1).digest == store.candidates[2].digest
+
+
+def test_store_of_the_user_comes_first(store, empty_home, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store.home / 'mlflow.db'}")
+    assert registry.champion(MODEL).digest == store.candidates[0].digest
+
+
+def test_names_are_independent(store):
+    first, second = new_model(store), new_model(store)
+    registry.approve(first, 3, approver=APPROVER, change_request="CR-1")
+    assert registry.champion_version(first) == 3
+    assert registry.champion_version(second) is None
