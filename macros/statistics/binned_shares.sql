@@ -49,7 +49,8 @@ binned_shares as (
         {{ reference }}.above,
         {{ reference }}.up_to,
         {{ reference }}.share as reference_share,
-        coalesce(counted.row_count, 0) / cast(totals.row_count as double) as actual_share
+        coalesce(counted.row_count, 0) / cast(totals.row_count as double) as actual_share,
+        totals.row_count as case_count
     from {{ reference }}
     inner join totals
         on

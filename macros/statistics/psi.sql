@@ -14,7 +14,10 @@
     * ln(greatest({{ actual }}, {{ floor }}) / greatest({{ reference }}, {{ floor }}))
 {%- endmacro %}
 
-{# How a PSI reads: the customary bands, stable below 0.1, shifted from 0.25. #}
-{% macro psi_status(psi, warn=0.1, alert=0.25) -%}
-    case when {{ psi }} >= {{ alert }} then 'alert' when {{ psi }} >= {{ warn }} then 'warn' else 'ok' end
+{#
+    How a PSI reads: the customary bands, stable below 0.1, shifted from 0.25. Of fewer cases than `min_cases` it says
+    nothing, because chance alone leaves bins empty: a quiet evening's twenty applications are no drift.
+#}
+{% macro psi_status(psi, case_count, min_cases=200, warn=0.1, alert=0.25) -%}
+    case when {{ case_count }} < {{ min_cases }} then 'ok' when {{ psi }} >= {{ alert }} then 'alert' when {{ psi }} >= {{ warn }} then 'warn' else 'ok' end
 {%- endmacro %}

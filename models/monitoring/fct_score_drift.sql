@@ -52,8 +52,9 @@ select
     round(bands.actual_share, 9) as value,
     round(bands.reference_share, 9) as reference_share,
     bands.psi,
-    {{ psi_status('bands.psi') }} as status,
+    {{ psi_status('bands.psi', 'bands.case_count') }} as status,
     'training scores of version ' || bands.model_version as reference,
+    cast(bands.case_count as bigint) as case_count,
     cast(bands.model_version as integer) as model_version,
     run.run_id
 from bands

@@ -8,8 +8,6 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from nightbook import home
-
 # Logs and pipes have no width of their own; a table squeezed into 80 columns cannot be read.
 console = Console(width=None if Console().is_terminal else 140)
 
@@ -169,7 +167,7 @@ def demo(state: dict, maker: str, approver: str) -> None:
         "python orchestrate.py status",
         "python orchestrate.py score                # the same night again: the same scores",
         "dbt build --select tag:nightly             # the same work without the runner",
-        f"duckdb -readonly {_short(home.warehouse())} 'from marts.underwriting_queue limit 5'",
+        """dbt show --inline "select * from {{ ref('underwriting_queue') }} order by rank" --limit 5""",
     ):
         console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
 
@@ -195,10 +193,3 @@ def _number(value: float | None) -> str:
 
 def _whole(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
-
-
-def _short(path) -> str:
-    try:
-        return str(path.relative_to(path.cwd()))
-    except ValueError:
-        return str(path)

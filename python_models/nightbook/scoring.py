@@ -8,6 +8,7 @@ import pyarrow as pa
 import xgboost as xgb
 
 from nightbook import frames, provenance, registry, training
+from nightbook.errors import NightbookError
 from nightbook.registry import Model
 
 BASE_VALUE = "(base value)"
@@ -147,7 +148,7 @@ def score(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
     booster = _booster(model)
     schema = score_schema(key)
     for batch in frames.batches(relation, [key, "as_of_date", *model.features]):
-        matrix = frames.matrix(batch, model.features)
+        matrix = _inputs(batch, model)
         margin = booster.inplace_predict(matrix, predict_type="margin")
         pd = booster.inplace_predict(matrix)
         count = batch.num_rows
@@ -178,7 +179,7 @@ def explain(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
     schema = contribution_schema(key)
     names = [*model.features, BASE_VALUE]
     for batch in frames.batches(relation, [key, "as_of_date", *model.features]):
-        matrix = frames.matrix(batch, model.features)
+        matrix = _inputs(batch, model)
         contributions = booster.predict(
             xgb.DMatrix(matrix, feature_names=list(model.features), nthread=provenance.threads()), pred_contribs=True
         )
@@ -202,6 +203,17 @@ def feature_digests(matrix: np.ndarray) -> list[str]:
     width = canonical.shape[1] * 4
     buffer = memoryview(canonical.tobytes())
     return [hashlib.sha256(buffer[start : start + width]).hexdigest()[:32] for start in range(0, len(buffer), width)]
+
+
+def _inputs(batch: pa.RecordBatch, model: Model) -> np.ndarray:
+    """The model's inputs as float32; what training refuses is not scored either."""
+    matrix = frames.matrix(batch, model.features)
+    missing = np.isnan(matrix).sum(axis=0)
+    is_infinite = np.isinf(matrix).any(axis=0)
+    for number, name in enumerate(model.features):
+        if is_infinite[number] or missing[number] != batch.column(name).null_count:
+            raise NightbookError(f"feature {name}: holds NaN or infinity; store null for what is not known")
+    return matrix
 
 
 def _booster(model: Model) -> xgb.Booster:

@@ -6,9 +6,13 @@ columns as (
 
     {%- if execute %}
     {%- for column in adapter.get_columns_in_relation(model) if column.name | lower not in keys %}
+    {%- set data_type = column.data_type | lower %}
+    {#- Snowflake's integers are numbers without a fraction. #}
+    {%- set is_integer = column.is_integer() or 'int' in data_type or (column.is_numeric() and column.numeric_scale == 0) %}
+    {%- set is_double = column.is_float() or data_type == 'double' %}
     select
         '{{ column.name | lower }}' as name,
-        '{{ "double" if column.is_float() or "double" in column.data_type | lower else "integer" }}' as data_type
+        '{{ "double" if is_double else "integer" if is_integer else data_type }}' as data_type
     {{ "union all" if not loop.last }}
     {%- endfor %}
     {%- else %}

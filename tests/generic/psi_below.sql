@@ -1,5 +1,5 @@
 {# Fails for each feature, or other subject, that has moved further from its reference than max_psi on the last as-of date. #}
-{% test psi_below(model, max_psi=0.25, psi='value', subject='feature') %}
+{% test psi_below(model, max_psi=0.25, psi='value', subject='feature', min_cases=200) %}
 select distinct
     model_name,
     {{ subject }} as subject,
@@ -7,5 +7,6 @@ select distinct
 from {{ model }}
 where
     as_of_date in (select as_of_date from {{ ref('int_run') }})
+    and case_count >= {{ min_cases }}
     and {{ psi }} >= {{ max_psi }}
 {% endtest %}

@@ -39,7 +39,9 @@ def population(rows: int = 3000, seed: int = 3) -> pa.Table:
     cents = generator.integers(0, 2_000_000, rows)
     is_revolving = generator.random(rows) < 0.5
     bureau = np.round(generator.normal(650, 60, rows), 6)
-    log_odds = -3.2 + np.where(is_revolving, 3.5, 0.4) * utilization - np.where(months < 30, 0.02, 0.002) * (bureau - 650)
+    log_odds = (
+        -3.2 + np.where(is_revolving, 3.5, 0.4) * utilization - np.where(months < 30, 0.02, 0.002) * (bureau - 650)
+    )
     share = np.arange(rows) % 20
     columns = pa.table(
         {
@@ -127,7 +129,7 @@ def _set_environment(patch: pytest.MonkeyPatch, folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory, table) -> Store:
-    """Versions 1 (boosted trees, the champion) and 2 (random forest) of account_pd; a third candidate is only logged."""
+    """Versions 1 (boosted trees, the champion) and 2 (forest) of account_pd; a third candidate is only logged."""
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         _set_environment(patch, folder)

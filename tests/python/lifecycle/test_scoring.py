@@ -67,6 +67,16 @@ def test_threads_do_not_show(monkeypatch, accounts, champion, forest):
         assert explained(model, accounts.limit(50)).equals(reasons)
 
 
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+@pytest.mark.parametrize("use", [scoring.score, scoring.explain])
+def test_value_that_training_refuses_is_not_scored(accounts, champion, use, value):
+    spoiled = accounts.project(
+        f"* replace (case when {KEY} = 'A000123' then cast('{value}' as double) else utilization end as utilization)"
+    )
+    with pytest.raises(NightbookError, match="^feature utilization: holds NaN or infinity; store null for what is not"):
+        list(use(champion, spoiled, KEY))
+
+
 def test_nobody_to_score_gives_an_empty_relation(accounts, champion):
     nobody = accounts.filter("false")
     assert scored(champion, nobody).num_rows == 0
@@ -90,9 +100,7 @@ def test_scores_come_from_the_version_chosen(accounts):
 
 
 def independent_digest(row) -> str:
-    packed = b"".join(
-        b"\x00\x00\xc0\x7f" if value is None else struct.pack("<f", float(value) + 0.0) for value in row
-    )
+    packed = b"".join(b"\x00\x00\xc0\x7f" if value is None else struct.pack("<f", float(value) + 0.0) for value in row)
     return hashlib.sha256(packed).hexdigest()[:32]
 
 

@@ -1,0 +1,96 @@
+"""The dbt project, parsed once a session in a home of its own; dbt compiles its macros, DuckDB runs them in memory."""
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class Project:
+    """This project in a temporary home, driven in this process: a dbt of its own per call would cost four seconds."""
+
+    def __init__(self, home: Path):
+        self.home = home
+        self.manifest = None
+        self.manifest = self.invoke("parse").result
+        # dbt does so for a manifest that it has just parsed, and not for one that it is handed.
+        self.manifest.build_flat_graph()
+
+    def invoke(self, *arguments: str):
+        """Run a dbt command and return its result, failed or not."""
+        from dbt.cli.main import dbtRunner
+
+        options = [
+            "--quiet",
+            "--no-partial-parse",
+            "--no-write-json",
+            "--no-populate-cache",
+            "--log-path",
+            str(self.home / "logs"),
+        ]
+        folders = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
+        with self._environment():
+            try:
+                return dbtRunner(manifest=self.manifest).invoke([*options, *arguments, *folders])
+            finally:
+                _release()
+
+    @functools.cache  # noqa: B019 - lives as long as the session
+    def compile(self, sql: str) -> str:
+        """Jinja as SQL, with every macro of the project at hand.
+
+        Raises:
+            Exception: whatever dbt says is wrong with it.
+        """
+        result = self.invoke("compile", "--inline", sql)
+        if not result.success:
+            raise result.exception or RuntimeError(result.result.results[0].message)
+        return result.result.results[0].node.compiled_code
+
+    def query(
+        self,
+        sql: str,
+        setup: Iterable[str] = (),
+        tables: dict[str, pa.Table] | None = None,
+        threads: int = 1,
+    ) -> list[tuple]:
+        """Compile a query and run it in memory, where relations of the project are those that `setup` makes."""
+        compiled = self.compile(sql)
+        with duckdb.connect(config={"threads": threads, "preserve_insertion_order": False}) as connection:
+            connection.execute("attach ':memory:' as warehouse")
+            for schema in ("intermediate", "reference", "marts"):
+                connection.execute(f"create schema warehouse.{schema}")
+            for name, table in (tables or {}).items():
+                connection.register("arrived", table)
+                connection.execute(f"create table {name} as select * from arrived")
+                connection.unregister("arrived")
+            for statement in setup:
+                connection.execute(statement)
+            return connection.execute(compiled).fetchall()
+
+    @contextlib.contextmanager
+    def _environment(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith("NIGHTBOOK_")]:
+                patch.delenv(name)
+            patch.setenv("NIGHTBOOK_HOME", str(self.home))
+            yield
+
+
+def _release() -> None:
+    """Let go of the warehouse file, which dbt-duckdb would keep open for the life of the process."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    DuckDBConnectionManager.close_all_connections()
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory) -> Project:
+    return Project(tmp_path_factory.mktemp("dbt_home"))

@@ -1,0 +1,191 @@
+"""Each generic test of tests/generic on rows on which it must fail, and on rows on which it must not."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+GENERIC = Path(__file__).resolve().parents[3] / "tests" / "generic"
+RUN = "create table warehouse.intermediate.int_run as select date '2024-06-30' as as_of_date"
+# dbt reads the columns of this one from its own warehouse, so it is made there while the test compiles.
+TYPED = """
+    {%- do run_query("create or replace temp table typed_features as select 'A1' as account_id, " ~ columns) -%}
+    {{ test_matches_catalog(
+        model=api.Relation.create(identifier='typed_features'), model_name='account_pd', keys=['account_id']) }}
+"""
+CATALOG = """
+    create table warehouse.reference.feature_catalog as
+    select * from (values
+        ('account_pd', 'dpd_current', 'integer'), ('account_pd', 'utilization', 'double'),
+        ('application_pd', 'stated_income', 'double')
+    ) as catalog (model_name, name, data_type)
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call of a generic test; what it runs on; the rows that it must return, none where it must pass."""
+
+    test: str
+    because: str
+    call: str
+    setup: tuple[str, ...]
+    failing: tuple[tuple, ...] = ()
+
+
+def typed(columns: str) -> str:
+    return '{%- set columns = "' + columns + '" -%}' + TYPED
+
+
+def rows(values: str, columns: str, name: str = "cases") -> str:
+    return f"create table {name} as select * from (values {values}) as made ({columns})"
+
+
+def psi_rows(values: str) -> str:
+    return (
+        "create table drift as select model_name, feature, cast(as_of_date as date) as as_of_date, value, psi from "
+        f"(values {values}) as made (model_name, feature, as_of_date, value, psi)"
+    )
+
+
+EMPTY = "create table cases as select 1 as x where 1 = 0"
+KEYED = "{{ test_unique_key(model='cases', key=['a', 'b']) }}"
+WITHIN = "{{ test_within(model='cases', column_name='x', low=0, high=1) }}"
+SIDES = "{{ test_customers_on_one_side(model='cases') }}"
+PSI = "{{ test_psi_below(model='drift', max_psi=0.25) }}"
+SCORE_PSI = "{{ test_psi_below(model='drift', max_psi=1, psi='psi', subject='model_name') }}"
+AS_OF = "{{ test_not_empty_as_of(model='cases') }}"
+VERSIONS = "{{ test_versions_are_unique(model='cases', grain=['id', 'day']) }}"
+ADD_UP = "{{ test_contributions_add_up(model='parts', scores='scores', tolerance=0.001) }}"
+LOADED = "id, day, _loaded_at"
+SCORES = "create table scores as select 'P1' as application_id, 1 as as_of_date, 0.5 as margin"
+
+CASES = [
+    Case("not_empty", "no_row", "{{ test_not_empty(model='cases') }}", (EMPTY,), ((0,),)),
+    Case("not_empty", "one_row", "{{ test_not_empty(model='cases') }}", (rows("(null)", "x"),)),
+    Case(
+        "not_empty_as_of", "another_date", AS_OF, (RUN, rows("(date '2024-05-31')", "as_of_date")), (("2024-06-30",),)
+    ),
+    Case(
+        "not_empty_as_of",
+        "never_filled",
+        AS_OF,
+        (RUN, "create table cases as select date '2024-06-30' as as_of_date where 1 = 0"),
+        (("2024-06-30",),),
+    ),
+    Case("not_empty_as_of", "that_date", AS_OF, (RUN, rows("(date '2024-05-31'), (date '2024-06-30')", "as_of_date"))),
+    Case("unique_key", "same_key", KEYED, (rows("(1, 2), (1, 2), (1, 3)", "a, b"),), ((1, 2, 2),)),
+    Case("unique_key", "part_of_the_key", KEYED, (rows("(1, 2), (1, 3), (2, 2)", "a, b"),)),
+    Case("within", "outside", WITHIN, (rows("(-0.1), (0.5), (1.1)", "x"),), ((-0.1,), (1.1,))),
+    Case("within", "not_a_number", WITHIN, (rows("('nan'::double)", "x"),), (("nan",),)),
+    Case("within", "ends_and_null", WITHIN, (rows("(0), (1), (null)", "x"),)),
+    Case(
+        "customers_on_one_side",
+        "two_sides",
+        SIDES,
+        (rows("('C1', 'train'), ('C1', 'holdout'), ('C2', 'train')", "customer_id, split"),),
+        (("C1", 2),),
+    ),
+    Case(
+        "customers_on_one_side",
+        "twice_on_one",
+        SIDES,
+        (rows("('C1', 'train'), ('C1', 'train'), ('C2', 'holdout')", "customer_id, split"),),
+    ),
+    Case(
+        "psi_below",
+        "at_the_bar",
+        PSI,
+        (RUN, psi_rows("('m', 'x', '2024-06-30', 0.25, 0), ('m', 'y', '2024-06-30', 0.24, 0)")),
+        (("m", "x", 0.25),),
+    ),
+    Case(
+        "psi_below",
+        "score_bands_count_once",
+        SCORE_PSI,
+        (RUN, psi_rows("('m', 'a', '2024-06-30', 0, 1.5), ('m', 'b', '2024-06-30', 0, 1.5)")),
+        (("m", "m", 1.5),),
+    ),
+    Case("psi_below", "below_the_bar", PSI, (RUN, psi_rows("('m', 'x', '2024-06-30', 0.249, 9)"))),
+    Case("psi_below", "another_night", PSI, (RUN, psi_rows("('m', 'x', '2024-05-31', 9.0, 9)"))),
+    Case(
+        "versions_are_unique",
+        "same_load_time",
+        VERSIONS,
+        (
+            rows(
+                "(1, 1, timestamp '2024-01-01'), (1, 1, timestamp '2024-01-01'), (1, 2, timestamp '2024-01-01')", LOADED
+            ),
+        ),
+        ((1, 1, "2024-01-01 00:00:00", 2),),
+    ),
+    Case(
+        "versions_are_unique",
+        "a_correction",
+        VERSIONS,
+        (rows("(1, 1, timestamp '2024-01-01'), (1, 1, timestamp '2024-01-02')", LOADED),),
+    ),
+    Case(
+        "versions_are_unique",
+        "not_known_yet",
+        VERSIONS,
+        (rows("(1, 1, timestamp '2999-01-01'), (1, 1, timestamp '2999-01-01')", LOADED),),
+    ),
+    Case(
+        "contributions_add_up",
+        "short_of_the_margin",
+        ADD_UP,
+        (SCORES, rows("('P1', 1, 0.4), ('P1', 1, 0.098)", "application_id, as_of_date, contribution", "parts")),
+        (("P1", 0.5, 0.498),),
+    ),
+    Case(
+        "contributions_add_up",
+        "within_tolerance",
+        ADD_UP,
+        (
+            SCORES,
+            rows(
+                "('P1', 1, 0.4), ('P1', 1, 0.0995), ('P1', 2, 7)", "application_id, as_of_date, contribution", "parts"
+            ),
+        ),
+    ),
+    Case(
+        "matches_catalog",
+        "missing_unlisted_and_mistyped",
+        typed("0.5::double as dpd_current, 1 as unlisted"),
+        (CATALOG,),
+        (
+            ("dpd_current", "double", "integer"),
+            ("unlisted", "integer", None),
+            ("utilization", None, "double"),
+        ),
+    ),
+    Case(
+        "matches_catalog",
+        "neither_integer_nor_double",
+        typed("'5' as dpd_current, 0.5::decimal(9, 6) as utilization"),
+        (CATALOG,),
+        (("dpd_current", "character varying(256)", "integer"), ("utilization", "decimal(9,6)", "double")),
+    ),
+    Case("matches_catalog", "as_listed", typed("5 as dpd_current, 0.5::double as utilization"), (CATALOG,)),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.test}-{case.because}")
+def test_generic_test_returns_the_failing_rows(project, case):
+    found = project.query(case.call, setup=case.setup)
+    assert sorted(_text(row) for row in found) == sorted(_text(row) for row in case.failing)
+
+
+def _text(row: tuple) -> tuple[str, ...]:
+    return tuple(str(float(value)) if isinstance(value, int | float) else str(value) for value in _plain(row))
+
+
+def _plain(row: tuple) -> list:
+    return [float(value) if type(value).__name__ == "Decimal" else value for value in row]
+
+
+def test_each_generic_test_fails_once_and_passes_once():
+    tests = {path.stem for path in GENERIC.glob("*.sql")}
+    assert {case.test for case in CASES if case.failing} == tests
+    assert {case.test for case in CASES if not case.failing} == tests

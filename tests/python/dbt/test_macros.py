@@ -1,0 +1,494 @@
+"""Macros against oracles in Python, on rows made here; dbt compiles each query, DuckDB runs it in memory."""
+
+import csv
+import hashlib
+import math
+from collections import Counter
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from dateutil.relativedelta import relativedelta
+from nightbook import metrics
+from scipy import stats
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def values(rows, columns: str) -> str:
+    """A VALUES list with names; None is null, dates and decimals keep their type."""
+    return f"(values {', '.join('(' + ', '.join(map(literal, row)) + ')' for row in rows)}) as cases ({columns})"
+
+
+def literal(value) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, date):
+        return f"date '{value}'"
+    if isinstance(value, float):
+        return f"cast('{value!r}' as double)"
+    return f"'{value}'" if isinstance(value, str) else str(value)
+
+
+# --- statistics
+
+SHARES = {
+    "no_shift": ([0.2, 0.3, 0.5], [0.2, 0.3, 0.5]),
+    "known_shift": ([0.5, 0.5], [0.65, 0.35]),
+    "emptied_bin": ([0.5, 0.5], [1.0, 0.0]),
+    "filled_bin": ([1.0, 0.0], [0.5, 0.5]),
+    "empty_on_both_sides": ([0.5, 0.5, 0.0], [0.4, 0.6, 0.0]),
+    "all_in_the_bin_of_nulls": ([0.0, 0.5, 0.5], [1.0, 0.0, 0.0]),
+    "below_the_floor": ([0.00001, 0.99999], [0.00002, 0.99998]),
+} | {f"random_{seed}": tuple(np.random.default_rng(seed).dirichlet(np.ones(10), size=2).tolist()) for seed in range(5)}
+
+
+def test_psi_is_that_of_the_library(project):
+    rows = [
+        (name, *pair) for name, (reference, actual) in SHARES.items() for pair in zip(reference, actual, strict=True)
+    ]
+    sql = "select name, {{ psi('reference', 'actual') }} from cases group by name"
+    table = pa.table(dict(zip(["name", "reference", "actual"], map(list, zip(*rows, strict=True)), strict=True)))
+    found = dict(project.query(sql, tables={"cases": table}))
+    expected = {name: metrics.psi(*map(np.array, pair)) for name, pair in SHARES.items()}
+    assert found == pytest.approx(expected, abs=1e-12, rel=1e-12)
+    assert found["no_shift"] == 0
+    assert found["known_shift"] == pytest.approx(0.15 * math.log(0.65 / 0.35), abs=1e-12)
+    assert found["emptied_bin"] == pytest.approx(0.5 * math.log(2) + 0.4999 * math.log(5000), abs=1e-12)
+
+
+def test_psi_floor_may_be_chosen(project):
+    sql = "select {{ psi('reference', 'actual', floor=0.01) }} from " + values(
+        [(0.5, 1.0), (0.5, 0.0)], "reference, actual"
+    )
+    expected = metrics.psi(np.array([0.5, 0.5]), np.array([1.0, 0.0]), floor=0.01)
+    assert project.query(sql)[0][0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_psi_status_bands(project):
+    sql = "select psi, {{ psi_status('psi') }}, {{ psi_status('psi', warn=0.3, alert=0.5) }} from " + values(
+        [(0.0,), (0.0999999,), (0.1,), (0.2499999,), (0.25,), (9.0,)], "psi"
+    )
+    assert [row[1:] for row in sorted(project.query(sql))] == [
+        ("ok", "ok"),
+        ("ok", "ok"),
+        ("warn", "ok"),
+        ("warn", "ok"),
+        ("alert", "ok"),
+        ("alert", "alert"),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_binned_shares_are_counts_over_everybody(project, seed):
+    generator = np.random.default_rng(seed)
+    training, tonight = np.round(generator.normal(size=2000), 1), np.round(generator.normal(0.4, 1, 500), 1)
+    is_null = generator.random(500) < 0.2
+    edges = metrics.quantile_edges(training)
+    borders = [None, *edges.tolist(), None]
+    shares = (metrics.bin_counts(training, edges) / len(training)).tolist()
+    profile = [("m", 1, "x", -1, None, None, 0.0)] + [
+        ("m", 1, "x", number, borders[number], borders[number + 1], share) for number, share in enumerate(shares)
+    ]
+    names = ["model_name", "model_version", "feature", "bin", "above", "up_to", "share"]
+    tables = {
+        "profile": pa.table(dict(zip(names, map(list, zip(*profile, strict=True)), strict=True))),
+        "observed": pa.table(
+            {
+                "model_name": ["m"] * 500 + ["m", "other"],
+                "feature": ["x"] * 500 + ["y", "x"],
+                "value": pa.array([*tonight.tolist(), 0.0, 0.0], mask=np.append(is_null, [False, False])),
+            }
+        ),
+    }
+    sql = """
+        with {{ binned_shares('observed', 'profile') }}
+        select bin, reference_share, actual_share from binned_shares order by bin
+    """
+    found = project.query(sql, tables=tables)
+    counts = [is_null.sum(), *metrics.bin_counts(tonight[~is_null], edges)]
+    assert [row[0] for row in found] == list(range(-1, len(shares)))
+    assert [row[1] for row in found] == [0.0, *shares]
+    assert [row[2] for row in found] == [count / 500 for count in counts]
+    assert math.fsum(row[2] for row in found) == pytest.approx(1, abs=1e-12)
+
+
+def test_binned_shares_leave_out_what_was_not_observed(project):
+    sql = "with observed as (select 'm' as model_name, 'x' as feature, 1.0 as value where 1 = 0), profile as (" + (
+        "select 'm' as model_name, 1 as model_version, 'x' as feature, 0 as bin, null::double as above, "
+        "null::double as up_to, 1.0 as share), {{ binned_shares('observed', 'profile') }} select * from binned_shares"
+    )
+    assert project.query(sql) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ks_statistic_is_that_of_scipy(project, seed):
+    generator = np.random.default_rng(seed)
+    label = (generator.random(400) < 0.2).astype(int)
+    score = np.round(generator.beta(2, 5, 400) + 0.1 * label, 2)  # two places, for ties
+    found = project.query(
+        "{{ ks_statistic('cases', 'label', 'score') }}", tables={"cases": pa.table({"label": label, "score": score})}
+    )
+    expected = stats.ks_2samp(score[label == 1], score[label == 0]).statistic
+    assert found[0][0] == pytest.approx(expected, abs=1e-12)
+    assert found[0][0] == pytest.approx(metrics.ks_statistic(label, score), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("label", "score", "expected"),
+    [
+        ([1, 1], [0.1, 0.2], None),
+        ([0, 0], [0.1, 0.2], None),
+        ([], [], None),
+        ([0, 1], [0.5, 0.5], 0),
+        ([0, 1], [0.1, 0.9], 1),
+        ([1, 0], [0.1, 0.9], 1),
+    ],
+)
+def test_ks_statistic_at_its_ends(project, label, score, expected):
+    cases = pa.table({"label": pa.array(label, pa.int32()), "score": pa.array(score, pa.float64())})
+    assert project.query("{{ ks_statistic('cases', 'label', 'score') }}", tables={"cases": cases}) == [(expected,)]
+
+
+# --- windows
+
+STATS = ["avg", "max", "min", "sum", "slope", "std", "change", "since", "last", "seen"]
+WINDOWS = [1, 3, 6, 12, 24]
+ASKED = [(stat, months) for stat in STATS for months in WINDOWS]
+WINDOW_SQL = (
+    "select account_id"
+    + "".join(f", {{{{ window_stat('x', '{stat}', {months}) }}}}" for stat, months in ASKED)
+    + " from panel group by account_id order by account_id"
+)
+
+
+def expected_stat(months_to_value: dict[int, Decimal | None], stat: str, months: int) -> float | None:
+    """The statistic as its docstring has it, by other means than the macro's sums."""
+    seen = {ago: float(x) for ago, x in months_to_value.items() if ago < months and x is not None}
+    now, then = months_to_value.get(0), months_to_value.get(months)
+    ago, x = np.array([-ago for ago in seen], dtype=float), np.array(list(seen.values()))
+    match stat:
+        case "seen":
+            return len(seen)
+        case "last":
+            return None if now is None else float(now)
+        case "change":
+            return None if now is None or then is None else float(now - then)
+        case "since":
+            return min((ago for ago, value in seen.items() if value > 0), default=None)
+        case "slope":
+            return float(np.polyfit(ago, x, 1)[0]) if len(seen) > 1 else None
+        case "std" | "avg":
+            return float({"std": np.std, "avg": np.mean}[stat](x)) if seen else None
+    return float({"max": np.max, "min": np.min, "sum": np.sum}[stat](x)) if seen else None
+
+
+def random_panels(seed: int) -> dict[str, dict[int, Decimal | None]]:
+    """Accounts with gaps and nulls, younger ones, one of nulls only, and one whose windows hold one month."""
+    generator = np.random.default_rng(seed)
+    panels = {
+        f"A{number:03d}": {
+            ago: None if generator.random() < 0.2 else Decimal(int(generator.integers(-2_000_000, 9_000_000))) / 10**6
+            for ago in range(int(generator.integers(1, 27)))
+            if generator.random() < 0.85
+        }
+        for number in range(80)
+    }
+    panels["NULLS"], panels["FLAT"] = {0: None, 5: None}, {ago: Decimal("0.1") for ago in range(25)}
+    panels["OLD"], panels["ZERO"] = {24: Decimal(7)}, {0: Decimal(0), 3: Decimal(0)}
+    return {name: panel for name, panel in panels.items() if panel}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("data_type", [pa.decimal128(18, 6), pa.int32()])
+def test_window_stat_on_random_panels(project, threads, data_type):
+    is_whole = pa.types.is_integer(data_type)
+    panels = {
+        name: {ago: x if x is None or not is_whole else Decimal(int(x)) for ago, x in panel.items()}
+        for name, panel in random_panels(11).items()
+    }
+    rows = [(name, ago, x) for name, panel in panels.items() for ago, x in panel.items()]
+    np.random.default_rng(5).shuffle(rows)
+    table = pa.table(
+        {
+            "account_id": [row[0] for row in rows],
+            "months_ago": pa.array([row[1] for row in rows], pa.int32()),
+            "x": pa.array([row[2] if row[2] is None or not is_whole else int(row[2]) for row in rows], data_type),
+        }
+    )
+    found = {row[0]: row[1:] for row in project.query(WINDOW_SQL, tables={"panel": table}, threads=threads)}
+    assert found.keys() == panels.keys()
+    for name, panel in panels.items():
+        expected = [expected_stat(panel, stat, months) for stat, months in ASKED]
+        for (stat, months), actual, wanted in zip(ASKED, found[name], expected, strict=True):
+            # Half a unit of the sixth place, for the macro rounds.
+            assert actual == (None if wanted is None else pytest.approx(wanted, abs=5.1e-7)), (name, stat, months)
+
+
+def test_window_stat_does_not_depend_on_threads_or_row_order(project):
+    """Enough rows for both threads to get some; the same bits, not almost the same."""
+    made = """
+        create table panel as
+        select
+            account_id,
+            months_ago,
+            cast(nullif(hash(account_id, months_ago) % 9000001, 0) / 1000000 as decimal(18, 6)) as x
+        from (select range as account_id from range(12000)) cross join (select range as months_ago from range(25))
+        where hash(account_id * 31 + months_ago) % 10 > 0
+        order by hash(months_ago, account_id, {salt})
+    """
+    runs = [project.query(WINDOW_SQL, [made.format(salt=salt)], threads=threads) for salt, threads in ((1, 1), (2, 2))]
+    assert len(runs[0]) == 12000
+    assert runs[0] == runs[1]
+
+
+def test_window_stats_name_their_columns(project):
+    sql = "{{ window_stats('x', {'avg': [3, 6], 'max': [12]}, name='balance', data_type='integer') }}"
+    compiled = project.compile(sql)
+    assert [
+        line.rsplit(" as ", 1)[1].rstrip(",") for line in compiled.strip().splitlines() if " as balance" in line
+    ] == [
+        "balance_3m_avg",
+        "balance_6m_avg",
+        "balance_12m_max",
+    ]
+    assert project.compile("{{ window_stats('x', {'sum': [3]}) }}").endswith(" as x_3m_sum")
+
+
+def test_window_stat_refuses_what_it_does_not_know(project, capfd):
+    with pytest.raises(Exception, match="inline"):
+        project.compile("{{ window_stat('x', 'median', 3) }}")
+    assert "window_stat: unknown statistic 'median' for x; use avg, max, min, sum" in capfd.readouterr().out
+
+
+# --- measures
+
+
+def test_ratio(project):
+    cases = [
+        # numerator, denominator, expected
+        ("1.00", "3.00", Decimal("0.333333")),
+        ("2.00", "3.00", Decimal("0.666667")),
+        ("-1.00", "3.00", Decimal("-0.333333")),
+        ("0.00", "3.00", Decimal("0")),
+        ("1.00", "0.00", None),
+        ("1.00", "-3.00", None),
+        (None, "3.00", None),
+        ("1.00", None, None),
+        (None, None, None),
+        (None, "0.00", None),
+        ("1001.00", "1.00", Decimal("1000")),
+        ("-1001.00", "1.00", Decimal("-1000")),
+        ("1000.00", "1.00", Decimal("1000")),
+        ("9999999999999999.99", "0.01", Decimal("1000")),
+    ]
+    rows = values([(number, *case[:2]) for number, case in enumerate(cases)], "number, a, b")
+    made = f"(select number, cast(a as decimal(18, 2)) as a, cast(b as decimal(18, 2)) as b from {rows}) as typed"
+    found = project.query(
+        "select {{ ratio('a', 'b') }}, {{ ratio('a - 0', 'b + 0', limit=2) }} from " + made + " order by number"
+    )
+    assert [row[0] for row in found] == [case[2] for case in cases]
+    assert [row[1] for row in found] == [
+        None if case[2] is None else max(min(case[2], Decimal(2)), Decimal(-2)) for case in cases
+    ]
+
+
+def test_flag(project):
+    sql = "select x, {{ flag('x > 0') }}, {{ flag('x > 0 or x < -1') }} from "
+    found = project.query(sql + values([(1,), (0,), (-2,), (None,)], "x") + " order by x nulls last")
+    assert found == [(-2, 0, 1), (0, 0, 0), (1, 1, 1), (None, None, None)]
+
+
+def test_at_least(project):
+    sql = "select x, {{ at_least('x', 0) }}, {{ at_least('x', 'floor') }} from "
+    rows = values([(5, 7), (-5, -9), (None, 0), (3, None), (0, 0)], "x, floor")
+    found = project.query(sql + rows + " order by x nulls last")
+    # An unknown floor holds nothing up.
+    assert found == [(-5, 0, -5), (0, 0, 0), (3, 3, 3), (5, 5, 7), (None, None, None)]
+
+
+def test_scaled_score(project):
+    pds = [0.0, 1e-9, 1e-6, 0.001, 1 / 61, 1 / 31, 1 / 16, 0.05, 0.2, 0.5, 0.9, 0.999999, 1.0]
+    pds += np.random.default_rng(2).random(200).tolist()
+    policies = [(600.0, 30.0, 20.0), (500.0, 1.0, 40.0)]
+    sql = (
+        "select offset_points, pd, {{ scaled_score('pd') }} from "
+        + values([(pd,) for pd in pds], "pd")
+        + " cross join (select a as score_offset, b as score_odds, c as score_points_to_double, a as offset_points from"
+        + values(policies, "a, b, c")
+        + ") as policy"
+    )
+    found = {(offset, pd): score for offset, pd, score in project.query(sql)}
+    for offset, odds, points in policies:
+        for pd in pds:
+            inner = min(max(pd, 1e-6), 1 - 1e-6)
+            exact = offset + points * math.log2((1 - inner) / inner / odds)
+            assert found[offset, pd] == pytest.approx(exact, abs=0.5 + 1e-9)
+    assert (found[600.0, 1 / 31], found[600.0, 1 / 61], found[600.0, 1 / 16]) == (600, 620, 580)
+
+
+# --- dates
+
+DAYS = [date(2023, 12, 1) + timedelta(days=number) for number in range(125)] + [
+    date(2000, 2, 29),
+    date(1900, 2, 28),
+    date(2096, 2, 29),
+    date(2024, 11, 30),
+]
+
+
+def later(day: date, months: int) -> date:
+    """dateutil's answer, a month-end kept a month-end."""
+    moved = day + relativedelta(months=months)
+    is_month_end = (day + timedelta(days=1)).day == 1
+    return moved + relativedelta(day=31) if is_month_end else moved
+
+
+def test_add_months(project):
+    months = [-25, -12, -1, 0, 1, 2, 3, 6, 11, 12, 13, 24, 48]
+    sql = (
+        "select day, months, {{ add_months('day', 'months') }} from "
+        + values([(day,) for day in DAYS], "day")
+        + " cross join "
+        + values([(number,) for number in months], "months").replace("cases", "steps")
+    )
+    found = {(day, number): moved for day, number, moved in project.query(sql)}
+    assert found == {(day, number): later(day, number) for day in DAYS for number in months}
+    assert found[date(2024, 2, 29), 12] == date(2025, 2, 28)
+    assert found[date(2024, 1, 30), 1] == date(2024, 2, 29)
+
+
+def test_add_months_keeps_september_to_october(project):
+    sql = "select {{ add_months(\"date '2005-09-30'\", 1) }}, {{ add_months(\"date '2023-02-28'\", 12) }}"
+    assert project.query(sql) == [(date(2005, 10, 31), date(2024, 2, 29))]
+
+
+def test_months_and_days_between(project):
+    pairs = [(a, b) for a in DAYS[::9] for b in DAYS[::7]]
+    sql = "select a, b, {{ months_between('a', 'b') }}, {{ days_between('a', 'b') }} from " + values(pairs, "a, b")
+    found = {(a, b): (months, days) for a, b, months, days in project.query(sql)}
+    assert found == {(a, b): ((b.year - a.year) * 12 + b.month - a.month, (b - a).days) for a, b in pairs}
+
+
+def test_months_between_holds_in_an_expression(project):
+    """It is subtracted and compared without parentheses around it."""
+    sql = """
+        select
+            10 - {{ months_between("date '2024-01-31'", "date '2024-03-01'") }},
+            2 * {{ months_between("date '2023-12-31'", "date '2024-01-01'") }}
+    """
+    assert project.query(sql) == [(8, 2)]
+
+
+def test_due_date(project):
+    openings = [date(2020, 1, number) for number in (1, 5, 27, 28, 29, 30, 31)]
+    pairs = [(opening, day) for opening in openings for day in DAYS[::5]]
+    sql = "select opened_on, day, {{ due_date('opened_on', 'day') }} from " + values(pairs, "opened_on, day")
+    found = {(opened_on, day): due for opened_on, day, due in project.query(sql)}
+    assert found == {(opened_on, day): day.replace(day=min(opened_on.day, 28)) for opened_on, day in pairs}
+
+
+# --- keys
+
+
+def bucket(key: str, salt: str) -> int:
+    return int(hashlib.md5(f"{salt}:{key}".encode()).hexdigest()[:8], 16) % 100
+
+
+def test_hash_bucket_is_what_it_was(project):
+    """Written down: a change of the hash would move customers between training and holdout."""
+    known = {("C1", "holdout"): 34, ("C1", "validation"): 84, ("C2", "holdout"): 8, ("C22", "holdout"): 0}
+    known |= {("C22", "validation"): 98, ("C37", "validation"): 30, ("é", "holdout"): bucket("é", "holdout")}
+    keys = values([(key,) for key in sorted({key for key, _ in known})], "key")
+    found = {
+        (key, salt): number
+        for salt in ("holdout", "validation")
+        for key, number in project.query("select key, {{ hash_bucket('key', '" + salt + "') }} from " + keys)
+    }
+    for pair, expected in known.items():
+        assert found[pair] == bucket(*pair) == expected, pair
+
+
+def test_hash_bucket_is_even_and_salted(project):
+    keys = [f"C{number:07d}" for number in range(20000)]
+    sql = "select key, {{ hash_bucket('key', 'holdout') }}, {{ hash_bucket('key', 'validation') }} from cases"
+    found = project.query(sql, tables={"cases": pa.table({"key": keys})}, threads=2)
+    assert {key: (a, b) for key, a, b in found} == {
+        key: (bucket(key, "holdout"), bucket(key, "validation")) for key in keys
+    }
+    for column in (1, 2):
+        counts = Counter(row[column] for row in found)
+        assert counts.keys() == set(range(100))
+        assert stats.chisquare(list(counts.values())).pvalue > 0.001
+    assert abs(np.corrcoef([row[1] for row in found], [row[2] for row in found])[0, 1]) < 0.02
+
+
+# --- splits
+
+
+@pytest.mark.parametrize("cohorts", [1, 2, 3, 5, 12])
+@pytest.mark.parametrize("holdout_percent", [25, 100])
+def test_split_cases_never_put_a_customer_on_two_sides(project, cohorts, holdout_percent):
+    generator = np.random.default_rng(cohorts)
+    cases = [
+        (f"A{number}-{recency}", f"C{generator.integers(400)}", recency)
+        for number in range(300)
+        for recency in range(1, cohorts + 1)
+        if generator.random() < 0.8
+    ]
+    table = pa.table(
+        {
+            "entity_id": [case[0] for case in cases],
+            "customer_id": [case[1] for case in cases],
+            "as_of_date": pa.array([date(2024, 1, 31)] * len(cases)),
+            "recency": [case[2] for case in cases],
+            "cohorts": [cohorts] * len(cases),
+            "is_default": [0] * len(cases),
+        }
+    )
+    sql = """
+        with policy as (select 3 as holdout_cohorts, 25 as holdout_percent, 15 as validation_percent),
+        {{ split_cases('cases', 'policy.holdout_cohorts', '%s') }}
+        select entity_id, split from split_cases
+    """
+    found = dict(project.query(sql % holdout_percent, tables={"cases": table}))
+    held_cohorts = min(3, cohorts // 3)
+    share = holdout_percent if cohorts >= 3 else 25
+    is_held = {
+        entity: bucket(customer, "holdout") < share and (cohorts < 3 or recency <= held_cohorts)
+        for entity, customer, recency in cases
+    }
+    held_customers = {customer for entity, customer, _ in cases if is_held[entity]}
+    expected = {}
+    for entity, customer, recency in cases:
+        if is_held[entity]:
+            expected[entity] = "holdout"
+        elif recency > held_cohorts and customer not in held_customers:
+            expected[entity] = "validation" if bucket(customer, "validation") < 20 else "train"
+    assert found == expected
+    sides = {(customer, found[entity]) for entity, customer, _ in cases if entity in found}
+    assert len(sides) == len({customer for customer, _ in sides})
+    assert {"holdout", "validation", "train"} == set(found.values())
+
+
+# --- columns
+
+
+def test_feature_columns_are_those_of_the_catalog(project):
+    with (ROOT / "seeds" / "reference" / "feature_catalog.csv").open() as lines:
+        catalog = [(row["model_name"], row["name"]) for row in csv.DictReader(lines)]
+    for model, relation, key in (
+        ("account_pd", "feat_accounts", "account_id"),
+        ("application_pd", "feat_applications", "application_id"),
+    ):
+        call = f"{{{{ feature_columns('{relation}', keys=['{key}', 'as_of_date']) | join(' ') }}}}"
+        assert project.compile(call).split() == [name for owner, name in catalog if owner == model]
+
+
+def test_unpivot_numbers_keeps_nulls(project):
+    sql = "{{ unpivot_numbers('cases', ['a', 'b']) }} order by feature, value nulls last"
+    rows = pa.table({"key": ["k1", "k2"], "a": [1, None], "b": [0.5, 0.25], "left_out": [9, 9]})
+    assert project.query(sql, tables={"cases": rows}) == [("a", 1.0), ("a", None), ("b", 0.25), ("b", 0.5)]

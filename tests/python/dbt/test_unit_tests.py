@@ -1,0 +1,33 @@
+"""The dbt unit tests beside the models, all in one invocation, on the empty relations that they take columns from."""
+
+# What unit tests give rows of by column name. Inputs made by Python models, or after them, are given as SQL instead.
+RELATIONS = [
+    "path:seeds/reference",
+    "path:models/staging",
+    "path:models/intermediate",
+    "path:models/features",
+    "accounts_tonight",
+    "applications_tonight",
+]
+# Too thin to go wrong in a way that their columns' tests would not show: each selects from one relation as it is.
+WITHOUT_UNIT_TEST = {"fct_gate_decisions", "fct_runs", "fct_promotions", "fct_model_versions"}
+
+
+def test_every_unit_test_passes(project):
+    built = project.invoke("build", "--exclude-resource-type", "test", "unit_test", "--select", *RELATIONS)
+    assert built.success, built.exception or [one.message for one in built.result.results if one.status == "error"]
+    tested = project.invoke("test", "--select", "test_type:unit")
+    assert tested.exception is None, tested.exception
+    results = [one for one in tested.result.results if one.node.resource_type == "unit_test"]
+    assert len(results) == len(project.manifest.unit_tests) > 0
+    assert not {one.node.name: one.message for one in results if one.status != "pass"}
+
+
+def test_every_sql_model_has_a_unit_test(project):
+    tested = {one.depends_on.nodes[0].rsplit(".", 1)[1] for one in project.manifest.unit_tests.values()}
+    models = {
+        node.name
+        for node in project.manifest.nodes.values()
+        if node.resource_type == "model" and node.language == "sql"
+    }
+    assert models - tested == WITHOUT_UNIT_TEST
