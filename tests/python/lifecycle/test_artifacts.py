@@ -9,7 +9,7 @@ import mlflow
 import numpy as np
 import pytest
 import yaml
-from conftest import APPROVER, MODEL, SPECS
+from lifecycle_store import APPROVER, MODEL, SPECS
 from nightbook import boosting, frames, home, registry, scoring, training
 from nightbook.errors import NightbookError
 

@@ -9,7 +9,7 @@ import mlflow
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import APPROVER, MAKER, SPECS, catalog_of, population
+from lifecycle_store import APPROVER, MAKER, SPECS, catalog_of, population
 from nightbook import boosting, candidates, frames, home, metrics, provenance, registry, training
 from nightbook.boosting import FeatureSpec
 from nightbook.errors import NightbookError

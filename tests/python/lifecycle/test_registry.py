@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import mlflow
 import pyarrow as pa
 import pytest
-from conftest import APPROVER, MAKER, MODEL, SPECS, log, new_model
+from lifecycle_store import APPROVER, MAKER, MODEL, SPECS, log, new_model
 from nightbook import frames, home, registry, training
 from nightbook.errors import NightbookError
 

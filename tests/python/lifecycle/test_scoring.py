@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import APPROVER, MODEL, SPECS
+from lifecycle_store import APPROVER, MODEL, SPECS
 from nightbook import boosting, frames, registry, scoring, training
 from nightbook.errors import NightbookError
 

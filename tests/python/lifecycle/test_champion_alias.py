@@ -4,9 +4,9 @@ from unittest import mock
 
 import mlflow
 import pytest
-from conftest import APPROVER, new_model
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from lifecycle_store import APPROVER, new_model
 from nightbook import home, registry
 from nightbook.errors import NightbookError
 
@@ -72,7 +72,7 @@ OPERATIONS = st.tuples(st.sampled_from([1, 2, 3, None, None]), st.booleans() | s
 
 
 @settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     # Without shrinking: each example talks to a database.
