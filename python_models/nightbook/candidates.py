@@ -1,4 +1,4 @@
-"""The weekly life of a candidate: fitted, scored on the holdout beside the champion, measured, registered if it passes."""
+"""The weekly life of a candidate: fitted, scored beside the champion, measured, registered if it passes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields

@@ -219,13 +219,20 @@ def champion(model_name: str) -> Model:
     """The version that scores, with its artifact's digest checked.
 
     Raises:
-        NightbookError: there is none, or an artifact is missing or is not the one that was registered.
+        NightbookError: there is none, the alias was moved by other means than `approve` and `rollback`, or an artifact
+            is missing or is not the one that was registered.
     """
     number = champion_version(model_name)
     if number is None:
         raise NightbookError(
             f"{model_name} has no champion: train it, then approve a version with "
             f"`python orchestrate.py approve {model_name} --version N --approver NAME --change-request ID`"
+        )
+    moves = _carried_out(promotions(model_name), number)
+    if not moves or moves[-1].model_version != number:
+        raise NightbookError(
+            f"{model_name}: the alias {CHAMPION} names version {number}, which no recorded approval put there: "
+            f"approve a version with `python orchestrate.py approve {model_name} ...` to settle who answers for it"
         )
     return load(model_name, number)
 
@@ -404,9 +411,7 @@ def _aliases(model_name: str) -> dict[int, list[str]]:
     return aliases
 
 
-def _checked(
-    model_name: str, version: int | None, mlflow_run_id: str, digest: str, metadata_digest: str
-) -> Model:
+def _checked(model_name: str, version: int | None, mlflow_run_id: str, digest: str, metadata_digest: str) -> Model:
     label = f"{model_name} version {version}" if version else f"{model_name} candidate {mlflow_run_id}"
     try:
         booster_bytes = _read_model_file(mlflow_run_id)

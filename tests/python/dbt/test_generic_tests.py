@@ -41,10 +41,10 @@ def rows(values: str, columns: str, name: str = "cases") -> str:
     return f"create table {name} as select * from (values {values}) as made ({columns})"
 
 
-def psi_rows(values: str) -> str:
+def psi_rows(values: str, case_count: int = 200) -> str:
     return (
-        "create table drift as select model_name, feature, cast(as_of_date as date) as as_of_date, value, psi from "
-        f"(values {values}) as made (model_name, feature, as_of_date, value, psi)"
+        "create table drift as select model_name, feature, cast(as_of_date as date) as as_of_date, value, psi, "
+        f"{case_count} as case_count from (values {values}) as made (model_name, feature, as_of_date, value, psi)"
     )
 
 
@@ -73,6 +73,7 @@ CASES = [
         (RUN, "create table cases as select date '2024-06-30' as as_of_date where 1 = 0"),
         (("2024-06-30",),),
     ),
+    Case("not_empty_as_of", "null_date", AS_OF, (RUN, rows("(null::date)", "as_of_date")), (("2024-06-30",),)),
     Case("not_empty_as_of", "that_date", AS_OF, (RUN, rows("(date '2024-05-31'), (date '2024-06-30')", "as_of_date"))),
     Case("unique_key", "same_key", KEYED, (rows("(1, 2), (1, 2), (1, 3)", "a, b"),), ((1, 2, 2),)),
     Case("unique_key", "part_of_the_key", KEYED, (rows("(1, 2), (1, 3), (2, 2)", "a, b"),)),
@@ -107,6 +108,7 @@ CASES = [
         (("m", "m", 1.5),),
     ),
     Case("psi_below", "below_the_bar", PSI, (RUN, psi_rows("('m', 'x', '2024-06-30', 0.249, 9)"))),
+    Case("psi_below", "too_few_cases", PSI, (RUN, psi_rows("('m', 'x', '2024-06-30', 9.0, 9)", case_count=199))),
     Case("psi_below", "another_night", PSI, (RUN, psi_rows("('m', 'x', '2024-05-31', 9.0, 9)"))),
     Case(
         "versions_are_unique",
@@ -137,6 +139,13 @@ CASES = [
         ADD_UP,
         (SCORES, rows("('P1', 1, 0.4), ('P1', 1, 0.098)", "application_id, as_of_date, contribution", "parts")),
         (("P1", 0.5, 0.498),),
+    ),
+    Case(
+        "contributions_add_up",
+        "a_score_without_any",
+        ADD_UP,
+        (SCORES, rows("('P2', 1, 0.4)", "application_id, as_of_date, contribution", "parts")),
+        (("P1", 0.5, None),),
     ),
     Case(
         "contributions_add_up",

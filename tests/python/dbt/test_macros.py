@@ -69,10 +69,9 @@ def test_psi_floor_may_be_chosen(project):
 
 
 def test_psi_status_bands(project):
-    sql = "select psi, {{ psi_status('psi') }}, {{ psi_status('psi', warn=0.3, alert=0.5) }} from " + values(
-        [(0.0,), (0.0999999,), (0.1,), (0.2499999,), (0.25,), (9.0,)], "psi"
-    )
-    assert [row[1:] for row in sorted(project.query(sql))] == [
+    sql = "select psi, {{ psi_status('psi', '200') }}, {{ psi_status('psi', '10', min_cases=10, warn=0.3, alert=0.5) }}"
+    cases = values([(0.0,), (0.0999999,), (0.1,), (0.2499999,), (0.25,), (9.0,)], "psi")
+    assert [row[1:] for row in sorted(project.query(f"{sql} from {cases}"))] == [
         ("ok", "ok"),
         ("ok", "ok"),
         ("warn", "ok"),
@@ -80,6 +79,12 @@ def test_psi_status_bands(project):
         ("alert", "ok"),
         ("alert", "alert"),
     ]
+
+
+def test_psi_status_says_nothing_of_few_cases(project):
+    sql = "select {{ psi_status('9.0', 'n') }}, {{ psi_status('9.0', 'n', min_cases=1) }} from "
+    found = project.query(sql + values([(200,), (199,), (0,)], "n") + " order by n desc")
+    assert found == [("alert", "alert"), ("ok", "alert"), ("ok", "ok")]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -106,7 +111,7 @@ def test_binned_shares_are_counts_over_everybody(project, seed):
     }
     sql = """
         with {{ binned_shares('observed', 'profile') }}
-        select bin, reference_share, actual_share from binned_shares order by bin
+        select bin, reference_share, actual_share, case_count from binned_shares order by bin
     """
     found = project.query(sql, tables=tables)
     counts = [is_null.sum(), *metrics.bin_counts(tonight[~is_null], edges)]
@@ -114,6 +119,7 @@ def test_binned_shares_are_counts_over_everybody(project, seed):
     assert [row[1] for row in found] == [0.0, *shares]
     assert [row[2] for row in found] == [count / 500 for count in counts]
     assert math.fsum(row[2] for row in found) == pytest.approx(1, abs=1e-12)
+    assert {row[3] for row in found} == {500}
 
 
 def test_binned_shares_leave_out_what_was_not_observed(project):

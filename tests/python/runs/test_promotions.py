@@ -1,6 +1,7 @@
 """Who may make a version champion, and what a night does without one; on the command line."""
 
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,11 @@ def test_without_a_champion_nothing_is_written(small, tmp_path):
 def test_a_changed_artifact_is_refused_and_nothing_is_written(copy, demo):
     home, _ = demo
     before = marts(copy)
-    # The champion is the only version: the file is found by its name.
+    (digest,) = home.query("select model_digest from audit.fct_model_versions where model_name = 'account_pd'")[0]
     (model_file,) = [
-        path for path in Path(home.path / "mlflow-artifacts" / "account_pd").rglob("model.ubj") if path.is_file()
+        path
+        for path in Path(home.path / "mlflow-artifacts" / "account_pd").rglob("model.ubj")
+        if sha256(path.read_bytes()).hexdigest() == digest
     ]
     original = model_file.read_bytes()
     changed = bytearray(original)
