@@ -1,14 +1,14 @@
-{# One row per row and named number column of a wide relation: feature, value (double, null included). #}
+{# One row per row and column of a wide relation of numbers: feature, value (double, null included). columns: column -> feature. #}
 {% macro unpivot_numbers(relation, columns) -%}
 select
     feature,
     value
 from (
     select
-        {%- for column in columns %}
-        cast({{ column }} as double) as {{ column }}{{ "," if not loop.last }}
+        {%- for column, feature in columns.items() %}
+        cast({{ column }} as double) as {{ feature }}{{ "," if not loop.last }}
         {%- endfor %}
     from {{ relation }}
 ) as numbers
-unpivot include nulls (value for feature in ({{ columns | join(', ') }}))
+unpivot include nulls (value for feature in ({{ columns.values() | join(', ') }}))
 {%- endmacro %}

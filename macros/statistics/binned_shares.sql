@@ -1,40 +1,18 @@
 {#
-    CTEs that place values in the bins of a reference and give each bin's share on both sides.
+    CTEs that set tonight's counts per bin beside the shares of a reference.
 
-    observed: model_name, feature, value. reference: model_name, model_version, feature, bin (-1 for no value), above,
-    up_to (null where open), share. Gives a CTE `binned_shares` with one row per bin of the reference, bins that are
-    empty now included, and nothing for an input that was not observed at all.
+    counted: model_name, feature, bin, row_count, as bin_counts gives them. reference: model_name, model_version, feature,
+    bin (-1 for no value), above, up_to (null where open), share. Gives a CTE `binned_shares` with one row per bin of the
+    reference, bins that are empty now included, and nothing for an input that was not observed at all.
 #}
-{% macro binned_shares(observed, reference) -%}
-counted as (
-
-    select
-        {{ reference }}.model_name,
-        {{ reference }}.feature,
-        {{ reference }}.bin,
-        count(*) as row_count
-    from {{ observed }}
-    inner join {{ reference }}
-        on
-            {{ observed }}.model_name = {{ reference }}.model_name
-            and {{ observed }}.feature = {{ reference }}.feature
-            and case
-                when {{ reference }}.bin = -1 then {{ observed }}.value is null
-                else
-                    ({{ reference }}.above is null and {{ observed }}.value is not null or {{ observed }}.value > {{ reference }}.above)
-                    and ({{ reference }}.up_to is null and {{ observed }}.value is not null or {{ observed }}.value <= {{ reference }}.up_to)
-            end
-    group by {{ reference }}.model_name, {{ reference }}.feature, {{ reference }}.bin
-
-),
-
+{% macro binned_shares(counted, reference) -%}
 totals as (
 
     select
         model_name,
         feature,
         sum(row_count) as row_count
-    from counted
+    from {{ counted }}
     group by model_name, feature
 
 ),
@@ -49,18 +27,19 @@ binned_shares as (
         {{ reference }}.above,
         {{ reference }}.up_to,
         {{ reference }}.share as reference_share,
-        coalesce(counted.row_count, 0) / cast(totals.row_count as double) as actual_share,
+        coalesce({{ counted }}.row_count, 0) / cast(totals.row_count as double) as actual_share,
         totals.row_count as case_count
     from {{ reference }}
     inner join totals
         on
             {{ reference }}.model_name = totals.model_name
             and {{ reference }}.feature = totals.feature
-    left join counted
+    left join {{ counted }}
         on
-            {{ reference }}.model_name = counted.model_name
-            and {{ reference }}.feature = counted.feature
-            and {{ reference }}.bin = counted.bin
+            {{ reference }}.model_name = {{ counted }}.model_name
+            and {{ reference }}.feature = {{ counted }}.feature
+            and {{ reference }}.bin = {{ counted }}.bin
+    where totals.row_count > 0
 
 )
 {%- endmacro %}

@@ -13,25 +13,18 @@ run as (
 
 ),
 
-tonight as (
+-- One row per model and band that some score falls into.
+counted as (
 
-    select
-        model_name,
-        'score' as feature,
-        pd as value
-    from {{ ref('tonight_account_scores') }}
+    {{ bin_counts(ref('tonight_account_scores'), {'pd': 'score'}, 'account_pd', 'profiles') }}
 
     union all
 
-    select
-        model_name,
-        'score' as feature,
-        pd as value
-    from {{ ref('tonight_application_scores') }}
+    {{ bin_counts(ref('tonight_application_scores'), {'pd': 'score'}, 'application_pd', 'profiles') }}
 
 ),
 
-{{ binned_shares('tonight', 'profiles') }},
+{{ binned_shares('counted', 'profiles') }},
 
 bands as (
 

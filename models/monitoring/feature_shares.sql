@@ -9,40 +9,27 @@ profiles as (
 
 ),
 
--- One row per account and input.
-account_values as (
+-- One row per model, input and bin that something falls into.
+counted as (
 
-    {{ unpivot_numbers(ref('accounts_tonight'), feature_columns('feat_accounts', keys=['account_id', 'as_of_date'])) }}
+    {{ bin_counts(
+        ref('accounts_tonight'),
+        feature_columns('feat_accounts', keys=['account_id', 'as_of_date']),
+        'account_pd',
+        'profiles'
+    ) }}
 
-),
+    union all
 
--- One row per application and input.
-application_values as (
-
-    {{ unpivot_numbers(
-        ref('applications_tonight'), feature_columns('feat_applications', keys=['application_id', 'as_of_date'])
+    {{ bin_counts(
+        ref('applications_tonight'),
+        feature_columns('feat_applications', keys=['application_id', 'as_of_date']),
+        'application_pd',
+        'profiles'
     ) }}
 
 ),
 
-tonight as (
-
-    select
-        'account_pd' as model_name,
-        feature,
-        value
-    from account_values
-
-    union all
-
-    select
-        'application_pd' as model_name,
-        feature,
-        value
-    from application_values
-
-),
-
-{{ binned_shares('tonight', 'profiles') }}
+{{ binned_shares('counted', 'profiles') }}
 
 select * from binned_shares

@@ -87,47 +87,73 @@ def test_psi_status_says_nothing_of_few_cases(project):
     assert found == [("alert", "alert"), ("ok", "alert"), ("ok", "ok")]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_binned_shares_are_counts_over_everybody(project, seed):
+# What this engine runs, and the portable form that it must agree with.
+BIN_COUNTS = ("bin_counts", "default__bin_counts")
+
+
+def profile_of(features: dict[str, list[float]]) -> pa.Table:
+    """Reference bins of some features between the given edges; model m, version 1."""
+    names = ["model_name", "model_version", "feature", "bin", "above", "up_to", "share"]
+    rows = []
+    for feature, edges in features.items():
+        borders = [None, *edges, None]
+        rows.append(("m", 1, feature, -1, None, None, 0.25))
+        rows += [("m", 1, feature, n, borders[n], borders[n + 1], 0.75) for n in range(len(edges) + 1)]
+    types = [pa.string(), pa.int32(), pa.string(), pa.int32(), pa.float64(), pa.float64(), pa.float64()]
+    return pa.table(
+        [pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), types, strict=True)], names
+    )
+
+
+@pytest.mark.parametrize("macro", BIN_COUNTS)
+@pytest.mark.parametrize("seed", range(2))
+def test_binned_shares_are_counts_over_everybody(project, seed, macro):
     generator = np.random.default_rng(seed)
     training, tonight = np.round(generator.normal(size=2000), 1), np.round(generator.normal(0.4, 1, 500), 1)
     is_null = generator.random(500) < 0.2
     edges = metrics.quantile_edges(training)
-    borders = [None, *edges.tolist(), None]
-    shares = (metrics.bin_counts(training, edges) / len(training)).tolist()
-    profile = [("m", 1, "x", -1, None, None, 0.0)] + [
-        ("m", 1, "x", number, borders[number], borders[number + 1], share) for number, share in enumerate(shares)
-    ]
-    names = ["model_name", "model_version", "feature", "bin", "above", "up_to", "share"]
-    tables = {
-        "profile": pa.table(dict(zip(names, map(list, zip(*profile, strict=True)), strict=True))),
-        "observed": pa.table(
-            {
-                "model_name": ["m"] * 500 + ["m", "other"],
-                "feature": ["x"] * 500 + ["y", "x"],
-                "value": pa.array([*tonight.tolist(), 0.0, 0.0], mask=np.append(is_null, [False, False])),
-            }
+    rows = pa.table({"key": ["k"] * 500, "x_now": pa.array(tonight, mask=is_null), "unknown": [1.0] * 500})
+    sql = f"""
+        with counted as (
+            {{{{ {macro}('observed', {{'x_now': 'x', 'unknown': 'unknown'}}, 'm', 'profile') }}}}
         ),
-    }
-    sql = """
-        with {{ binned_shares('observed', 'profile') }}
+        {{{{ binned_shares('counted', 'profile') }}}}
         select bin, reference_share, actual_share, case_count from binned_shares order by bin
     """
-    found = project.query(sql, tables=tables)
+    found = project.query(sql, tables={"profile": profile_of({"x": edges.tolist()}), "observed": rows})
     counts = [is_null.sum(), *metrics.bin_counts(tonight[~is_null], edges)]
-    assert [row[0] for row in found] == list(range(-1, len(shares)))
-    assert [row[1] for row in found] == [0.0, *shares]
+    assert [row[0] for row in found] == list(range(-1, len(edges) + 1))
+    assert [row[1] for row in found] == [0.25] + [0.75] * (len(edges) + 1)
     assert [row[2] for row in found] == [count / 500 for count in counts]
-    assert math.fsum(row[2] for row in found) == pytest.approx(1, abs=1e-12)
     assert {row[3] for row in found} == {500}
 
 
-def test_binned_shares_leave_out_what_was_not_observed(project):
-    sql = "with observed as (select 'm' as model_name, 'x' as feature, 1.0 as value where 1 = 0), profile as (" + (
-        "select 'm' as model_name, 1 as model_version, 'x' as feature, 0 as bin, null::double as above, "
-        "null::double as up_to, 1.0 as share), {{ binned_shares('observed', 'profile') }} select * from binned_shares"
+@pytest.mark.parametrize("macro", BIN_COUNTS)
+@pytest.mark.parametrize(
+    ("edges", "values", "expected"),
+    [
+        ([], [1, None, 2], {-1: 1, 0: 2}),
+        ([0.0], [0, None, 0], {-1: 1, 0: 2}),
+        ([0.0], [1, 1, 1], {1: 3}),
+        ([0.1, 0.2], [0.1, 0.2, 0.30000000000000004], {0: 1, 1: 1, 2: 1}),
+        ([1.0], [None, None, None], {-1: 3}),
+    ],
+)
+def test_bin_counts_at_the_edges(project, edges, values, expected, macro):
+    rows = pa.table({"x": pa.array(values, pa.float64())})
+    call = f"{{{{ {macro}('observed', {{'x': 'x'}}, 'm', 'profile') }}}}"
+    found = project.query(
+        f"select bin, row_count from ({call}) where row_count > 0",
+        tables={"profile": profile_of({"x": edges}), "observed": rows},
     )
-    assert project.query(sql) == []
+    assert dict(found) == expected
+
+
+@pytest.mark.parametrize("macro", BIN_COUNTS)
+def test_bin_counts_of_nobody_are_nothing(project, macro):
+    rows = pa.table({"x": pa.array([], pa.float64())})
+    sql = f"{{{{ {macro}('observed', {{'x': 'x'}}, 'm', 'profile') }}}}"
+    assert project.query(sql, tables={"profile": profile_of({"x": [1.0]}), "observed": rows}) == []
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -495,6 +521,6 @@ def test_feature_columns_are_those_of_the_catalog(project):
 
 
 def test_unpivot_numbers_keeps_nulls(project):
-    sql = "{{ unpivot_numbers('cases', ['a', 'b']) }} order by feature, value nulls last"
+    sql = "{{ unpivot_numbers('cases', {'a': 'first', 'b': 'b'}) }} order by feature, value nulls last"
     rows = pa.table({"key": ["k1", "k2"], "a": [1, None], "b": [0.5, 0.25], "left_out": [9, 9]})
-    assert project.query(sql, tables={"cases": rows}) == [("a", 1.0), ("a", None), ("b", 0.25), ("b", 0.5)]
+    assert project.query(sql, tables={"cases": rows}) == [("b", 0.25), ("b", 0.5), ("first", 1.0), ("first", None)]
