@@ -4,7 +4,7 @@
 import argparse
 import os
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -21,6 +21,14 @@ def _date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is not a date; write YYYY-MM-DD") from None
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a time; write 'YYYY-MM-DD HH:MM:SS', UTC") from None
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _path(text: str) -> Path:
@@ -64,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
 
     train = command.add_parser("train", help="fit, measure and register candidates")
     train.add_argument("--as-of", type=_date, metavar="DATE", help="default: the latest snapshot")
-    train.set_defaults(run=lambda a: commands.train(a.as_of))
+    train.set_defaults(run=lambda a: commands.train(a.as_of, a.known_at))
 
     approve = command.add_parser("approve", help="make a registered version champion")
     approve.add_argument("model", metavar="MODEL")
@@ -79,7 +87,11 @@ def parser() -> argparse.ArgumentParser:
 
     score = command.add_parser("score", help="score the book and triage the applications")
     score.add_argument("--as-of", type=_date, metavar="DATE", help="default: the latest snapshot")
-    score.set_defaults(run=lambda a: commands.score(a.as_of))
+    score.set_defaults(run=lambda a: commands.score(a.as_of, a.known_at))
+    for run in (train, score):
+        run.add_argument(
+            "--known-at", type=_moment, metavar="TIME", help="see nothing landed after this, UTC; default: now"
+        )
 
     status = command.add_parser("status", help="champions, last runs, gate, drift, open approvals")
     status.add_argument("--json", action="store_true", help="for machines")
@@ -98,6 +110,13 @@ def main() -> int:
         arguments.run(arguments)
     except NightbookError as error:
         print(f"nightbook: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        # What no command foresaw: a full disk, a store that cannot be reached, a defect.
+        if os.environ.get("NIGHTBOOK_DEBUG"):
+            raise
+        first = (str(error).strip().splitlines() or ["no message"])[0]
+        print(f"nightbook: {type(error).__name__}: {first} (NIGHTBOOK_DEBUG=1 shows where)", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("nightbook: interrupted; run the same command again to finish", file=sys.stderr)

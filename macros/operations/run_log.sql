@@ -27,7 +27,7 @@
 
 {# One row for a build that scored or trained, whatever became of it. A hook cannot ref(), so it names schemas. #}
 {% macro record_run(results) %}
-    {%- if execute and cadence() in ('nightly', 'weekly', 'full') and invocation_args_dict.which == 'build' -%}
+    {%- if execute and cadence() in ('nightly', 'weekly', 'full') and invocation_args_dict.which in ('build', 'run', 'retry') -%}
         {%- set failed = results | selectattr('status', 'in', ['error', 'fail']) | list -%}
         {%- set succeeded = results | selectattr('status', 'equalto', 'success') | map(attribute='node.name') | list -%}
         insert into {{ nightbook._run_log() }}
@@ -36,11 +36,11 @@
             '{{ cadence() }}',
             {{ '(select as_of_date from intermediate.int_run)' if 'int_run' in succeeded else 'null' }},
             {{ known_at() }},
-            '{{ env_var("NIGHTBOOK_ACTOR", "") or env_var("USER", "") or "unknown" }}',
+            '{{ dbt.escape_single_quotes(env_var("NIGHTBOOK_ACTOR", "") or env_var("USER", "") or "unknown") }}',
             {{ started_at() }},
             cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp),
             '{{ "failed" if failed else "succeeded" }}',
-            {{ "'" ~ failed[0].node.name ~ "'" if failed else 'null' }},
+            {{ "'" ~ dbt.escape_single_quotes(failed[0].node.name) ~ "'" if failed else 'null' }},
             {{ '(select count(*) from scoring.tonight_account_scores)'
                 if 'fct_account_scores' in succeeded else 'null' }},
             {{ '(select count(*) from scoring.tonight_application_scores)'

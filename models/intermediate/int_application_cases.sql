@@ -47,7 +47,6 @@ cases as (
     cross join policy
     where
         {{ is_scoring_run() | string | lower }}
-        and applications.decision is null
         and applications.applied_on <= run.as_of_date
         and {{ days_between('applications.applied_on', 'run.as_of_date') }} <= policy.application_open_days
 
@@ -90,7 +89,8 @@ with_terms as (
         application_versions.purpose,
         application_versions.channel,
         application_versions.home_ownership,
-        application_versions.employment_years
+        application_versions.employment_years,
+        application_versions.decision
     from cases
     inner join application_versions on cases.application_id = application_versions.application_id
     qualify
@@ -99,6 +99,15 @@ with_terms as (
             order by {{ version_order_as_of('application_versions._loaded_at', 'application_versions._load_id', 'cases.as_of_date') }}
         ) = 1
 
+),
+
+-- Undecided as far as was known on the date: a night that is repeated after the decisions has the same queue.
+undecided_or_matured as (
+
+    select * exclude (decision)
+    from with_terms
+    where not is_undecided or decision is null
+
 )
 
-select * from with_terms
+select * from undecided_or_matured

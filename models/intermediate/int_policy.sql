@@ -47,7 +47,8 @@ pivoted as (
         {{ policy_value('sicr_pd', 'double') }},
         {{ policy_value('application_open_days', 'integer') }},
         {{ policy_value('application_cohorts', 'integer') }},
-        {{ policy_value('application_holdout_cohorts', 'integer') }}
+        {{ policy_value('application_holdout_cohorts', 'integer') }},
+        {{ policy_value('min_snapshot_share', 'double') }}
     from in_force
 
 )

@@ -54,6 +54,15 @@ measurements as (
 
 ),
 
+-- One row per model whose candidate was measured beside a champion.
+champions as (
+
+    select distinct model_name
+    from measurements
+    where champion_value is not null
+
+),
+
 -- One row per candidate and rule; models without a single matured case are not candidates.
 judged as (
 
@@ -71,9 +80,7 @@ judged as (
         rules.description,
         measurements.value as candidate_value,
         measurements.champion_value,
-        measurements.metric is not null
-        and measurements.champion_value is null
-        and rules.measure like 'difference%' as is_without_champion,
+        champions.model_name is null and rules.measure like 'difference%' as is_without_champion,
         case rules.measure
             when 'value' then measurements.value
             when 'low' then measurements.low
@@ -89,6 +96,7 @@ judged as (
         on
             candidates.model_name = measurements.model_name
             and rules.metric = measurements.metric
+    left join champions on candidates.model_name = champions.model_name
     where
         candidates.status != 'no_cases'
         and (candidates.status = 'fitted' or rules.metric = 'fitted')

@@ -60,7 +60,7 @@ def build(selector: str, title: str, variables: dict[str, str] | None = None) ->
     finally:
         _release()
     if result.exception is not None:
-        raise NightbookError(_one_line(str(result.exception)))
+        raise NightbookError(one_line(str(result.exception)))
     failed = [one for one in result.result.results if one.status in ("error", "fail")]
     if failed:
         more = f" (and {len(failed) - 1} more; see {home.home() / 'logs' / 'dbt.log'})" if len(failed) > 1 else ""
@@ -97,10 +97,11 @@ def _cause(failure) -> str:
     if node.resource_type == "test" and failure.status == "fail":
         meaning = " ".join((node.description or "").split())
         return f"{node.name}: {failure.failures} failing rows. {meaning}".rstrip()
-    return f"{node.name}: {_one_line(message)}"
+    return f"{node.name}: {one_line(message)}"
 
 
-def _one_line(message: str) -> str:
+def one_line(message: str) -> str:
+    """An engine's message as one line, a lock on the warehouse by its holder."""
     locked = _LOCKED.search(message)
     if locked:
         return f"{home.warehouse()} is in use by process {locked[1]}: wait for it to end, or stop it"

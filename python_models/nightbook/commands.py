@@ -4,13 +4,11 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from nightbook import builds, landing, reports, views
 from nightbook.errors import NightbookError
-
-MODELS = ("account_pd", "application_pd")
 
 
 def land_synthetic(accounts: int, months: int, seed: int, applications: int) -> landing.Load:
@@ -31,9 +29,9 @@ def land_files(directory: Path) -> None:
     reports.load(landing.land_files(directory))
 
 
-def train(as_of: date | None) -> list[dict]:
+def train(as_of: date | None = None, known_at: datetime | None = None) -> list[dict]:
     """Train every model; returns what became of each candidate."""
-    build = builds.build("weekly", "Training", _variables(as_of))
+    build = builds.build("weekly", "Training", _variables(as_of, known_at))
     candidates = views.candidates()
     reports.training(build, candidates)
     return candidates
@@ -43,25 +41,21 @@ def approve(model: str, version: int, approver: str, change_request: str) -> Non
     """Move the champion alias to a version."""
     from nightbook import registry
 
-    _known(model)
     promotion = registry.approve(model, version, approver=approver, change_request=change_request)
-    builds.build("registry", "Recording the approval")
-    reports.promotion(promotion)
+    _mirrored(promotion)
 
 
 def rollback(model: str, approver: str, change_request: str) -> None:
     """Move the champion alias back."""
     from nightbook import registry
 
-    _known(model)
     promotion = registry.rollback(model, approver=approver, change_request=change_request)
-    builds.build("registry", "Recording the rollback")
-    reports.promotion(promotion)
+    _mirrored(promotion)
 
 
-def score(as_of: date | None) -> None:
+def score(as_of: date | None = None, known_at: datetime | None = None) -> None:
     """Score a night."""
-    build = builds.build("nightly", "Scoring", _variables(as_of))
+    build = builds.build("nightly", "Scoring", _variables(as_of, known_at))
     reports.night(build, views.night())
 
 
@@ -79,7 +73,7 @@ def demo(accounts: int) -> None:
     maker, approver = "demo-modeller", "demo-approver"
     land_synthetic(accounts, months=36, seed=1, applications=200)
     with _acting_as(maker):
-        candidates = train(None)
+        candidates = train()
     with _acting_as(approver):
         for candidate in candidates:
             if candidate["model_version"] is None:
@@ -87,17 +81,25 @@ def demo(accounts: int) -> None:
                     f"{candidate['model_name']}: the gate rejected the demo's candidate: {candidate['reasons']}"
                 )
             approve(candidate["model_name"], candidate["model_version"], approver, "DEMO-1")
-    score(None)
+    score()
     reports.demo(views.status(), maker, approver)
 
 
-def _known(model: str) -> None:
-    if model not in MODELS:
-        raise NightbookError(f"no model is called {model}: the models are {' and '.join(MODELS)}")
+def _mirrored(promotion) -> None:
+    """Report a promotion, which has happened, and bring the warehouse's mirror of the registry up to date."""
+    reports.promotion(promotion)
+    try:
+        builds.build("registry", "Mirroring the registry")
+    except NightbookError as error:
+        raise NightbookError(
+            f"version {promotion.model_version} IS champion of {promotion.model_name}, do not repeat the command; only "
+            f"its mirror in the warehouse is behind until the next run: {error}"
+        ) from error
 
 
-def _variables(as_of: date | None) -> dict[str, str]:
-    return {"as_of": as_of.isoformat()} if as_of else {}
+def _variables(as_of: date | None, known_at: datetime | None) -> dict[str, str]:
+    given = {"as_of": as_of and as_of.isoformat(), "known_at": known_at and known_at.isoformat(" ")}
+    return {name: value for name, value in given.items() if value}
 
 
 @contextmanager

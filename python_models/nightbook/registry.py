@@ -23,6 +23,7 @@ CHAMPION = "champion"
 MODEL_FILE = "model.ubj"
 METADATA_FILE = "nightbook.json"
 _PROMOTION = "promotion."
+_CARRIED_OUT = "carried_out."
 
 VERSION_SCHEMA = pa.schema(
     [
@@ -228,7 +229,7 @@ def champion(model_name: str) -> Model:
             f"{model_name} has no champion: train it, then approve a version with "
             f"`python orchestrate.py approve {model_name} --version N --approver NAME --change-request ID`"
         )
-    moves = _carried_out(promotions(model_name), number)
+    moves = _carried_out(model_name, number)
     if not moves or moves[-1].model_version != number:
         raise NightbookError(
             f"{model_name}: the alias {CHAMPION} names version {number}, which no recorded approval put there: "
@@ -272,7 +273,7 @@ def rollback(model_name: str, *, approver: str, change_request: str) -> Promotio
     current = champion_version(model_name)
     if current is None:
         raise NightbookError(f"{model_name} has no champion: there is nothing to roll back")
-    earlier = _reign(_carried_out(promotions(model_name), current))[:-1]
+    earlier = _reign(_carried_out(model_name, current))[:-1]
     if not earlier:
         raise NightbookError(f"{model_name} version {current} is its first champion: there is none to go back to")
     return _promote(model_name, "rollback", earlier[-1], current, approver, change_request)
@@ -289,7 +290,7 @@ def versions(model_name: str) -> list[Version]:
     """Every registered version, oldest first."""
     aliases = _aliases(model_name)
     current = next((number for number, names in aliases.items() if CHAMPION in names), None)
-    approvals = {move.model_version: move for move in _carried_out(promotions(model_name), current)}
+    approvals = {move.model_version: move for move in _carried_out(model_name, current)}
     rows = []
     for version in sorted(_versions(model_name), key=lambda found: int(found.version)):
         number = int(version.version)
@@ -355,13 +356,24 @@ def _promote(
     record = asdict(promotion) | {"promoted_at": promotion.promoted_at.isoformat()}
     client.set_registered_model_tag(model_name, f"{_PROMOTION}{promotion.sequence:06d}", json.dumps(record))
     client.set_registered_model_alias(model_name, CHAMPION, str(version))
+    client.set_registered_model_tag(model_name, f"{_CARRIED_OUT}{promotion.sequence:06d}", "true")
     return promotion
 
 
-def _carried_out(moves: Sequence[Promotion], current: int | None) -> list[Promotion]:
-    """Promotions without those that a process recorded and then died before it moved the alias."""
-    found = [*(move.previous_version for move in moves[1:]), current]
-    return [move for move, after in zip(moves, found, strict=False) if after != move.previous_version]
+def _carried_out(model_name: str, current: int | None) -> list[Promotion]:
+    """Promotions without those that a process recorded and then died before it moved the alias.
+
+    A move is marked once it is done. One that is not was done all the same if what came next started from its version:
+    the process died between the move and the mark.
+    """
+    tags = _client().get_registered_model(model_name).tags
+    moves = promotions(model_name)
+    found_after = [*(move.previous_version for move in moves[1:]), current]
+    return [
+        move
+        for move, after in zip(moves, found_after, strict=False)
+        if f"{_CARRIED_OUT}{move.sequence:06d}" in tags or after == move.model_version
+    ]
 
 
 def _reign(moves: Sequence[Promotion]) -> list[int]:
@@ -387,9 +399,14 @@ def _same_person(one: str, other: str) -> bool:
 
 
 def _version(model_name: str, version: int):
-    found = {int(one.version): one for one in _versions(model_name)} if _store_exists() else {}
+    names = model_names()
+    if model_name not in names:
+        raise NightbookError(
+            f"no registered model is called {model_name}: there is {' and '.join(names) or 'none; train first'}"
+        )
+    found = {int(one.version): one for one in _versions(model_name)}
     if version not in found:
-        known = ", ".join(str(number) for number in sorted(found)) or "none"
+        known = ", ".join(str(number) for number in sorted(found))
         raise NightbookError(f"{model_name} has no version {version}: registered versions are {known}")
     return found[version]
 

@@ -5,8 +5,14 @@ from contextlib import contextmanager
 
 import duckdb
 
-from nightbook import home
+from nightbook import builds, home
 from nightbook.errors import NightbookError
+
+# The last night that published: a later run that failed, or that only trained, has marts of nothing.
+_LAST_NIGHT = """(
+    select as_of_date, run_id from audit.run_log where outcome = 'succeeded' and accounts_scored is not null
+    order by started_at desc limit 1
+)"""
 
 
 def candidates() -> list[dict]:
@@ -46,11 +52,11 @@ def night() -> dict:
     """The last night: how many were scored and triaged, provisions by stage, share by grade, drift."""
     with _warehouse() as query:
         return {
-            **query("select as_of_date, run_id from intermediate.int_run")[0],
+            **query(f"select as_of_date, run_id from {_LAST_NIGHT}")[0],
             "grades": query(
-                """
+                f"""
                 select risk_grade, count(*) as accounts, avg(pd) as mean_pd
-                from marts.fct_account_scores where as_of_date in (select as_of_date from intermediate.int_run)
+                from marts.fct_account_scores where as_of_date in (select as_of_date from {_LAST_NIGHT})
                 group by risk_grade order by risk_grade
                 """
             ),
@@ -61,9 +67,9 @@ def night() -> dict:
                 """
             ),
             "provisions": query(
-                """
+                f"""
                 select ifrs9_stage, count(*) as accounts, sum(ead) as ead, sum(expected_loss) as expected_loss
-                from marts.fct_provisions where as_of_date in (select as_of_date from intermediate.int_run)
+                from marts.fct_provisions where as_of_date in (select as_of_date from {_LAST_NIGHT})
                 group by ifrs9_stage order by ifrs9_stage
                 """
             ),
@@ -100,7 +106,7 @@ def status() -> dict:
                 """
             )
         has_gate = _has(query, "training", "gate_measurements") and _has(query, "training", "registrations")
-        has_night = _has(query, "marts", "underwriting_queue") and _has(query, "marts", "fct_provisions")
+        has_night = bool(state["last_runs"]) and bool(query(f"select * from {_LAST_NIGHT}"))
     if has_gate:
         state["last_gate"] = candidates()
     if has_night:
@@ -116,13 +122,13 @@ def _champion_of(versions: list[dict], model_name: str) -> int:
 
 def _worst_psi(query) -> list[dict]:
     return query(
-        """
+        f"""
         with drift as (
             select model_name, feature, value, status from monitoring.fct_feature_psi
-            where as_of_date in (select as_of_date from intermediate.int_run)
+            where as_of_date in (select as_of_date from {_LAST_NIGHT})
             union all
             select distinct model_name, '(score)', psi, status from monitoring.fct_score_drift
-            where as_of_date in (select as_of_date from intermediate.int_run)
+            where as_of_date in (select as_of_date from {_LAST_NIGHT})
         )
         select * from drift
         qualify row_number() over (partition by model_name, feature = '(score)' order by value desc, feature) = 1
@@ -142,8 +148,8 @@ def _warehouse() -> Iterator:
     """A function from SQL to rows as dictionaries, on a read-only connection."""
     try:
         connection = duckdb.connect(str(home.warehouse()), read_only=True)
-    except duckdb.IOException as error:
-        raise NightbookError(f"{home.warehouse()} cannot be read: another process is writing it; try again") from error
+    except duckdb.Error as error:
+        raise NightbookError(builds.one_line(str(error))) from error
 
     def query(sql: str) -> list[dict]:
         cursor = connection.execute(sql)

@@ -29,6 +29,13 @@ bands as (
 
     select * from {{ ref('score_bands') }}
 
+),
+
+-- The score distribution is checked for drift before it is published.
+drift as (
+
+    select count(*) as bands from {{ ref('fct_score_drift') }}
+
 )
 
 select
@@ -51,6 +58,7 @@ select
 from scores
 inner join run on scores.as_of_date = run.as_of_date
 cross join policy
+cross join drift
 left join bands on scores.pd >= bands.pd_from and scores.pd < bands.pd_to
 left join reasons
     on

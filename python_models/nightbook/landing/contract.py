@@ -4,7 +4,7 @@ Every table is append-only. A row carries `_loaded_at` (UTC) and `_load_id`; a c
 grain with a later `_loaded_at`, so within one load the grain and `_loaded_at` together are unique. Any column may be
 null unless it belongs to the grain.
 
-`loan_servicing.account_status` is free text to the contract. Lenders here use:
+`loan_servicing.account_status`, where not null, is one of:
 
 | status | meaning | open |
 |---|---|---|
@@ -33,6 +33,8 @@ MOMENT = pa.timestamp("us")
 LOAD_COLUMNS = {"_loaded_at": MOMENT, "_load_id": TEXT}
 
 PRODUCTS = ("personal_loan", "credit_line")
+STATUSES = ("current", "delinquent", "paid_in_full", "inactive", "charged_off", "closed")
+DECISIONS = ("approved", "declined")
 DEFAULT_REASONS = ("90_dpd", "charge_off", "bankruptcy", "reported")
 
 
@@ -98,6 +100,7 @@ TABLES: dict[str, Table] = {
     ),
     "loan_servicing": _table(
         "account_id snapshot_date",
+        allowed={"account_status": STATUSES},
         signed=("balance",),
         account_id=TEXT,
         snapshot_date=DATE,
@@ -131,7 +134,7 @@ TABLES: dict[str, Table] = {
     ),
     "applications": _table(
         "application_id",
-        allowed={"product": PRODUCTS},
+        allowed={"product": PRODUCTS, "decision": DECISIONS},
         application_id=TEXT,
         customer_id=TEXT,
         applied_on=DATE,

@@ -96,7 +96,7 @@ def test_test_that_could_not_run_says_why():
 def test_sql_error_keeps_its_first_lines():
     message = "\n\nRuntime Error in model a (models/a.sql)\n\n  Binder Error: x\n  LINE 1: select x\n     ^\n  hint\n"
     expected = "Runtime Error in model a (models/a.sql) Binder Error: x LINE 1: select x"
-    assert builds._one_line(message) == expected
+    assert builds.one_line(message) == expected
     assert builds._cause(Failure(Node("a"), message)) == f"a: {expected}"
 
 
@@ -117,4 +117,4 @@ def test_locked_warehouse_names_who_holds_it(empty_home):
         holder.stdin.close()
     message = f"Runtime Error\n  {caught.value}"
     expected = f"{home.warehouse()} is in use by process {holder.pid}: wait for it to end, or stop it"
-    assert builds._one_line(message) == expected
+    assert builds.one_line(message) == expected

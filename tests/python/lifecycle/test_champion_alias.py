@@ -104,3 +104,14 @@ def test_promotion_that_never_happened_leaves_the_version_open(model_name):
     registry.approve(model_name, 1, **NAMES)
     assert is_killed_during(registry.approve, model_name, 2)
     assert [version.approver for version in registry.versions(model_name)] == [APPROVER, None, None]
+
+
+@pytest.mark.parametrize("by_hand", [1, 3])
+def test_an_alias_moved_by_hand_scores_nothing(model_name, by_hand):
+    for version in (1, 2):
+        registry.approve(model_name, version, **NAMES)
+    mlflow.MlflowClient(home.registry_uri()).set_registered_model_alias(model_name, "champion", str(by_hand))
+    with pytest.raises(NightbookError, match=f"names version {by_hand}, which no recorded approval put there"):
+        registry.champion(model_name)
+    registry.approve(model_name, 2, **NAMES)
+    assert registry.champion(model_name).version == 2

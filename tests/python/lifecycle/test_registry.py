@@ -142,7 +142,9 @@ def test_promotion_needs_both_names(store, blank, missing):
 def test_unknown_version_lists_the_known_ones(store):
     names = {"approver": APPROVER, "change_request": "CR-2"}
     assert refusal(registry.approve, MODEL, 9, **names) == f"{MODEL} has no version 9: registered versions are 1, 2"
-    assert refusal(registry.load, "nobody_pd", 1) == "nobody_pd has no version 1: registered versions are none"
+    assert refusal(registry.load, "nobody_pd", 1) == (
+        f"no registered model is called nobody_pd: there is {' and '.join(registry.model_names())}"
+    )
 
 
 def test_champion_is_not_approved_again(store):
@@ -157,7 +159,7 @@ def test_no_store_is_not_made_by_asking(empty_home):
     message = refusal(registry.champion, MODEL)
     assert f"python orchestrate.py approve {MODEL} --version N --approver NAME --change-request ID" in message
     names = {"approver": APPROVER, "change_request": "CR-2"}
-    assert "registered versions are none" in refusal(registry.approve, MODEL, 1, **names)
+    assert "there is none; train first" in refusal(registry.approve, MODEL, 1, **names)
     assert refusal(registry.rollback, MODEL, **names) == f"{MODEL} has no champion: there is nothing to roll back"
     assert list(empty_home.iterdir()) == []
 

@@ -5,7 +5,9 @@ import subprocess
 import sys
 import time
 
-from .conftest import ROOT, Home, ok
+import pytest
+
+from .conftest import ROOT, Home, ok, refused
 
 HISTORIES = ("fct_account_scores", "fct_provisions", "rpt_regulatory_features")
 
@@ -68,13 +70,73 @@ def test_a_correction_moves_tonight_but_not_a_run_as_of_an_earlier_cutoff(copy):
     assert after[account] != before[account] and after[account][0] > before[account][0]
 
 
-def test_a_night_without_optional_feeds_gives_nulls_and_still_ends(copy):
+def test_feeds_that_fall_silent_are_nulls_and_stop_a_champion_that_learned_from_them(copy):
+    before = {name: contents(copy, f"marts.{name}") for name in HISTORIES}
     copy.execute("delete from raw.bureau_pulls", "drop table raw.payments", "delete from raw.applications")
-    ended = copy.run("score")
-    # Half the inputs gone is drift of the worst kind for this champion: the run may stop for that, and only for that.
-    assert ended.returncode == 0 or "features_are_not_broken" in ended.stderr
-    nulls = copy.query("select count(bureau_score), count(days_late_1m_last), count(*) from features.feat_accounts")
+    assert "features_are_not_broken" in refused(copy.run("score"))
+    nulls = copy.query("select count(bureau_score), count(unpaid_months_3m_sum), count(*) from features.feat_accounts")
     assert nulls[0][:2] == (0, 0) and nulls[0][2] > 1000
+    assert {name: contents(copy, f"marts.{name}") for name in HISTORIES} == before
+
+
+def test_a_night_repeated_after_the_decisions_has_the_same_queue(copy):
+    before = contents(copy, "marts.fct_application_scores")
+    copy.execute(
+        """
+        insert into raw.applications
+        select * replace ('declined' as decision, timestamp '2026-07-05 02:00:00' as _loaded_at, 'later' as _load_id)
+        from raw.applications where decision is null and applied_on = '2026-06-30'
+        """
+    )
+    ok(copy.run("score"))
+    assert len(before) > 0 and contents(copy, "marts.fct_application_scores") == before
+
+
+def test_an_earlier_cutoff_is_an_option(copy):
+    before = copy.partition()
+    copy.execute(
+        """
+        insert into raw.loan_servicing
+        select * replace (days_past_due + 29 as days_past_due, timestamp '2026-10-01 02:00:00' as _loaded_at,
+                          'correction' as _load_id)
+        from raw.loan_servicing where snapshot_date = '2026-06-30' and days_past_due < 30
+        qualify row_number() over (partition by account_id order by _loaded_at desc) = 1
+        """
+    )
+    ok(copy.run("score", "--known-at", "2026-09-30 00:00:00"))
+    assert copy.partition() == before
+
+
+@pytest.mark.parametrize(
+    ("fault", "test"),
+    [
+        ("delete from raw.loan_servicing where snapshot_date = '2026-06-30' and hash(account_id) % 2 = 0",
+         "snapshot_is_complete"),
+        ("update raw.loan_servicing set account_status = upper(account_status)", "account_status"),
+        ("update raw.applications set decision = 'pending' where decision is null", "decision"),
+        ("delete from raw.accounts where hash(account_id) % 50 = 0", "servicing_has_an_account"),
+        ("insert into raw.loan_servicing select * from raw.loan_servicing limit 1", "versions_are_unique"),
+    ],
+)  # fmt: skip
+def test_bad_input_stops_the_night_and_leaves_the_marts_alone(copy, fault, test):
+    before = {name: contents(copy, f"marts.{name}") for name in HISTORIES}
+    copy.execute(fault)
+    assert test in refused(copy.run("score"))
+    assert {name: contents(copy, f"marts.{name}") for name in HISTORIES} == before
+
+
+def test_the_sample_is_not_seeded_over_a_loaders_tables(copy):
+    rows = copy.query("select count(*) from raw.accounts")
+    done = copy.dbt("seed", "--selector", "ci_landing")
+    assert done.returncode == 1 and "not the sample's" in done.stdout
+    assert copy.query("select count(*) from raw.accounts") == rows
+
+
+def test_a_quote_in_a_name_stays_a_name(copy):
+    actor = "o'brien', timestamp '2020-01-01'); delete from audit.run_log; --"
+    ok(copy.run("score", NIGHTBOOK_ACTOR=actor))
+    assert copy.query(f"select actor from audit.fct_runs where actor = $${actor}$$") == [(actor,)]
+    assert copy.query("select count(*) > 1 from audit.fct_runs") == [(True,)]
 
 
 def test_a_missing_snapshot_stops_the_night_and_leaves_the_marts_alone(copy):
@@ -82,15 +144,8 @@ def test_a_missing_snapshot_stops_the_night_and_leaves_the_marts_alone(copy):
     copy.execute("delete from raw.loan_servicing where snapshot_date = '2026-06-30'")
     done = copy.run("score", "--as-of", "2026-06-30")
     assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1
-    assert "accounts_tonight" in done.stderr and "as-of" in done.stderr
+    assert "snapshot_is_complete" in done.stderr and "--as-of" in done.stderr
     assert {name: contents(copy, f"marts.{name}") for name in HISTORIES} == before
-
-
-def test_a_key_landed_twice_stops_the_night(copy):
-    copy.execute("insert into raw.loan_servicing select * from raw.loan_servicing limit 1")
-    done = copy.run("score")
-    assert done.returncode == 1 and "loan_servicing" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_a_killed_night_started_again_leaves_what_a_clean_one_leaves(copy):

@@ -80,7 +80,7 @@ def test_the_first_champion_cannot_be_rolled_back(demo):
 def test_an_unknown_model_is_named(demo):
     home, _ = demo
     line = refused(home.run("approve", "acount_pd", "--version", "1", "--approver", "a", "--change-request", "c"))
-    assert "acount_pd" in line and "account_pd" in line
+    assert "acount_pd" in line and "account_pd" in line and "application_pd" in line
 
 
 def test_bad_files_land_nothing(tmp_path):
