@@ -33,6 +33,7 @@ open_accounts as (
     select
         servicing.account_id,
         dates.as_of_date,
+        dates.sample_share,
         servicing.balance,
         servicing.credit_limit,
         servicing.scheduled_payment,
@@ -90,6 +91,11 @@ book as (
             open_accounts.account_id = terms.account_id
             and open_accounts.as_of_date = terms.as_of_date
     left join defaults on open_accounts.account_id = defaults.account_id
+    -- Whole customers, and the same ones in every cohort, so that a sample has the exposures and the histories of a book.
+    where
+        coalesce(open_accounts.sample_share, 1) >= 1
+        or {{ hash_share('coalesce(terms.customer_id, open_accounts.account_id)', 'training sample') }}
+        < open_accounts.sample_share
 
 )
 

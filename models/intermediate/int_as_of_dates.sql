@@ -1,4 +1,5 @@
--- One row per date that features are built for: tonight when scoring, the matured cohorts when training.
+-- One row per date that features are built for: tonight when scoring, the matured cohorts when training; and the share
+-- of the book that is needed of it, which is all of it tonight.
 with
 
 run as (
@@ -15,16 +16,24 @@ cohorts as (
 
 dates as (
 
-    select as_of_date
+    select
+        as_of_date,
+        1.0 as sample_share
     from run
     where {{ is_scoring_run() | string | lower }}
 
-    union
+    union all
 
-    select as_of_date
+    select
+        as_of_date,
+        sample_share
     from cohorts
     where {{ is_training_run() | string | lower }}
 
 )
 
-select * from dates
+select
+    as_of_date,
+    max(sample_share) as sample_share
+from dates
+group by as_of_date

@@ -444,6 +444,15 @@ def test_hash_bucket_is_what_it_was(project):
         assert found[pair] == bucket(*pair) == expected, pair
 
 
+def test_hash_share_is_that_of_python(project):
+    keys = [f"C{number}" for number in range(200)]
+    sql = "select key, {{ hash_share('key', 'training sample') }} from " + values([(key,) for key in keys], "key")
+    digests = {key: hashlib.md5(f"training sample:{key}".encode()).hexdigest() for key in keys}
+    assert {key: float(share) for key, share in project.query(sql)} == {
+        key: pytest.approx(int(digest[:8], 16) / 2**32, abs=1e-9) for key, digest in digests.items()
+    }
+
+
 def test_hash_bucket_is_even_and_salted(project):
     keys = [f"C{number:07d}" for number in range(20000)]
     sql = "select key, {{ hash_bucket('key', 'holdout') }}, {{ hash_bucket('key', 'validation') }} from cases"
