@@ -28,7 +28,7 @@ lint: setup  ## every static check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog --check
-	$(BIN)/sqlfluff lint models tests/intermediate --processes 2
+	$(BIN)/sqlfluff lint models tests/intermediate
 
 catalog: setup  ## write the YAML that follows from the feature catalog
 	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog

@@ -10,15 +10,16 @@
     Needs a CTE `policy` over int_policy; gives a CTE `split_cases`.
 #}
 {% macro split_cases(cases, holdout_cohorts, holdout_percent) -%}
+{%- set is_last_cohort = cases ~ '.recency <= least(' ~ holdout_cohorts ~ ', floor(' ~ cases ~ '.cohorts / 3))' -%}
 placed as (
 
     select
         {{ cases }}.*,
-        {{ cases }}.recency <= least({{ holdout_cohorts }}, floor({{ cases }}.cohorts / 3)) as is_last_cohort,
+        {{ is_last_cohort }} as is_last_cohort,
         case
             when {{ cases }}.cohorts >= 3
                 then
-                    {{ cases }}.recency <= least({{ holdout_cohorts }}, floor({{ cases }}.cohorts / 3))
+                    {{ is_last_cohort }}
                     and {{ hash_bucket(cases ~ '.customer_id', 'holdout') }} < {{ holdout_percent }}
             else {{ hash_bucket(cases ~ '.customer_id', 'holdout') }} < policy.holdout_percent
         end as is_holdout,

@@ -1,27 +1,19 @@
 {# The table that every dbt build leaves a row in; hooks write it, because no model can know how its own run ended. #}
 {% macro ensure_run_log() %}
     {%- if execute -%}
-        {%- set relation = nightbook._run_log() -%}
-        {%- if not adapter.get_relation(relation.database, relation.schema, relation.identifier) -%}
-            {%- do adapter.create_schema(relation) -%}
-            {%- call statement('create_run_log', auto_begin=true) -%}
-                create table if not exists {{ relation }} (
-                    run_id varchar,
-                    cadence varchar,
-                    as_of_date date,
-                    known_at timestamp,
-                    actor varchar,
-                    started_at timestamp,
-                    ended_at timestamp,
-                    outcome varchar,
-                    first_failure varchar,
-                    accounts_scored bigint,
-                    applications_scored bigint
-                )
-            {%- endcall -%}
-            {%- do adapter.commit() -%}
-            {%- do adapter.cache_added(relation) -%}
-        {%- endif -%}
+        {%- do make_missing_table(nightbook._run_log(), {
+            'run_id': 'varchar',
+            'cadence': 'varchar',
+            'as_of_date': 'date',
+            'known_at': 'timestamp',
+            'actor': 'varchar',
+            'started_at': 'timestamp',
+            'ended_at': 'timestamp',
+            'outcome': 'varchar',
+            'first_failure': 'varchar',
+            'accounts_scored': 'bigint',
+            'applications_scored': 'bigint',
+        }) -%}
     {%- endif -%}
 {% endmacro %}
 
