@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export NIGHTBOOK_HOME ?= .nightbook
+ACCOUNTS ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint catalog lock clean
+.PHONY: help setup demo test lint benchmark catalog lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -29,6 +30,9 @@ lint: setup  ## every static check
 	$(BIN)/ruff format --check .
 	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog --check
 	$(BIN)/sqlfluff lint models tests/intermediate
+
+benchmark: setup  ## time nights of ACCOUNTS=N accounts beside the bare computation and other engines
+	$(BIN)/python benchmarks/run.py --accounts $(ACCOUNTS)
 
 catalog: setup  ## write the YAML that follows from the feature catalog
 	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog

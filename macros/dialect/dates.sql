@@ -29,6 +29,29 @@
     datediff('day', {{ earlier }}, {{ later }})
 {%- endmacro %}
 
+{# The date n days later. #}
+{% macro add_days(date, days) -%}
+    {{ return(adapter.dispatch('add_days', 'nightbook')(date, days)) }}
+{%- endmacro %}
+
+{% macro default__add_days(date, days) -%}
+    dateadd('day', {{ days }}, {{ date }})
+{%- endmacro %}
+
+{% macro duckdb__add_days(date, days) -%}
+    cast({{ date }} + cast({{ days }} as integer) as date)
+{%- endmacro %}
+
+{# The first day of the month of a date. #}
+{% macro month_start(date) -%}
+    cast(date_trunc('month', {{ date }}) as date)
+{%- endmacro %}
+
+{# The last day of the month of a date. #}
+{% macro month_end(date) -%}
+    last_day({{ date }})
+{%- endmacro %}
+
 {# The due date in the month of a date: the day of the month on which the account was opened, 28 at the latest. #}
 {% macro due_date(opened_on, date) -%}
     {{ return(adapter.dispatch('due_date', 'nightbook')(opened_on, date)) }}

@@ -20,3 +20,23 @@
 {% macro duckdb___hash_number(key, salt) -%}
     cast('0x' || substr(md5('{{ salt }}:' || {{ key }}), 1, 8) as bigint)
 {%- endmacro %}
+
+{#
+    A number from 0 to 63 that depends on the account alone: the unit in which a book that does not fit into memory is
+    worked through. Not the same on every engine; nothing but the way of working depends on it.
+#}
+{% macro account_block(account_id) -%}
+    cast(mod({{ _engine_hash(account_id) }}, 64) as tinyint)
+{%- endmacro %}
+
+{% macro _engine_hash(key) -%}
+    {{ return(adapter.dispatch('_engine_hash', 'nightbook')(key)) }}
+{%- endmacro %}
+
+{% macro default___engine_hash(key) -%}
+    abs(hash({{ key }}))
+{%- endmacro %}
+
+{% macro duckdb___engine_hash(key) -%}
+    hash({{ key }})
+{%- endmacro %}

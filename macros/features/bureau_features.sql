@@ -28,7 +28,7 @@
 
 {# The value of the latest file. #}
 {% macro _bureau_latest(column, data_type='integer') -%}
-    cast(max(case when recency = 1 then {{ column }} end) as {{ data_type }})
+    {{ _bureau_before(column, 0, data_type) }}
 {%- endmacro %}
 
 {#
@@ -39,9 +39,9 @@
 {%- endmacro %}
 
 {% macro default___bureau_before(column, days, data_type) -%}
-    cast(min_by({{ column }}, case when days_ago >= {{ days }} then recency end) as {{ data_type }})
+    cast(max_by({{ column }}, case when days_ago >= {{ days }} then pull_number end) as {{ data_type }})
 {%- endmacro %}
 
 {% macro duckdb___bureau_before(column, days, data_type) -%}
-    cast(arg_min_null({{ column }}, recency) filter (where days_ago >= {{ days }}) as {{ data_type }})
+    cast(arg_max_null({{ column }}, pull_number) filter (where days_ago >= {{ days }}) as {{ data_type }})
 {%- endmacro %}

@@ -1,7 +1,6 @@
 {#
     One statistic of a monthly measure over the last `months` months, the as-of month included, as a column expression
-    over the panel grouped by account and as-of date. A younger account is measured over the months it has; no
-    observation in the window gives null.
+    inside over_months(). A younger account is measured over the months it has; no observation in the window gives null.
 
     Exact whatever the thread count or row order: measures are decimals or integers, so sums are exact, and the one
     division at the end is rounded to six places.
@@ -11,34 +10,31 @@
           positive), seen (months observed)
 #}
 {% macro window_stat(measure, stat, months, data_type='double') -%}
-    {%- set x = 'case when months_ago < ' ~ months ~ ' then ' ~ measure ~ ' end' -%}
-    {%- set t = 'case when months_ago < ' ~ months ~ ' and ' ~ measure ~ ' is not null then -months_ago end' -%}
     {%- if stat in ('max', 'min', 'sum') -%}
-        cast({{ stat }}({{ x }}) as {{ data_type }})
+        cast({{ window_part(stat, measure, months) }} as {{ data_type }})
     {%- elif stat == 'avg' -%}
-        round(cast(sum({{ x }}) as double) / nullif(count({{ x }}), 0), 6)
+        round(cast({{ window_part('sum', measure, months) }} as double) / nullif({{ window_part('count', measure, months) }}, 0), 6)
     {%- elif stat == 'seen' -%}
-        cast(count({{ x }}) as integer)
+        cast({{ window_part('count', measure, months) }} as integer)
     {%- elif stat == 'last' -%}
-        cast(max(case when months_ago = 0 then {{ measure }} end) as {{ data_type }})
+        cast({{ window_part('at', measure, 0) }} as {{ data_type }})
     {%- elif stat == 'change' -%}
-        cast(
-            max(case when months_ago = 0 then {{ measure }} end) - max(case when months_ago = {{ months }} then {{ measure }} end)
-            as {{ data_type }}
-        )
+        cast({{ window_part('at', measure, 0) }} - {{ window_part('at', measure, months) }} as {{ data_type }})
     {%- elif stat == 'since' -%}
-        cast(min(case when months_ago < {{ months }} and {{ measure }} > 0 then months_ago end) as integer)
+        cast({{ window_part('since', measure, months) }} as integer)
     {%- elif stat == 'slope' -%}
+        {%- set n, x, t = window_part('count', measure, months), window_part('sum', measure, months), window_part('sum_t', measure, months) -%}
         round(
-            (count({{ x }}) * cast(sum(({{ x }}) * ({{ t }})) as double) - cast(sum({{ x }}) as double) * sum({{ t }}))
-            / nullif(count({{ x }}) * sum(({{ t }}) * ({{ t }})) - sum({{ t }}) * sum({{ t }}), 0),
+            ({{ n }} * cast({{ window_part('sum_xt', measure, months) }} as double) - cast({{ x }} as double) * {{ t }})
+            / nullif({{ n }} * {{ window_part('sum_tt', measure, months) }} - {{ t }} * {{ t }}, 0),
             6
         )
     {%- elif stat == 'std' -%}
+        {%- set n = 'nullif(' ~ window_part('count', measure, months) ~ ', 0)' -%}
         round(
             sqrt({{ at_least(
-                'cast(sum((' ~ x ~ ') * (' ~ x ~ ')) as double) / nullif(count(' ~ x ~ '), 0)'
-                ~ ' - power(cast(sum(' ~ x ~ ') as double) / nullif(count(' ~ x ~ '), 0), 2)', 0) }}),
+                'cast(' ~ window_part('sum_xx', measure, months) ~ ' as double) / ' ~ n
+                ~ ' - power(cast(' ~ window_part('sum', measure, months) ~ ' as double) / ' ~ n ~ ', 2)', 0) }}),
             6
         )
     {%- else -%}

@@ -12,11 +12,19 @@ where _loaded_at <= {{ known_at() }}
 
 {#
     One row per grain: the version loaded last among those this run may see.
-    Two versions with one load time are settled by the load's name, so that the choice never depends on row order.
 #}
 {% macro latest_known(relation, columns, grain) -%}
 {{ known_versions(relation, columns) }}
-qualify row_number() over (partition by {{ grain | join(', ') }} order by _loaded_at desc, _load_id desc) = 1
+qualify {{ is_latest_version(grain) }}
+{%- endmacro %}
+
+{#
+    True for the version loaded last of each grain; for `qualify`, after a join has left only the versions in question.
+    Two versions with one load time are settled by the load's name, so that the choice never depends on row order.
+#}
+{% macro is_latest_version(grain, alias='') -%}
+    {%- set prefix = alias ~ '.' if alias else '' -%}
+    row_number() over (partition by {{ grain | join(', ') }} order by {{ prefix }}_loaded_at desc, {{ prefix }}_load_id desc) = 1
 {%- endmacro %}
 
 {#

@@ -2,8 +2,9 @@
     A query that places the numbers of a wide relation in the bins of a reference and counts them, in one pass.
 
     columns: column -> feature it is in the reference. reference: a relation or CTE with model_name, feature, bin (-1 for
-    no value), above, up_to (null where open). Gives model_name, feature, bin, row_count, for the features of the
-    reference alone; bins that nothing falls into may be absent. A value on an edge belongs to the bin below it.
+    no value), above, up_to (null where open). Gives model_name, feature, bin, row_count, and lowest and highest, the
+    extremes of what fell into the bin or, where that is cheaper, into any, for the features of the reference alone; bins
+    that nothing falls into may be absent. A value on an edge belongs to the bin below it.
 #}
 {% macro bin_counts(relation, columns, model_name, reference) -%}
     {{ return(adapter.dispatch('bin_counts', 'nightbook')(relation, columns, model_name, reference)) }}
@@ -15,7 +16,9 @@ select
     bins.model_name,
     bins.feature,
     bins.bin,
-    count(*) as row_count
+    count(*) as row_count,
+    min(observed.value) as lowest,
+    max(observed.value) as highest
 from ({{ unpivot_numbers(relation, columns) }}) as observed
 inner join {{ reference }} as bins
     on
@@ -42,7 +45,9 @@ select
         when len(placed.edges) = 0 then placed.known_count
         when placed.bin = len(placed.edges) then coalesce(placed.counts[cast('infinity' as double)], 0)
         else placed.counts[placed.edges[placed.bin + 1]]
-    end as row_count
+    end as row_count,
+    placed.lowest,
+    placed.highest
 from (
     select
         histograms.*,
@@ -55,6 +60,8 @@ from (
                     'feature': '{{ feature }}',
                     'known_count': count(observed.{{ column }}),
                     'null_count': count(*) - count(observed.{{ column }}),
+                    'lowest': cast(min(observed.{{ column }}) as double),
+                    'highest': cast(max(observed.{{ column }}) as double),
                     'edges': any_value(edges.{{ column }}),
                     {#- An empty list of bins is refused; its result is not looked at. #}
                     'counts': histogram(

@@ -1,7 +1,7 @@
 {#
     CTEs that set tonight's counts per bin beside the shares of a reference.
 
-    counted: model_name, feature, bin, row_count, as bin_counts gives them. reference: model_name, model_version, feature,
+    counted: model_name, feature, bin, row_count, lowest, highest, as bin_counts gives them. reference: model_name, model_version, feature,
     bin (-1 for no value), above, up_to (null where open), share. Gives a CTE `binned_shares` with one row per bin of the
     reference, bins that are empty now included, and nothing for an input that was not observed at all.
 #}
@@ -11,7 +11,9 @@ totals as (
     select
         model_name,
         feature,
-        sum(row_count) as row_count
+        sum(row_count) as row_count,
+        min(lowest) as lowest,
+        max(highest) as highest
     from {{ counted }}
     group by model_name, feature
 
@@ -28,7 +30,9 @@ binned_shares as (
         {{ reference }}.up_to,
         {{ reference }}.share as reference_share,
         coalesce({{ counted }}.row_count, 0) / cast(totals.row_count as double) as actual_share,
-        totals.row_count as case_count
+        totals.row_count as case_count,
+        totals.lowest,
+        totals.highest
     from {{ reference }}
     inner join totals
         on

@@ -9,15 +9,9 @@ dates as (
 
 ),
 
-servicing as (
+account_terms as (
 
-    select * from {{ ref('stg_loan_servicing') }}
-
-),
-
-account_versions as (
-
-    select * from {{ ref('stg_account_versions') }}
+    select * from {{ ref('int_account_terms') }}
 
 ),
 
@@ -27,75 +21,70 @@ defaults as (
 
 ),
 
--- An account without a row on the very date is not carried forward: a stale state is not scored.
-open_accounts as (
-
-    select
-        servicing.account_id,
-        dates.as_of_date,
-        dates.sample_share,
-        servicing.balance,
-        servicing.credit_limit,
-        servicing.scheduled_payment,
-        servicing.days_past_due,
-        servicing.account_status
-    from servicing
-    inner join dates on servicing.snapshot_date = dates.as_of_date
-    where coalesce(servicing.account_status, 'current') not in ('charged_off', 'closed')
-
-),
-
--- One row per account and as-of date: the terms as they were known then.
+-- One row per account and as-of date: the terms as they were known then. Whole customers, and the same ones in every
+-- cohort, so that a sample has the exposures and the histories of a book.
 terms as (
 
     select
-        open_accounts.account_id,
-        open_accounts.as_of_date,
-        account_versions.customer_id,
-        account_versions.product,
-        account_versions.opened_on,
-        account_versions.credit_limit as original_limit,
-        account_versions.apr,
-        account_versions.term_months
-    from open_accounts
-    inner join account_versions on open_accounts.account_id = account_versions.account_id
-    qualify
-        row_number() over (
-            partition by open_accounts.account_id, open_accounts.as_of_date
-            order by
-                {{ version_order_as_of('account_versions._loaded_at', 'account_versions._load_id', 'open_accounts.as_of_date') }}
-        ) = 1
+        account_terms.*,
+        dates.as_of_date
+    from account_terms
+    inner join dates
+        on
+            dates.as_of_date >= account_terms.known_from
+            and dates.as_of_date < account_terms.known_before
+    where
+        coalesce(dates.sample_share, 1) >= 1
+        or {{ hash_share('coalesce(account_terms.customer_id, account_terms.account_id)', 'training sample') }}
+        < dates.sample_share
+
+),
+
+-- An account without a row on the very date is not carried forward: a stale state is not scored.
+states as (
+
+    select
+        servicing.*,
+        terms.as_of_date,
+        terms.customer_id,
+        terms.product,
+        terms.opened_on,
+        terms.original_limit,
+        terms.apr,
+        terms.term_months
+    from {{ ref('stg_loan_servicing_versions') }} as servicing
+    inner join terms
+        on
+            servicing.account_id = terms.account_id
+            and servicing.snapshot_date = terms.as_of_date
+    -- Said twice, because by this alone the snapshots of other dates are passed over without being read.
+    where servicing.snapshot_date in (select as_of_date from dates)
+    qualify {{ is_latest_version(['servicing.account_id', 'servicing.snapshot_date'], 'servicing') }}
 
 ),
 
 book as (
 
     select
-        open_accounts.account_id,
-        open_accounts.as_of_date,
-        terms.customer_id,
-        terms.product,
-        terms.opened_on,
-        terms.original_limit,
-        terms.apr,
-        terms.term_months,
-        open_accounts.balance,
-        coalesce(open_accounts.credit_limit, terms.original_limit) as credit_limit,
-        open_accounts.scheduled_payment,
-        open_accounts.days_past_due,
-        open_accounts.account_status,
-        coalesce(defaults.defaulted_on <= open_accounts.as_of_date, false) as is_in_default
-    from open_accounts
-    inner join terms
-        on
-            open_accounts.account_id = terms.account_id
-            and open_accounts.as_of_date = terms.as_of_date
-    left join defaults on open_accounts.account_id = defaults.account_id
-    -- Whole customers, and the same ones in every cohort, so that a sample has the exposures and the histories of a book.
-    where
-        coalesce(open_accounts.sample_share, 1) >= 1
-        or {{ hash_share('coalesce(terms.customer_id, open_accounts.account_id)', 'training sample') }}
-        < open_accounts.sample_share
+        states.account_id,
+        states.as_of_date,
+        states.customer_id,
+        states.product,
+        states.opened_on,
+        states.original_limit,
+        states.apr,
+        states.term_months,
+        states.balance,
+        coalesce(states.credit_limit, states.original_limit) as credit_limit,
+        states.credit_limit as reported_limit,
+        states.scheduled_payment,
+        states.amount_paid,
+        states.days_past_due,
+        states.account_status,
+        coalesce(defaults.defaulted_on <= states.as_of_date, false) as is_in_default
+    from states
+    left join defaults on states.account_id = defaults.account_id
+    where coalesce(states.account_status, 'current') not in ('charged_off', 'closed')
 
 )
 

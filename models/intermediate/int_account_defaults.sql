@@ -1,12 +1,6 @@
 -- One row per account that ever defaulted: the day on which it first did, by servicing or by report.
 with
 
-servicing as (
-
-    select * from {{ ref('stg_loan_servicing') }}
-
-),
-
 default_events as (
 
     select * from {{ ref('stg_default_events') }}
@@ -19,17 +13,37 @@ policy as (
 
 ),
 
+-- Some version of the snapshot shows a default; the last one, which counts, need not.
+suspects as (
+
+    select servicing.*
+    from {{ ref('stg_loan_servicing_versions') }} as servicing
+    where
+        (servicing.account_id, servicing.snapshot_date) in (
+            select
+                servicing.account_id,
+                servicing.snapshot_date
+            from {{ ref('stg_loan_servicing_versions') }} as servicing
+            cross join policy
+            where
+                servicing.days_past_due >= policy.default_days_past_due
+                or servicing.account_status = 'charged_off'
+        )
+    qualify {{ is_latest_version(['servicing.account_id', 'servicing.snapshot_date'], 'servicing') }}
+
+),
+
 -- One row per account and sign of default.
 signs as (
 
     select
-        servicing.account_id,
-        servicing.snapshot_date as defaulted_on
-    from servicing
+        suspects.account_id,
+        suspects.snapshot_date as defaulted_on
+    from suspects
     cross join policy
     where
-        servicing.days_past_due >= policy.default_days_past_due
-        or servicing.account_status = 'charged_off'
+        suspects.days_past_due >= policy.default_days_past_due
+        or suspects.account_status = 'charged_off'
 
     union all
 

@@ -1,6 +1,4 @@
--- One row per customer, as-of date and bureau enquiry of the 24 months before it; recency 1 is the latest.
-{{ config(materialized='table') }}
-
+-- One row per customer, as-of date and bureau enquiry of the 24 months before it; the highest pull_number is the latest.
 with
 
 customer_dates as (
@@ -11,7 +9,7 @@ customer_dates as (
 
 bureau_pulls as (
 
-    select * from {{ ref('stg_bureau_pulls') }}
+    select * from {{ ref('int_bureau_pulls') }}
 
 ),
 
@@ -21,17 +19,14 @@ files as (
         customer_dates.customer_id,
         customer_dates.as_of_date,
         bureau_pulls.pull_id,
+        bureau_pulls.pull_number,
         {{ days_between('bureau_pulls.pulled_on', 'customer_dates.as_of_date') }} as days_ago,
         bureau_pulls.bureau_score,
         bureau_pulls.inquiries_6m,
         bureau_pulls.open_tradelines,
         bureau_pulls.total_utilization,
         bureau_pulls.worst_delinquency_24m,
-        bureau_pulls.derogatory_count,
-        row_number() over (
-            partition by customer_dates.customer_id, customer_dates.as_of_date
-            order by bureau_pulls.pulled_on desc, bureau_pulls.pull_id desc
-        ) as recency
+        bureau_pulls.derogatory_count
     from bureau_pulls
     inner join customer_dates
         on

@@ -16,14 +16,20 @@ owners as (
         account_id,
         min(customer_id) as customer_id,
         min(opened_on) as opened_on
-    from {{ ref('stg_account_versions') }}
+    from {{ ref('int_account_terms') }}
     group by account_id
 
 ),
 
-servicing as (
+book as (
 
-    select * from {{ ref('stg_loan_servicing') }}
+    select * from {{ ref('int_account_book') }}
+
+),
+
+dates as (
+
+    select * from {{ ref('int_as_of_dates') }}
 
 ),
 
@@ -33,34 +39,84 @@ customer_versions as (
 
 ),
 
--- One row per account and as-of date: its last state within forty days, so that a date between month-ends sees the
--- month-end before it.
-account_states as (
+-- One row per account and as-of date that needs no looking up: its customer is in the book, and it has a state on the
+-- very date, be it open or closed.
+reported as (
+
+    select distinct
+        servicing.account_id,
+        servicing.snapshot_date as as_of_date
+    from {{ ref('stg_loan_servicing_versions') }} as servicing
+    inner join owners on servicing.account_id = owners.account_id
+    where
+        servicing.snapshot_date in (select as_of_date from dates)
+        and (owners.customer_id, servicing.snapshot_date) in (select customer_id, as_of_date from book)
+
+),
+
+-- The others: an account that is missing from the snapshot, and every account on a date between snapshots, which
+-- applications have.
+accounts_to_look_up as (
 
     select
         owners.customer_id,
-        customer_dates.as_of_date,
         owners.account_id,
         owners.opened_on,
+        customer_dates.as_of_date
+    from customer_dates
+    inner join owners on customer_dates.customer_id = owners.customer_id
+    left join reported
+        on
+            owners.account_id = reported.account_id
+            and customer_dates.as_of_date = reported.as_of_date
+    where reported.account_id is null
+
+),
+
+-- One row per account and as-of date: its last state within forty days, so that a date between month-ends sees the
+-- month-end before it.
+looked_up as (
+
+    select
+        accounts_to_look_up.customer_id,
+        accounts_to_look_up.as_of_date,
+        accounts_to_look_up.opened_on,
         servicing.balance,
         servicing.credit_limit,
         servicing.scheduled_payment,
         servicing.days_past_due,
         servicing.account_status
-    from customer_dates
-    inner join owners on customer_dates.customer_id = owners.customer_id
-    inner join servicing
+    from accounts_to_look_up
+    inner join {{ ref('stg_loan_servicing_versions') }} as servicing
         on
-            owners.account_id = servicing.account_id
-            and customer_dates.as_of_date >= servicing.snapshot_date
+            accounts_to_look_up.account_id = servicing.account_id
+            and accounts_to_look_up.as_of_date >= servicing.snapshot_date
     where
-        {{ days_between('servicing.snapshot_date', 'customer_dates.as_of_date') }} <= 40
-        -- The account that an application opened on its own day would tell of the approval.
-        and (owners.opened_on is null or owners.opened_on < customer_dates.as_of_date)
+        {{ days_between('servicing.snapshot_date', 'accounts_to_look_up.as_of_date') }} <= 40
     qualify
         row_number() over (
-            partition by owners.account_id, customer_dates.as_of_date order by servicing.snapshot_date desc
+            partition by accounts_to_look_up.account_id, accounts_to_look_up.as_of_date
+            order by servicing.snapshot_date desc, servicing._loaded_at desc, servicing._load_id desc
         ) = 1
+
+),
+
+account_states as (
+
+    select
+        book.customer_id,
+        book.as_of_date,
+        book.opened_on,
+        book.balance,
+        book.reported_limit as credit_limit,
+        book.scheduled_payment,
+        book.days_past_due,
+        book.account_status
+    from book
+
+    union all
+
+    select * from looked_up
 
 ),
 
@@ -79,7 +135,10 @@ exposures as (
         min(opened_on) as first_opened_on,
         max(opened_on) as last_opened_on
     from account_states
-    where coalesce(account_status, 'current') not in ('charged_off', 'closed')
+    where
+        coalesce(account_status, 'current') not in ('charged_off', 'closed')
+        -- The account that an application opened on its own day would tell of the approval.
+        and (opened_on is null or opened_on < as_of_date)
     group by customer_id, as_of_date
 
 ),

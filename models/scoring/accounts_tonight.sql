@@ -7,23 +7,12 @@ run as (
 
 ),
 
-book as (
+inputs as (
 
-    select * from {{ ref('int_account_book') }}
-
-),
-
-features as (
-
-    select * from {{ ref('feat_accounts') }}
+    select * from {{ ref('account_inputs') }}
 
 )
 
-select features.*
-from features
-inner join run on features.as_of_date = run.as_of_date
-inner join book
-    on
-        features.account_id = book.account_id
-        and features.as_of_date = book.as_of_date
-where not book.is_in_default
+select inputs.* exclude (run_id)  -- noqa: RF02
+from inputs
+inner join run on inputs.run_id = run.run_id

@@ -13,6 +13,8 @@ from nightbook.errors import NightbookError
 
 CATALOG = Path("seeds/reference/feature_catalog.csv")
 FEATURES = Path("models/features/_features__models.yml")
+INPUTS = Path("models/scoring/_account_inputs__models.yml")
+PROFILE = Path("models/monitoring/_feature_profile__models.yml")
 REGULATORY = Path("models/marts/regulatory/_regulatory__marts.yml")
 
 _NOTE = "# Written by `make catalog` from the feature catalog; edit the seed.\n"
@@ -22,8 +24,6 @@ _FEATURE_MODEL = """\
     description: >
       Every {entity} feature, once: training and scoring both read this relation. Key: {key}, as_of_date.
     data_tests:
-      - unique_key:
-          arguments: {{key: [{key}, as_of_date]}}
       - matches_catalog:
           description: >
             A row is a column that the catalog does not list, a listed feature that the relation lacks, or a type that
@@ -32,10 +32,57 @@ _FEATURE_MODEL = """\
     columns:
       - name: {key}
         description: "{key_description}"
-        data_tests:
-          - not_null
       - name: as_of_date
         description: "Date that every feature is as of: nothing later than it has a part in them."
+"""
+
+_INPUTS_MODEL = """\
+  - name: account_inputs
+    description: >
+      Every account feature as the scorer of a run read it: written once a night, before anything is scored, and kept for
+      rpt_regulatory_features. Inputs that no score refers to are dropped once the scores of the date stand. Key:
+      account_id, as_of_date, run_id.
+    columns:
+      - name: run_id
+        description: "The dbt invocation that wrote the row; a score of the same run was given to these inputs."
+      - name: account_id
+        description: "Open, and not in default."
+      - name: as_of_date
+        description: "The night."
+"""
+
+_PROFILE_MODEL = """\
+  - name: feature_profile
+    description: >
+      Tonight's population, one row per model input: the one look at the book that every test of an input, the drift gate
+      and the reports share. Inputs that the champion does not have are not in it. Key: model_name, feature.
+    columns:
+      - name: model_name
+        description: "Scoring model."
+      - name: model_version
+        description: "The champion whose training population the drift is measured against."
+      - name: feature
+        description: "Input, as named in the catalog."
+      - name: case_count
+        description: "Accounts or applications scored tonight."
+      - name: null_share
+        description: "Share of them without a value."
+      - name: lowest
+        description: "Smallest value tonight; null where nobody has one."
+      - name: highest
+        description: "Largest value tonight."
+      - name: psi
+        description: "Population stability index against the training population, nine places."
+    data_tests:
+"""
+
+_PROFILE_TEST = """\
+      - is_possible:
+          name: {model_name}_{name}_is_possible
+          description: >
+            Tonight {name} holds a value outside {lowest} to {highest}, which its definition cannot give. Look for a
+            landing table in another unit, or a measure that was changed; the catalog says what the input is.
+          arguments: {{model_name: {model_name}, feature: {name}, low: {lowest}, high: {highest}}}
 """
 
 _REGULATORY_MODEL = """\
@@ -45,25 +92,20 @@ _REGULATORY_MODEL = """\
       with the score. Join to fct_account_scores by key and compare feature_digest. Key: account_id, as_of_date.
     config:
       contract: {enforced: true}
-      materialized: incremental
-      incremental_strategy: replace_partition
-      on_schema_change: append_new_columns
       group: risk_analytics
       access: public
     data_tests:
-      - unique_key:
-          arguments: {key: [account_id, as_of_date]}
+      - every_score_has_inputs:
+          description: >
+            A row is a score of tonight without the inputs it was given to. Score the night again; if it stays, the
+            relation account_inputs was changed by another hand.
     columns:
       - name: account_id
         data_type: varchar
         description: "The account scored."
-        data_tests:
-          - not_null
       - name: as_of_date
         data_type: date
         description: "The night that was scored."
-        data_tests:
-          - not_null
       - name: model_version
         data_type: integer
         description: "Registered version of account_pd that read these inputs."
@@ -99,9 +141,16 @@ def documents(catalog: list[dict]) -> dict[Path, str]:
         )
         + "".join(column["plain"] for column in applications)
     )
+    inputs = _INPUTS_MODEL + "".join(column["plain"] for column in accounts)
     regulatory = _REGULATORY_MODEL + "".join(column["typed"] for column in accounts)
+    profile = _PROFILE_MODEL + "".join(_PROFILE_TEST.format(**row) for row in catalog if row["in_model"] == "true")
     head = _NOTE + "version: 2\n\nmodels:\n"
-    return {FEATURES: head + features, REGULATORY: head + regulatory}
+    return {
+        FEATURES: head + features,
+        INPUTS: head + inputs,
+        PROFILE: head + profile,
+        REGULATORY: head + regulatory,
+    }
 
 
 def read(path: Path = CATALOG) -> list[dict]:

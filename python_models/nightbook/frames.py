@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 BATCH_ROWS = 65_536
+CACHED_ROWS = 2_048
 
 
 def table(relation, order_by: Sequence[str] = ()) -> pa.Table:
@@ -40,8 +41,11 @@ def records(schema: pa.Schema, items: Iterable[dict]) -> pa.Table:
 def matrix(batch: pa.RecordBatch | pa.Table, columns: Sequence[str]) -> np.ndarray:
     """Columns as the float32 matrix that XGBoost reads, NaN for null, shape (rows, columns), row-major."""
     values = np.empty((batch.num_rows, len(columns)), dtype=np.float32)
-    for number, name in enumerate(columns):
-        values[:, number] = doubles(batch.column(name))
+    known = [doubles(batch.column(name)) for name in columns]
+    # A block of rows at a time, so that the rows which each column is scattered over stay in the processor's cache.
+    for start in range(0, batch.num_rows, CACHED_ROWS):
+        for number, column in enumerate(known):
+            values[start : start + CACHED_ROWS, number] = column[start : start + CACHED_ROWS]
     return values
 
 

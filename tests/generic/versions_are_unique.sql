@@ -1,13 +1,31 @@
 {#
     Fails for each key that a load brought twice: two rows of one grain and one load time, so that which of them is the
     latest would be a matter of chance.
+
+    landed_as: the relation's name in int_landings. A long history is then read only where rows have landed since the last
+    run that came to a good end, which has tested the rest. month_of: its date column, where loads are counted by month.
 #}
-{% test versions_are_unique(model, grain) %}
+{% test versions_are_unique(model, grain, landed_as=none, month_of=none) %}
 select
     {{ grain | join(', ') }},
     _loaded_at,
     count(*) as row_count
 from {{ model }}
+{%- if landed_as %}
+inner join (
+    select
+        landings.load_id,
+        landings.month_start
+    from {{ ref('int_landings') }} as landings
+    inner join {{ ref('int_run') }} as run on landings.run_id = run.run_id
+    where landings.is_new and landings.relation_name = '{{ landed_as }}'
+) as new_loads
+    on
+        _load_id = new_loads.load_id
+        {%- if month_of %}
+        and {{ month_start(month_of) }} = new_loads.month_start
+        {%- endif %}
+{%- endif %}
 where _loaded_at <= {{ known_at() }}
 group by {{ grain | join(', ') }}, _loaded_at
 having count(*) > 1

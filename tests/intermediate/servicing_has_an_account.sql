@@ -2,10 +2,11 @@
 -- the book, its provision with it. Land the missing account.
 {{ config(tags=['nightly', 'weekly']) }}
 
-select
+select distinct
     servicing.account_id,
     servicing.snapshot_date
-from {{ ref('stg_loan_servicing') }} as servicing
-inner join {{ ref('int_as_of_dates') }} as dates on servicing.snapshot_date = dates.as_of_date
-left join {{ ref('stg_account_versions') }} as account_versions on servicing.account_id = account_versions.account_id
-where account_versions.account_id is null
+from {{ ref('stg_loan_servicing_versions') }} as servicing
+left join {{ ref('int_account_terms') }} as terms on servicing.account_id = terms.account_id
+where
+    servicing.snapshot_date in (select as_of_date from {{ ref('int_as_of_dates') }})
+    and terms.account_id is null

@@ -7,23 +7,6 @@ book as (
 
 ),
 
-account_months as (
-
-    select * from {{ ref('int_account_months') }}
-
-),
-
-observed as (
-
-    select
-        account_id,
-        as_of_date,
-        {{ window_stat('balance', 'seen', 24) }} as months_observed_24m
-    from account_months
-    group by account_id, as_of_date
-
-),
-
 tenure as (
 
     select
@@ -39,13 +22,8 @@ tenure as (
         ) as share_of_term_elapsed,
         cast(book.original_limit as double) as original_limit,
         cast(book.scheduled_payment as double) as scheduled_payment,
-        cast({{ ratio('book.scheduled_payment', 'book.balance') }} as double) as scheduled_to_balance,
-        observed.months_observed_24m
+        cast({{ ratio('book.scheduled_payment', 'book.balance') }} as double) as scheduled_to_balance
     from book
-    left join observed
-        on
-            book.account_id = observed.account_id
-            and book.as_of_date = observed.as_of_date
 
 )
 

@@ -21,6 +21,7 @@ customer_files as (
         as_of_date,
         {{ bureau_features() }}
     from bureau_files
+    where (customer_id, as_of_date) in (select customer_id, as_of_date from cases)
     group by customer_id, as_of_date
 
 ),

@@ -1,11 +1,8 @@
--- One row per account and as-of date: every model input exactly as it was scored.
+-- One row per account and as-of date: every model input exactly as it was scored. A view, because the inputs are written
+-- before the scores and need no second copy; a score shows the inputs of the very run that gave it.
+{{ config(post_hook="{{ drop_superseded_inputs() }}") }}
+
 with
-
-features as (
-
-    select * from {{ ref('accounts_tonight') }}
-
-),
 
 scores as (
 
@@ -13,9 +10,9 @@ scores as (
 
 ),
 
-run as (
+inputs as (
 
-    select * from {{ ref('int_run') }}
+    select * from {{ ref('account_inputs') }}
 
 )
 
@@ -25,10 +22,10 @@ select
     scores.model_version,
     scores.feature_digest,
     scores.run_id,
-    features.* exclude (account_id, as_of_date)  -- noqa: RF02
+    inputs.* exclude (account_id, as_of_date, run_id)  -- noqa: RF02
 from scores
-inner join run on scores.as_of_date = run.as_of_date
-inner join features
+inner join inputs
     on
-        scores.account_id = features.account_id
-        and scores.as_of_date = features.as_of_date
+        scores.account_id = inputs.account_id
+        and scores.as_of_date = inputs.as_of_date
+        and scores.run_id = inputs.run_id

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -43,13 +44,13 @@ class Project:
                 _release()
 
     @functools.cache  # noqa: B019 - lives as long as the session
-    def compile(self, sql: str) -> str:
-        """Jinja as SQL, with every macro of the project at hand.
+    def compile(self, sql: str, **variables: str) -> str:
+        """Jinja as SQL, with every macro of the project at hand; variables are dbt's.
 
         Raises:
             Exception: whatever dbt says is wrong with it.
         """
-        result = self.invoke("compile", "--inline", sql)
+        result = self.invoke("compile", "--inline", sql, "--vars", json.dumps(variables))
         if not result.success:
             raise result.exception or RuntimeError(result.result.results[0].message)
         return result.result.results[0].node.compiled_code
@@ -60,9 +61,10 @@ class Project:
         setup: Iterable[str] = (),
         tables: dict[str, pa.Table] | None = None,
         threads: int = 1,
+        **variables: str,
     ) -> list[tuple]:
         """Compile a query and run it in memory, where relations of the project are those that `setup` makes."""
-        compiled = self.compile(sql)
+        compiled = self.compile(sql, **variables)
         with duckdb.connect(config={"threads": threads, "preserve_insertion_order": False}) as connection:
             connection.execute("attach ':memory:' as warehouse")
             for schema in ("intermediate", "reference", "marts"):

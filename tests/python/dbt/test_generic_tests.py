@@ -56,6 +56,28 @@ PSI = "{{ test_psi_below(model='drift', max_psi=0.25) }}"
 SCORE_PSI = "{{ test_psi_below(model='drift', max_psi=1, psi='psi', subject='model_name') }}"
 AS_OF = "{{ test_not_empty_as_of(model='cases') }}"
 VERSIONS = "{{ test_versions_are_unique(model='cases', grain=['id', 'day']) }}"
+LANDED = "{{ test_versions_are_unique(model='cases', grain=['id'], landed_as='payments') }}"
+LANDED_BY_MONTH = (
+    "{{ test_versions_are_unique(model='cases', grain=['id'], landed_as='payments', month_of='paid_on') }}"
+)
+LOADED_AT = "timestamp '2024-07-01'"
+# This run, to which load L2 is new; L1 was seen by a run before, and to that one it was new.
+TONIGHT = "create table warehouse.intermediate.int_run as select 'R2' as run_id, date '2024-06-30' as as_of_date"
+LANDINGS = """
+    create table warehouse.intermediate.int_landings as
+    select * from (values
+        ('R2', 'payments', date '2024-06-01', 'L1', false), ('R2', 'payments', date '2024-06-01', 'L2', true),
+        ('R2', 'payments', date '2024-05-01', 'L2', false), ('R1', 'payments', date '2024-06-01', 'L1', true),
+        ('R2', 'accounts', null, 'L1', true)
+    ) as landings (run_id, relation_name, month_start, load_id, is_new)
+"""
+INPUTS = "{{ test_every_score_has_inputs(model='cases') }}"
+SCORED = """
+    create table warehouse.marts.fct_account_scores as
+    select * from (values
+        ('R2', 'A1', date '2024-06-30'), ('R2', 'A2', date '2024-06-30'), ('R1', 'A3', date '2024-06-29')
+    ) as scores (run_id, account_id, as_of_date)
+"""
 ADD_UP = "{{ test_contributions_add_up(model='parts', scores='scores', tolerance=0.001) }}"
 LOADED = "id, day, _loaded_at"
 SCORES = "create table scores as select 'P1' as application_id, 1 as as_of_date, 0.5 as margin"
@@ -132,6 +154,62 @@ CASES = [
         "not_known_yet",
         VERSIONS,
         (rows("(1, 1, timestamp '2999-01-01'), (1, 1, timestamp '2999-01-01')", LOADED),),
+    ),
+    Case(
+        "versions_are_unique",
+        "in_a_new_load",
+        LANDED,
+        (
+            TONIGHT,
+            LANDINGS,
+            rows("(1, timestamp '2024-07-01', 'L2'), (1, timestamp '2024-07-01', 'L2')", "id, _loaded_at, _load_id"),
+        ),
+        ((1, "2024-07-01 00:00:00", 2),),
+    ),
+    Case(
+        "versions_are_unique",
+        "in_a_load_that_was_tested_before",
+        LANDED,
+        (
+            TONIGHT,
+            LANDINGS,
+            rows("(1, timestamp '2024-07-01', 'L1'), (1, timestamp '2024-07-01', 'L1')", "id, _loaded_at, _load_id"),
+        ),
+    ),
+    Case(
+        "versions_are_unique",
+        "in_a_month_that_is_new",
+        LANDED_BY_MONTH,
+        (
+            TONIGHT,
+            LANDINGS,
+            rows(
+                f"(1, date '2024-06-02', {LOADED_AT}, 'L2'), (1, date '2024-06-03', {LOADED_AT}, 'L2'),"
+                f"(2, date '2024-05-02', {LOADED_AT}, 'L2'), (2, date '2024-05-02', {LOADED_AT}, 'L2')",
+                "id, paid_on, _loaded_at, _load_id",
+            ),
+        ),
+        ((1, "2024-07-01 00:00:00", 2),),
+    ),
+    Case(
+        "every_score_has_inputs",
+        "none_and_two",
+        INPUTS,
+        (TONIGHT, SCORED, rows("('A2', date '2024-06-30'), ('A2', date '2024-06-30')", "account_id, as_of_date")),
+        (("A1", 0), ("A2", 2)),
+    ),
+    Case(
+        "every_score_has_inputs",
+        "another_date",
+        INPUTS,
+        (TONIGHT, SCORED, rows("('A1', date '2024-06-29'), ('A2', date '2024-06-30')", "account_id, as_of_date")),
+        (("A1", 0),),
+    ),
+    Case(
+        "every_score_has_inputs",
+        "one_each",
+        INPUTS,
+        (TONIGHT, SCORED, rows("('A1', date '2024-06-30'), ('A2', date '2024-06-30')", "account_id, as_of_date")),
     ),
     Case(
         "contributions_add_up",

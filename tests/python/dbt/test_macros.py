@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -190,11 +191,15 @@ def test_ks_statistic_at_its_ends(project, label, score, expected):
 STATS = ["avg", "max", "min", "sum", "slope", "std", "change", "since", "last", "seen"]
 WINDOWS = [1, 3, 6, 12, 24]
 ASKED = [(stat, months) for stat in STATS for months in WINDOWS]
-WINDOW_SQL = (
-    "select account_id"
-    + "".join(f", {{{{ window_stat('x', '{stat}', {months}) }}}}" for stat, months in ASKED)
-    + " from panel group by account_id order by account_id"
-)
+# How windows are computed -> the relation that columns are read from: a row per month, or the months side by side.
+WAYS = {"grouped": "panel group by account_id", "abreast": "abreast"}
+# Measure -> its type; the name tells a flag, which is kept in a byte.
+MEASURES = {"ratio": pa.decimal128(18, 6), "amount": pa.decimal128(18, 2), "days": pa.int32(), "is_flag": pa.int8()}
+
+
+def window_sql(measure: str, way: str, asked: list[tuple[str, int]] = ASKED) -> str:
+    columns = "".join(f", {{{{ window_stat('{measure}', '{stat}', {months}) }}}}" for stat, months in asked)
+    return f"select account_id{columns} from {WAYS[way]} order by account_id"
 
 
 def expected_stat(months_to_value: dict[int, Decimal | None], stat: str, months: int) -> float | None:
@@ -218,8 +223,8 @@ def expected_stat(months_to_value: dict[int, Decimal | None], stat: str, months:
     return float({"max": np.max, "min": np.min, "sum": np.sum}[stat](x)) if seen else None
 
 
-def random_panels(seed: int) -> dict[str, dict[int, Decimal | None]]:
-    """Accounts with gaps and nulls, younger ones, one of nulls only, and one whose windows hold one month."""
+def random_panels(seed: int, measure: str) -> dict[str, dict[int, Decimal | None]]:
+    """Accounts with gaps and nulls, younger ones, one of nulls only, one whose windows hold one month, and extremes."""
     generator = np.random.default_rng(seed)
     panels = {
         f"A{number:03d}": {
@@ -231,50 +236,191 @@ def random_panels(seed: int) -> dict[str, dict[int, Decimal | None]]:
     }
     panels["NULLS"], panels["FLAT"] = {0: None, 5: None}, {ago: Decimal("0.1") for ago in range(25)}
     panels["OLD"], panels["ZERO"] = {24: Decimal(7)}, {0: Decimal(0), 3: Decimal(0)}
-    return {name: panel for name, panel in panels.items() if panel}
+    # Where a ratio is held; its square does not fit into its type.
+    panels["CEILING"], panels["FLOOR"] = ({ago: Decimal(x) for ago in range(25)} for x in (1000, -1000))
+    panels["BETWEEN"] = {ago: Decimal(1000 if ago % 2 else -1000) for ago in range(25)}
+    return {
+        name: {ago: x if x is None else of_measure(x, measure) for ago, x in panel.items()}
+        for name, panel in panels.items()
+        if panel
+    }
+
+
+def of_measure(x: Decimal, measure: str) -> Decimal:
+    match measure:
+        case "is_flag":
+            return Decimal(x > 0)
+        case "days":
+            return Decimal(int(x))
+        case "amount":
+            return x.quantize(Decimal("0.01"))
+    return x
+
+
+def panel_tables(panels: dict[str, dict[int, Decimal | None]], measure: str) -> dict[str, pa.Table]:
+    """The same rows as either way reads them."""
+
+    def column(values) -> pa.Array:
+        is_whole = pa.types.is_integer(MEASURES[measure])
+        return pa.array([int(x) if is_whole and x is not None else x for x in values], MEASURES[measure])
+
+    rows = [(name, ago, x) for name, panel in panels.items() for ago, x in panel.items()]
+    np.random.default_rng(5).shuffle(rows)
+    names, months, xs = zip(*rows, strict=True)
+    abreast = {f"{measure}_{ago}": column(panel.get(ago) for panel in panels.values()) for ago in range(25)}
+    return {
+        "panel": pa.table({"account_id": names, "months_ago": pa.array(months, pa.int32()), measure: column(xs)}),
+        "abreast": pa.table({"account_id": list(panels), **abreast}),
+    }
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("data_type", [pa.decimal128(18, 6), pa.int32()])
-def test_window_stat_on_random_panels(project, threads, data_type):
-    is_whole = pa.types.is_integer(data_type)
-    panels = {
-        name: {ago: x if x is None or not is_whole else Decimal(int(x)) for ago, x in panel.items()}
-        for name, panel in random_panels(11).items()
-    }
-    rows = [(name, ago, x) for name, panel in panels.items() for ago, x in panel.items()]
-    np.random.default_rng(5).shuffle(rows)
-    table = pa.table(
-        {
-            "account_id": [row[0] for row in rows],
-            "months_ago": pa.array([row[1] for row in rows], pa.int32()),
-            "x": pa.array([row[2] if row[2] is None or not is_whole else int(row[2]) for row in rows], data_type),
-        }
-    )
-    found = {row[0]: row[1:] for row in project.query(WINDOW_SQL, tables={"panel": table}, threads=threads)}
-    assert found.keys() == panels.keys()
-    for name, panel in panels.items():
-        expected = [expected_stat(panel, stat, months) for stat, months in ASKED]
-        for (stat, months), actual, wanted in zip(ASKED, found[name], expected, strict=True):
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("way", WAYS)
+def test_window_stat_on_random_panels(project, way, measure, threads):
+    panels = random_panels(11, measure)
+    found = project.query(window_sql(measure, way), tables=panel_tables(panels, measure), threads=threads, windows=way)
+    assert [row[0] for row in found] == sorted(panels)
+    for name, *actual in found:
+        for (stat, months), value in zip(ASKED, actual, strict=True):
+            wanted = expected_stat(panels[name], stat, months)
             # Half a unit of the sixth place, for the macro rounds.
-            assert actual == (None if wanted is None else pytest.approx(wanted, abs=5.1e-7)), (name, stat, months)
+            assert value == (None if wanted is None else pytest.approx(wanted, abs=5.1e-7)), (name, stat, months)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_window_stat_holds_large_amounts(project, way):
+    """More than anybody owes, in any currency, over the longest window; no deviation is taken of amounts."""
+    largest = Decimal("99999999999999.99")
+    panels = {"MOST": dict.fromkeys(range(25), largest), "LEAST": dict.fromkeys(range(25), -largest)}
+    asked = [(stat, 24) for stat in ("sum", "avg", "max", "min", "last", "slope", "change", "seen")]
+    found = project.query(window_sql("amount", way, asked), tables=panel_tables(panels, "amount"), windows=way)
+    amount, near = float(largest), {"rel": 1e-12, "abs": 0.01}
+    assert found == [
+        ("LEAST", *(pytest.approx(x, **near) for x in (-24 * amount, -amount, -amount, -amount, -amount, 0, 0, 24))),
+        ("MOST", *(pytest.approx(x, **near) for x in (24 * amount, amount, amount, amount, amount, 0, 0, 24))),
+    ]
+
+
+# Enough rows for both threads to get some, in another order for each salt; no account has every month.
+MADE = """
+    create table panel as
+    select
+        account_id,
+        months_ago,
+        cast(nullif(hash(account_id, months_ago) % 9000001, 0) / 1000000 - 3 as decimal(18, 6)) as ratio,
+        cast(hash(account_id, months_ago) % 90 as integer) as days,
+        cast(hash(account_id, months_ago) % 2 as tinyint) as is_flag
+    from (select range as account_id from range(12000)) cross join (select range as months_ago from range(25))
+    where hash(account_id * 31 + months_ago) % 10 > 0
+    order by hash(months_ago, account_id, {salt})
+"""
 
 
 def test_window_stat_does_not_depend_on_threads_or_row_order(project):
-    """Enough rows for both threads to get some; the same bits, not almost the same."""
-    made = """
-        create table panel as
-        select
-            account_id,
-            months_ago,
-            cast(nullif(hash(account_id, months_ago) % 9000001, 0) / 1000000 as decimal(18, 6)) as x
-        from (select range as account_id from range(12000)) cross join (select range as months_ago from range(25))
-        where hash(account_id * 31 + months_ago) % 10 > 0
-        order by hash(months_ago, account_id, {salt})
-    """
-    runs = [project.query(WINDOW_SQL, [made.format(salt=salt)], threads=threads) for salt, threads in ((1, 1), (2, 2))]
+    """The same bits, not almost the same."""
+    sql = window_sql("ratio", "grouped")
+    runs = [
+        project.query(sql, [MADE.format(salt=salt)], threads=threads, windows="grouped")
+        for salt, threads in ((1, 1), (2, 2))
+    ]
     assert len(runs[0]) == 12000
     assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize("measure", ["ratio", "days", "is_flag"])
+def test_window_stat_is_the_same_either_way(project, measure):
+    """The same bits, the sign of a zero too."""
+    months = ", ".join(f"max(case when months_ago = {ago} then {measure} end) as {measure}_{ago}" for ago in range(25))
+    setup = [
+        MADE.format(salt=1),
+        f"create table abreast as select account_id, {months} from panel group by account_id",
+    ]
+    runs = [project.query(window_sql(measure, way), setup, threads=2, windows=way) for way in WAYS]
+    assert len(runs[0]) == 12000
+    assert [row for row in zip(*runs, strict=True) if repr(row[0]) != repr(row[1])] == []
+
+
+def made_up(measure: str, salt: str) -> str:
+    """A value of the measure's own kind that depends on account, month and salt alone; one in five is unknown."""
+    number = f"hash(account_id, month_start, '{measure}', '{salt}')"
+    kinds = {
+        ("is_",): f"cast({number} % 2 as tinyint)",
+        ("days_", "payment_count", "returned_count"): f"cast({number} % 90 as integer)",
+        ("utilization", "payment_ratio", "paydown_ratio", "paid_to"): (
+            f"cast(greatest(least({number} % 2600000 / 1000.0 - 1300, 1000), -1000) as decimal(18, 6))"
+        ),
+        ("",): f"cast({number} % 10000000 / 100.0 - 5000 as decimal(18, 2))",
+    }
+    value = next(sql for prefixes, sql in kinds.items() if measure.startswith(prefixes))
+    return f"case when hash({number}) % 5 > 0 then {value} end as {measure}"
+
+
+@pytest.fixture
+def book(project):
+    """300 accounts as of a day in June 2024, in the session's warehouse, because dbt looks there when it compiles.
+
+    Younger ones, with gaps; and months that no window may see: older ones, June as it was kept later, July.
+    """
+    names = project.compile("{{ measure_names() | join(' ') }}").split()
+    block = project.compile("{{ account_block('account_id') }} as account_block")
+    accounts = "(select 'A' || range as account_id, range as number from range(300))"
+    months = (
+        "(select cast(unnest(range(date '2022-04-01', date '2024-08-01', interval 1 month)) as date) as month_start)"
+    )
+    panel = (ROOT / "models" / "intermediate" / "int_account_panel.sql").read_text()
+    with duckdb.connect(project.home / "warehouse.duckdb") as connection:
+        for statement in (
+            "create schema intermediate",
+            "create table intermediate.int_run as select date '2024-06-15' as as_of_date",
+            f"""
+            create table intermediate.int_open_months as
+            select account_id, date '2024-06-15' as as_of_date, month_start, {block},
+            {", ".join(made_up(name, "open") for name in names)}
+            from {accounts} cross join (select date '2024-06-01' as month_start)
+            """,
+            f"""
+            create table intermediate.int_closed_months as
+            select account_id, month_start, {block}, {", ".join(made_up(name, "closed") for name in names)}
+            from {accounts} cross join {months}
+            where hash(account_id, month_start) % 10 > 0 and date_diff('month', month_start, date '2024-06-01') < number
+            """,
+            f"create view intermediate.int_account_panel as {project.compile(panel)}",
+        ):
+            connection.execute(statement)
+    yield project.home / "warehouse.duckdb"
+    with duckdb.connect(project.home / "warehouse.duckdb") as connection:
+        connection.execute("drop schema intermediate cascade")
+
+
+def rows_of(book: Path, compiled: str) -> list[tuple]:
+    with duckdb.connect(book, read_only=True) as connection:
+        return connection.execute(f"select * from ({compiled}) order by account_id").fetchall()
+
+
+def test_behaviour_is_the_same_either_way(project, book):
+    """Every feature of the model, to the bit, from the months as they are kept."""
+    model = (ROOT / "models" / "features" / "accounts" / "feat_account_behaviour.sql").read_text()
+    runs = [rows_of(book, project.compile(model, windows=way)) for way in WAYS]
+    assert len(runs[0]) == len(runs[1]) == 300
+    assert [row for row in zip(*runs, strict=True) if repr(row[0]) != repr(row[1])] == []
+    assert not any(column.count(None) > 200 for column in zip(*runs[0], strict=True))
+
+
+def test_a_book_taken_in_turns_is_the_same_book(project, book):
+    """Each account in one turn, however many there are; 64 at the most, one for each block."""
+    columns = "window_stat('balance', 'sum', 24) ~ ' as total, ' ~ window_stat('is_late', 'seen', 24) ~ ' as seen'"
+    runs = []
+    for accounts_at_a_time, turns in ((600, 1), (299, 2), (150, 3), (43, 7), (1, 64)):
+        compiled = project.compile(
+            "-- depends_on: {{ ref('int_run') }}\n"
+            f"{{{{ nightbook._over_months_abreast({columns}, accounts_at_a_time={accounts_at_a_time}) }}}}"
+        )
+        assert compiled.count("left join month_24") == turns
+        if turns < 64:
+            runs.append(rows_of(book, compiled))
+    assert len(runs[0]) == 300
+    assert all(run == runs[0] for run in runs)
 
 
 def test_window_stats_name_their_columns(project):
@@ -405,6 +551,24 @@ def test_months_and_days_between(project):
     assert found == {(a, b): ((b.year - a.year) * 12 + b.month - a.month, (b - a).days) for a, b in pairs}
 
 
+def test_add_days(project):
+    steps = [-366, -1, 0, 1, 28, 365]
+    sql = (
+        "select day, days, {{ add_days('day', 'days') }} from "
+        + values([(day,) for day in DAYS], "day")
+        + " cross join "
+        + values([(number,) for number in steps], "days").replace("cases", "steps")
+    )
+    found = {(day, number): moved for day, number, moved in project.query(sql)}
+    assert found == {(day, number): day + timedelta(days=number) for day in DAYS for number in steps}
+
+
+def test_month_start_and_end(project):
+    sql = "select day, {{ month_start('day') }}, {{ month_end('day') }} from " + values([(day,) for day in DAYS], "day")
+    found = {day: ends for day, *ends in project.query(sql)}
+    assert found == {day: [day.replace(day=1), day + relativedelta(day=31)] for day in DAYS}
+
+
 def test_months_between_holds_in_an_expression(project):
     """It is subtracted and compared without parentheses around it."""
     sql = """
@@ -465,6 +629,14 @@ def test_hash_bucket_is_even_and_salted(project):
         assert counts.keys() == set(range(100))
         assert stats.chisquare(list(counts.values())).pvalue > 0.001
     assert abs(np.corrcoef([row[1] for row in found], [row[2] for row in found])[0, 1]) < 0.02
+
+
+def test_account_blocks_are_of_one_size(project):
+    keys = pa.table({"key": [f"A{number:07d}" for number in range(20000)]})
+    blocks = [row[0] for row in project.query("select {{ account_block('key') }} from cases", tables={"cases": keys})]
+    counts = Counter(blocks)
+    assert counts.keys() == set(range(64))
+    assert stats.chisquare(list(counts.values())).pvalue > 0.001
 
 
 # --- splits

@@ -26,6 +26,79 @@ def test_plain_dbt_on_one_thread_gives_what_the_runner_gave_on_two(copy):
         assert contents(copy, f"marts.{name}") == rows, name
 
 
+def test_windows_by_their_plain_definition_on_one_thread_give_what_months_abreast_gave_on_two(copy):
+    before = contents(copy, "marts.rpt_regulatory_features"), contents(copy, "marts.fct_account_scores")
+    grouped = ("--vars", "{windows: grouped}", "--exclude-resource-type", "unit_test")
+    ok(copy.dbt("build", "--select", "tag:nightly", *grouped, NIGHTBOOK_THREADS="1"))
+    assert "union all" not in copy.query("select sql from duckdb_views() where view_name = 'feat_account_behaviour'")[0][0]
+    assert (contents(copy, "marts.rpt_regulatory_features"), contents(copy, "marts.fct_account_scores")) == before
+
+
+KEPT = {
+    "intermediate.int_closed_months": "select * exclude (kept_by, kept_for) from intermediate.int_closed_months order by all",
+    "intermediate.int_bureau_pulls": "select * exclude (kept_by, kept_for) from intermediate.int_bureau_pulls order by all",
+}
+
+LATER = {
+    "a correction of a closed month": """
+        insert into raw.loan_servicing
+        select * replace (balance + 7 as balance, timestamp '2026-10-01 02:00:00' as _loaded_at, 'later' as _load_id)
+        from raw.loan_servicing where snapshot_date = '2026-03-31' and hash(account_id) % 20 = 0
+        qualify row_number() over (partition by account_id order by _loaded_at desc) = 1""",
+    "a payment that was made in another month": """
+        insert into raw.payments
+        select * replace (paid_on - 31 as paid_on, timestamp '2026-10-01 02:00:00' as _loaded_at)
+        from raw.payments where paid_on between '2026-06-01' and '2026-06-30' and hash(payment_id) % 20 = 0
+        qualify row_number() over (partition by payment_id order by _loaded_at desc) = 1""",
+    "a payment that was another account's": """
+        insert into raw.payments
+        select * replace ((select min(account_id) from raw.accounts) as account_id,
+                          timestamp '2026-10-01 02:00:00' as _loaded_at)
+        from raw.payments where paid_on between '2026-02-01' and '2026-02-28' and hash(payment_id) % 20 = 1
+        qualify row_number() over (partition by payment_id order by _loaded_at desc) = 1""",
+    "a load that was stamped before the last night and seen after it": """
+        insert into raw.loan_servicing
+        select * replace (balance + 5 as balance, _loaded_at + interval 1 minute as _loaded_at)
+        from raw.loan_servicing where snapshot_date = '2026-01-31' and hash(account_id) % 20 = 2
+        qualify row_number() over (partition by account_id order by _loaded_at desc) = 1""",
+    "first terms that come late": """
+        update raw.accounts set opened_on = opened_on + 3, _load_id = 'late' where hash(account_id) % 20 = 3;
+        insert into raw.accounts select * replace (timestamp '2020-01-01' as _loaded_at, 'early' as _load_id)
+        from raw.accounts where _load_id = 'late'""",
+    "enquiries that were another customer's": """
+        insert into raw.bureau_pulls
+        select * replace ((select min(customer_id) from raw.customers) as customer_id,
+                          timestamp '2026-10-01 02:00:00' as _loaded_at)
+        from raw.bureau_pulls where hash(pull_id) % 20 = 4
+        qualify row_number() over (partition by pull_id order by _loaded_at desc) = 1""",
+    "a month that turns": """
+        insert into raw.loan_servicing
+        select * replace (date '2026-07-31' as snapshot_date, timestamp '2026-08-01 02:00:00' as _loaded_at)
+        from raw.loan_servicing where snapshot_date = '2026-06-30' and account_status not in ('charged_off', 'closed')
+        qualify row_number() over (partition by account_id order by _loaded_at desc) = 1;
+        insert into raw.payments
+        select * replace ('N' || payment_id as payment_id, paid_on + 30 as paid_on,
+                          timestamp '2026-08-01 02:00:00' as _loaded_at)
+        from raw.payments where paid_on between '2026-06-01' and '2026-06-30'""",
+}
+
+
+def test_what_is_kept_is_what_a_build_from_nothing_gives_whatever_lands_later(copy):
+    """Fault by fault on top of one another: each must change what is kept, and to what an empty warehouse would hold."""
+    select = ("build", "--select", "+int_closed_months", "+int_bureau_pulls", "--exclude-resource-type", "test", "unit_test")
+    for what, statements in LATER.items():
+        before = {name: copy.query(sql) for name, sql in KEPT.items()}
+        history = copy.query("select count(*) from intermediate.int_closed_months where kept_for = 'history'")
+        copy.execute(*statements.split(";"))
+        ok(copy.dbt(*select))
+        after = {name: copy.query(sql) for name, sql in KEPT.items()}
+        assert after != before, what
+        again = copy.query("select count(*) from intermediate.int_closed_months where kept_for = 'history'")
+        assert 0 < again[0][0] <= history[0][0], f"{what}: everything was computed again"
+    ok(copy.dbt(*select, "--full-refresh"))
+    assert {name: copy.query(sql) for name, sql in KEPT.items()} == after
+
+
 def test_an_account_gone_from_the_input_is_gone_from_the_partition(copy):
     before = copy.partition()
     # An account whose customer has no other: nobody else's exposure moves with it.
@@ -172,4 +245,8 @@ def test_the_committed_sample_is_scored_by_plain_dbt(demo, tmp_path):
     ok(home.dbt("build", "--selector", "ci_landing"))
     ok(home.dbt("build", "--select", "tag:nightly", "--exclude-resource-type", "unit_test"))
     assert home.query("select count(*) > 100 from marts.fct_account_scores") == [(True,)]
+    before = home.partition()
+    grouped = ("--vars", "{windows: grouped}", "--exclude-resource-type", "unit_test")
+    ok(home.dbt("build", "--select", "tag:nightly", *grouped, NIGHTBOOK_THREADS="1"))
+    assert home.partition() == before
     assert home.query("select count(*) from marts.underwriting_queue")[0][0] > 0

@@ -1,0 +1,68 @@
+{#
+    The measures of one month of an account, as columns; every window reads them, so one measure has one definition.
+
+    month: alias of a row with balance, credit_limit, scheduled_payment, amount_paid, days_past_due, account_status.
+    previous: prefix of columns balance and days_past_due of the month before, null where that month has no row.
+    ledger: alias of a row of counts and amounts of the month's payments, null where it has none. in_ledger: condition
+    that the lender's ledger covers the month; outside it, silence is not a missed payment.
+#}
+{% macro month_measures(month, previous, ledger, in_ledger) -%}
+        cast({{ month }}.days_past_due as integer) as days_past_due,
+        {{ _month_flag(month ~ '.days_past_due > 0') }} as is_late,
+        {{ _month_flag(month ~ '.days_past_due >= 30') }} as is_30_dpd,
+        {{ _month_flag(month ~ '.days_past_due >= 60') }} as is_60_dpd,
+        {{ _month_flag(month ~ '.days_past_due > ' ~ previous ~ 'days_past_due') }} as is_worse,
+        {{ _month_flag(month ~ '.days_past_due < ' ~ previous ~ 'days_past_due') }} as is_better,
+
+        {{ month }}.balance,
+        {{ month }}.credit_limit,
+        {{ ratio(month ~ '.balance', month ~ '.credit_limit') }} as utilization,
+        {{ _month_flag(month ~ '.balance > ' ~ month ~ '.credit_limit') }} as is_over_limit,
+        {{ previous }}balance - {{ month }}.balance as paydown,
+        {{ ratio(previous ~ 'balance - ' ~ month ~ '.balance', previous ~ 'balance') }} as paydown_ratio,
+        {{ _month_flag(month ~ ".account_status = 'inactive'") }} as is_inactive,
+        {{ _month_flag(month ~ ".account_status = 'paid_in_full'") }} as is_paid_in_full,
+
+        {{ month }}.amount_paid,
+        {{ ratio(month ~ '.amount_paid', month ~ '.scheduled_payment') }} as payment_ratio,
+        {{ ratio(month ~ '.amount_paid', previous ~ 'balance') }} as paid_to_balance,
+        {{ ratio(month ~ '.amount_paid', month ~ '.credit_limit') }} as paid_to_limit,
+        {{ at_least(month ~ '.scheduled_payment - ' ~ month ~ '.amount_paid', 0) }} as shortfall,
+        {{ _month_flag(month ~ '.amount_paid < ' ~ month ~ '.scheduled_payment') }} as is_short_paid,
+
+        case when {{ in_ledger }} then coalesce({{ ledger }}.payment_count, 0) end as payment_count,
+        case when {{ in_ledger }} then coalesce({{ ledger }}.returned_count, 0) end as returned_count,
+        case when {{ in_ledger }} then coalesce({{ ledger }}.returned_amount, 0) end as returned_amount,
+        {{ ledger }}.days_late,
+        {{ _month_flag(ledger ~ '.days_late > 5') }} as is_paid_late,
+        case when {{ in_ledger }} then {{ _month_flag('coalesce(' ~ ledger ~ '.good_count, 0) = 0') }} end as is_unpaid
+{%- endmacro %}
+
+{# A flag that is kept by the hundred million: one byte. #}
+{% macro _month_flag(condition) -%}
+    cast({{ flag(condition) }} as tinyint)
+{%- endmacro %}
+
+{# What month_measures gives, in its order. #}
+{% macro measure_names() -%}
+    {{ return([
+        'days_past_due', 'is_late', 'is_30_dpd', 'is_60_dpd', 'is_worse', 'is_better',
+        'balance', 'credit_limit', 'utilization', 'is_over_limit', 'paydown', 'paydown_ratio', 'is_inactive', 'is_paid_in_full',
+        'amount_paid', 'payment_ratio', 'paid_to_balance', 'paid_to_limit', 'shortfall', 'is_short_paid',
+        'payment_count', 'returned_count', 'returned_amount', 'days_late', 'is_paid_late', 'is_unpaid',
+    ]) }}
+{%- endmacro %}
+
+{#
+    What the ledger says of a month, as aggregates over its payments (alias payments), joined to the account's terms
+    (alias terms).
+#}
+{% macro ledger_measures(payments, terms) -%}
+    {%- set is_good = 'not coalesce(' ~ payments ~ '.is_returned, false)' -%}
+    {%- set days_after_due = days_between(due_date(terms ~ '.opened_on', payments ~ '.paid_on'), payments ~ '.paid_on') -%}
+        cast(count(*) as integer) as payment_count,
+        cast(sum(case when {{ is_good }} then 0 else 1 end) as integer) as returned_count,
+        cast(sum(case when {{ is_good }} then 0 else {{ payments }}.amount end) as decimal(18, 2)) as returned_amount,
+        cast(sum(case when {{ is_good }} then 1 else 0 end) as integer) as good_count,
+        cast({{ at_least('max(case when ' ~ is_good ~ ' then ' ~ days_after_due ~ ' end)', 0) }} as integer) as days_late
+{%- endmacro %}

@@ -1,0 +1,41 @@
+-- One row per account, as-of date and month back from it (0 is the as-of month): the panel that windows are defined on.
+with
+
+open_months as (
+
+    select * from {{ ref('int_open_months') }}
+
+),
+
+closed_months as (
+
+    select * from {{ ref('int_closed_months') }}
+
+),
+
+panel as (
+
+    select
+        account_id,
+        as_of_date,
+        0 as months_ago,
+        {{ measure_names() | join(',\n        ') }}
+    from open_months
+
+    union all
+
+    select
+        open_months.account_id,
+        open_months.as_of_date,
+        cast({{ months_between('closed_months.month_start', 'open_months.as_of_date') }} as integer) as months_ago,
+        closed_months.{{ measure_names() | join(',\n        closed_months.') }}
+    from closed_months
+    inner join open_months
+        on
+            closed_months.account_id = open_months.account_id
+            and closed_months.month_start < open_months.month_start
+    where {{ months_between('closed_months.month_start', 'open_months.as_of_date') }} <= 24
+
+)
+
+select * from panel

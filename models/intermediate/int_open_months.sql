@@ -1,0 +1,89 @@
+-- One row per account of the book and as-of date: the measures of the as-of month, as far as it has gone.
+{{ config(materialized='table') }}
+
+with
+
+book as (
+
+    select
+        *,
+        {{ month_start('as_of_date') }} as month_start
+    from {{ ref('int_account_book') }}
+
+),
+
+closed_months as (
+
+    select * from {{ ref('int_closed_months') }}
+
+),
+
+-- One row: where the ledger begins.
+ledger_feed as (
+
+    select min(landings.month_start) as month_start
+    from {{ ref('int_landings') }} as landings
+    inner join {{ ref('int_run') }} as run on landings.run_id = run.run_id
+    where landings.relation_name = 'payments'
+
+),
+
+months as (
+
+    select
+        book.*,
+        closed_months.balance as previous_balance,
+        closed_months.days_past_due as previous_days_past_due
+    from book
+    left join closed_months
+        on
+            book.account_id = closed_months.account_id
+            and {{ add_months('book.month_start', -1) }} = closed_months.month_start
+
+),
+
+-- With every version of them, wherever a correction may have put the payment.
+payments_in_question as (
+
+    select *
+    from {{ ref('stg_payment_versions') }}
+    where
+        payment_id in (
+            select payments.payment_id
+            from {{ ref('stg_payment_versions') }} as payments
+            inner join {{ ref('int_as_of_dates') }} as dates
+                on {{ month_start('payments.paid_on') }} = {{ month_start('dates.as_of_date') }}
+            where payments.paid_on <= dates.as_of_date
+        )
+    qualify {{ is_latest_version(['payment_id']) }}
+
+),
+
+ledger as (
+
+    select
+        book.account_id,
+        book.as_of_date,
+        {{ ledger_measures('payments_in_question', 'book') }}
+    from payments_in_question
+    inner join book
+        on
+            payments_in_question.account_id = book.account_id
+            and {{ month_start('payments_in_question.paid_on') }} = book.month_start
+            and payments_in_question.paid_on <= book.as_of_date
+    group by book.account_id, book.as_of_date
+
+)
+
+select
+    months.account_id,
+    months.as_of_date,
+    months.month_start,
+    {{ account_block('months.account_id') }} as account_block,
+    {{ month_measures('months', 'months.previous_', 'ledger', 'months.month_start >= ledger_feed.month_start') }}
+from months
+cross join ledger_feed
+left join ledger
+    on
+        months.account_id = ledger.account_id
+        and months.as_of_date = ledger.as_of_date

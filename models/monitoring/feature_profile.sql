@@ -1,0 +1,12 @@
+-- One row per model and input: what tonight's population looks like in it, as far as a test or a gate has to know.
+select
+    model_name,
+    model_version,
+    feature,
+    max(case_count) as case_count,
+    max(case when bin = -1 then actual_share else 0 end) as null_share,
+    min(lowest) as lowest,
+    max(highest) as highest,
+    round({{ psi('reference_share', 'actual_share') }}, 9) as psi
+from {{ ref('feature_shares') }}
+group by model_name, model_version, feature

@@ -1,0 +1,14 @@
+-- One row per account, snapshot and load known to this run: corrections beside what they correct.
+{{ known_versions(
+    source('raw', 'loan_servicing'),
+    columns=[
+        'account_id',
+        'snapshot_date',
+        'balance',
+        'credit_limit',
+        'scheduled_payment',
+        'amount_paid',
+        'days_past_due',
+        'account_status',
+    ]
+) }}

@@ -1,0 +1,12 @@
+-- One row per payment and load known to this run: corrections beside what they correct.
+{{ known_versions(
+    source('raw', 'payments'),
+    columns=[
+        'payment_id',
+        'account_id',
+        'paid_on',
+        'amount',
+        'method',
+        'is_returned',
+    ]
+) }}
