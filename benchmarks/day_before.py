@@ -5,7 +5,6 @@ less past due. What the second night then brings is the lender's own: the snapsh
 the corrections of closed months that land that night.
 """
 
-import sys
 from pathlib import Path
 
 import duckdb
@@ -22,6 +21,7 @@ def write(landing: Path, folder: Path, night: tuple[str, str], training_accounts
     """
     folder.mkdir(parents=True)
     as_of, _ = night
+    servicing = f"read_parquet('{landing}/*/loan_servicing/*.parquet')"
     with duckdb.connect() as connection:
         connection.execute("set threads = 2; set preserve_insertion_order = false; set memory_limit = '6GB'")
         for table, query in {
@@ -32,9 +32,9 @@ def write(landing: Path, folder: Path, night: tuple[str, str], training_accounts
                     timestamp '{as_of} 21:00:00' as _loaded_at,
                     'day-before' as _load_id
                 )
-                from read_parquet('{landing}/*/loan_servicing/*.parquet')
+                from {servicing}
                 where
-                    snapshot_date = (select max(snapshot_date) from read_parquet('{landing}/*/loan_servicing/*.parquet'))
+                    snapshot_date = (select max(snapshot_date) from {servicing})
                     and account_status not in ('charged_off', 'closed')
                     and _loaded_at <= cast(snapshot_date as timestamp) + interval 36 hours
             """,
@@ -55,7 +55,3 @@ def write(landing: Path, folder: Path, night: tuple[str, str], training_accounts
             """,
         }.items():
             connection.execute(f"copy ({query}) to '{folder / table}.parquet' (format parquet)")
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]), Path(sys.argv[2]), (sys.argv[3], ""), 140_000)

@@ -67,8 +67,8 @@ def table(found: Iterable[dict]) -> str:
     ]
     slowest = found[-1]["night"]["slowest"]
     return (
-        f"{lines}\n## Where the second night goes\n\nSeconds of node time by layer; two nodes run at a time, so they add "
-        f"up to more than the night.\n\n{_grid(spent)}\nThe longest nodes at {found[-1]['accounts']:,} accounts: "
+        f"{lines}\n## Where the second night goes\n\nSeconds of node time by layer; two nodes run at a time, so they "
+        f"add up to more than the night.\n\n{_grid(spent)}\nThe longest nodes at {found[-1]['accounts']:,} accounts: "
         + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in slowest.items())
         + f".\n\n## Measured on\n\n{_machines(found)}\n"
     )
@@ -124,9 +124,7 @@ def _machines(found: list[dict]) -> str:
 
 def _grid(rows: list[list[str]]) -> str:
     head, *body = rows
-    return "\n".join(
-        f"| {' | '.join(row)} |" for row in (head, ["---", *["---:"] * (len(head) - 1)], *body)
-    ) + "\n"
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---", *["---:"] * (len(head) - 1)], *body)) + "\n"
 
 
 def _replace(path: Path, text: str) -> None:

@@ -54,7 +54,7 @@ class Step:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--accounts", type=int, required=True, metavar="N", help="accounts on the book of the second night")
+    parser.add_argument("--accounts", type=int, required=True, metavar="N", help="accounts on the second night's book")
     parser.add_argument("--keep", action="store_true", help="leave the benchmark's home behind")
     parser.add_argument("--without-peers", action="store_true", help="time the nights and the floor alone")
     arguments = parser.parse_args()
@@ -92,8 +92,8 @@ def refuse_what_does_not_fit(accounts: int, folder: Path) -> None:
     ):
         if needed > there:
             raise Refused(
-                f"ACCOUNTS={accounts:,} needs {needed / 1e9:.1f} GB of {what}, there are {there / 1e9:.1f} GB: choose a "
-                f"smaller number, or another NIGHTBOOK_HOME"
+                f"ACCOUNTS={accounts:,} needs {needed / 1e9:.1f} GB of {what}, there are {there / 1e9:.1f} GB: choose "
+                f"a smaller number, or another NIGHTBOOK_HOME"
             )
 
 
@@ -185,7 +185,12 @@ def run(command: list[str], environment: dict[str, str]) -> Step:
     """
     started = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, *command], env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, *command],
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)

@@ -43,9 +43,13 @@ group by account_id, as_of_date
 #}
 {% macro _over_months_abreast(columns, accounts_at_a_time=600000) -%}
     {%- set book = namespace(accounts=0, as_of_date='1970-01-01') -%}
-    {%- if execute and load_relation(ref('int_open_months')) and load_relation(ref('int_run')) -%}
+    {%- set is_built = execute and load_relation(ref('int_open_months')) and load_relation(ref('int_run')) -%}
+    {%- if execute and not is_built and flags.WHICH in ('build', 'run', 'retry') -%}
+        {{ exceptions.raise_compiler_error('int_open_months and int_run are not there yet: build them first, with +' ~ this.identifier) }}
+    {%- endif -%}
+    {%- if is_built -%}
         {%- set book.accounts = run_query('select count(*) from ' ~ ref('int_open_months')).columns[0].values()[0] -%}
-        {%- set book.as_of_date = run_query('select as_of_date from ' ~ ref('int_run')).columns[0].values()[0] -%}
+        {%- set book.as_of_date = run_query('select as_of_date from ' ~ ref('int_run')).columns[0].values()[0] or book.as_of_date -%}
     {%- endif -%}
     {%- set turns = [64, 1 + (book.accounts // accounts_at_a_time) | int] | min -%}
     {%- set as_of_date = "cast('" ~ book.as_of_date ~ "' as date)" -%}

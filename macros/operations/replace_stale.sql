@@ -1,7 +1,8 @@
 {#
     Incremental strategy of what is kept from night to night: a batch that is the whole history replaces it, the accounts
     (or whatever stale_key names) that it has computed again lose their old rows, and new months join those that are
-    there. One transaction. The batch says in kept_for which it is: history, month, or the name of what was stale.
+    there. One transaction. The batch says in kept_for which it is: history, month, the name of what was stale, or gone,
+    for a key of which nothing is left.
 #}
 {% macro get_incremental_replace_stale_sql(arguments) %}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
@@ -15,5 +16,6 @@
 
     insert into {{ arguments['target_relation'] }} ({{ columns }})
     select {{ columns }}
-    from {{ arguments['temp_relation'] }};
+    from {{ arguments['temp_relation'] }}
+    where kept_for != 'gone';
 {% endmacro %}

@@ -21,8 +21,8 @@ select
     credit_limit as original_limit,
     apr,
     term_months,
-    _load_id as load_id,
-    _loaded_at as loaded_at,
+    _load_id,
+    _loaded_at,
     case when version_number > 1 then known_from else cast('0001-01-01' as date) end as known_from,
     coalesce(
         lead(known_from) over (partition by account_id order by version_number), cast('9999-12-31' as date)

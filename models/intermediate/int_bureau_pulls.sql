@@ -7,7 +7,10 @@
     stale_key='customer_id'
 ) }}
 
-{%- set definition = local_md5(model.raw_code) %}
+{%- set versions = ref('stg_bureau_pull_versions') -%}
+{%- set definition = local_md5(model.raw_code) -%}
+{%- set news = kept_news('int_bureau_pulls', {'bureau_pulls': (versions, 'cast(null as date)')}, definition) -%}
+{%- set is_whole = news.is_void or not is_incremental() %}
 
 with
 
@@ -17,74 +20,41 @@ run as (
 
 ),
 
-landings as (
-
-    select * from {{ ref('int_landings') }}
-
-),
-
-landed as (
-
-    select landings.*
-    from landings
-    inner join run on landings.run_id = run.run_id
-
-),
-
-{% if is_incremental() -%}
-{{ changes_since_kept({'bureau_pulls': (ref('stg_bureau_pull_versions'), 'cast(null as date)')}, definition) }},
-
--- A correction may move an enquiry to another customer: both are computed again.
 stale_customers as (
 
-    select pulls.customer_id
-    from {{ ref('stg_bureau_pull_versions') }} as pulls
-    cross join history
-    where
-        history.is_void
-        or pulls.pull_id in (
-            select changed.pull_id
-            from {{ ref('stg_bureau_pull_versions') }} as changed
-            inner join changes
-                on changed._load_id = changes.load_id and changed._loaded_at > changes.loaded_after
-        )
-    group by pulls.customer_id
+    select * from {{ ref('int_stale_customers') }}
 
 ),
 
-in_question as (
+latest as (
 
     select *
-    from {{ ref('stg_bureau_pull_versions') }}
+    from {{ versions }}
+    {%- if not is_whole %}
     where
         pull_id in (
-            select pulls.pull_id
-            from {{ ref('stg_bureau_pull_versions') }} as pulls
-            inner join stale_customers on pulls.customer_id = stale_customers.customer_id
+            select pull_id
+            from {{ versions }}
+            where customer_id in (select customer_id from stale_customers)
         )
-
-),
-
-{% else -%}
-history as (
-
-    select true as is_void
-
-),
-
-in_question as (
-
-    select * from {{ ref('stg_bureau_pull_versions') }}
-
-),
-
-{% endif -%}
-pulls as (
-
-    select *
-    from in_question
+    {%- endif %}
     qualify {{ is_latest_version(['pull_id']) }}
 
+),
+
+-- An enquiry about nobody is of no use; a customer whose only one went to somebody else has nothing left.
+pulls as (
+    {% if is_whole %}
+    select *
+    from latest
+    where customer_id is not null
+    {% else %}
+    select
+        stale_customers.customer_id,
+        latest.* exclude (customer_id)  -- noqa: RF02
+    from stale_customers
+    left join latest on stale_customers.customer_id = latest.customer_id
+    {% endif %}
 )
 
 select
@@ -100,10 +70,6 @@ select
     pulls.derogatory_count,
     '{{ definition }}' as definition,
     run.run_id as kept_by,
-    case when history.is_void then 'history' else 'customer' end as kept_for
+    {{ "'history'" if is_whole else "case when pulls.pull_id is null then 'gone' else 'customer' end" }} as kept_for
 from pulls
 cross join run
-cross join history
-{%- if is_incremental() %}
-where pulls.customer_id in (select customer_id from stale_customers)
-{%- endif %}

@@ -1,11 +1,14 @@
 -- One row per customer and as-of date: everything the customer owes this lender on that date, over all open accounts.
 {{ config(materialized='table') }}
 
+{%- set customer_dates = ref('int_customer_dates') -%}
+{%- set first_date = value_of('select min(as_of_date) from ' ~ customer_dates, 'date', '0001-03-01') %}
+
 with
 
 customer_dates as (
 
-    select * from {{ ref('int_customer_dates') }}
+    select * from {{ customer_dates }}
 
 ),
 
@@ -93,6 +96,7 @@ looked_up as (
             and accounts_to_look_up.as_of_date >= servicing.snapshot_date
     where
         {{ days_between('servicing.snapshot_date', 'accounts_to_look_up.as_of_date') }} <= 40
+        and servicing.snapshot_date >= {{ add_days(first_date, -40) }}
     qualify
         row_number() over (
             partition by accounts_to_look_up.account_id, accounts_to_look_up.as_of_date
@@ -104,15 +108,16 @@ looked_up as (
 account_states as (
 
     select
-        book.customer_id,
+        owners.customer_id,
         book.as_of_date,
-        book.opened_on,
+        owners.opened_on,
         book.balance,
         book.reported_limit as credit_limit,
         book.scheduled_payment,
         book.days_past_due,
         book.account_status
     from book
+    inner join owners on book.account_id = owners.account_id
 
     union all
 

@@ -2,6 +2,17 @@
 -- run is read off here, without reading the rows themselves.
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
+{%- set seen_run -%}
+    select arg_max(run_id, started_at) from {{ source('audit', 'run_log') }}
+    where outcome = 'succeeded' and run_id in (select run_id from {{ this }})
+{%- endset -%}
+{%- set seen_at = "cast('0001-01-01' as timestamp)" -%}
+{%- if is_incremental() -%}
+    {%- set seen_at = value_of(
+        'select max(known_at) from ' ~ this ~ ' where run_id = (' ~ seen_run ~ ')', 'timestamp', '0001-01-01'
+    ) -%}
+{%- endif %}
+
 with
 
 run as (
@@ -24,7 +35,8 @@ landed as (
         '{{ relation_name }}' as relation_name,
         {{ month }} as month_start,
         _load_id as load_id,
-        count(*) as row_count
+        count(*) as row_count,
+        sum(case when _loaded_at > {{ seen_at }} then 1 else 0 end) as rows_since
     from {{ model }}
     group by {{ month }}, _load_id
     {{ 'union all' if not loop.last }}
@@ -42,12 +54,7 @@ seen as (
         landings.load_id,
         landings.row_count
     from {{ this }} as landings
-    where
-        landings.run_id in (
-            select arg_max(run_id, started_at)
-            from {{ source('audit', 'run_log') }}
-            where outcome = 'succeeded' and run_id in (select run_id from {{ this }})
-        )
+    where landings.run_id = ({{ seen_run }})
 
 ),
 
@@ -65,14 +72,18 @@ compared as (
 
     select
         landed.*,
-        seen.load_id is null as is_new
+        -- More rows than were loaded since: some were stamped before they could be seen, and each may be one of them.
+        case
+            when landed.row_count = seen.row_count then null
+            when landed.row_count - coalesce(seen.row_count, 0) = landed.rows_since then {{ seen_at }}
+            else cast('0001-01-01' as timestamp)
+        end as new_after
     from landed
     left join seen
         on
             landed.relation_name = seen.relation_name
             and landed.month_start is not distinct from seen.month_start
             and landed.load_id = seen.load_id
-            and landed.row_count = seen.row_count
 
 )
 
@@ -84,6 +95,6 @@ select
     compared.month_start,
     compared.load_id,
     compared.row_count,
-    compared.is_new
+    compared.new_after
 from compared
 cross join run

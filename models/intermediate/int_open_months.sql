@@ -1,6 +1,13 @@
 -- One row per account of the book and as-of date: the measures of the as-of month, as far as it has gone.
 {{ config(materialized='table') }}
 
+{%- set payments, dates = ref('stg_payment_versions'), ref('int_as_of_dates') -%}
+{%- set first_day = value_of('select min(' ~ month_start('as_of_date') ~ ') from ' ~ dates, 'date', '0001-01-01') -%}
+{#- A version stands in the place of those loaded before it, so none loaded before the first in question matters. -#}
+{%- set first_loaded_at = value_of(
+    'select min(_loaded_at) from ' ~ payments ~ ' where paid_on >= ' ~ first_day, 'timestamp', '0001-01-01'
+) %}
+
 with
 
 book as (
@@ -46,14 +53,14 @@ months as (
 payments_in_question as (
 
     select *
-    from {{ ref('stg_payment_versions') }}
+    from {{ payments }}
     where
-        payment_id in (
+        _loaded_at >= {{ first_loaded_at }}
+        and payment_id in (
             select payments.payment_id
-            from {{ ref('stg_payment_versions') }} as payments
-            inner join {{ ref('int_as_of_dates') }} as dates
-                on {{ month_start('payments.paid_on') }} = {{ month_start('dates.as_of_date') }}
-            where payments.paid_on <= dates.as_of_date
+            from {{ payments }} as payments
+            inner join {{ dates }} as dates on {{ month_start('payments.paid_on') }} = {{ month_start('dates.as_of_date') }}
+            where payments.paid_on <= dates.as_of_date and payments.paid_on >= {{ first_day }}
         )
     qualify {{ is_latest_version(['payment_id']) }}
 

@@ -22,10 +22,10 @@ def rows(relation, order_by: Sequence[str] = ()) -> list[dict]:
     return table(relation, order_by).to_pylist()
 
 
-def batches(relation, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Some columns of a relation, streamed; nothing holds more than one batch."""
-    quoted = ", ".join(f'"{column}"' for column in columns)
-    yield from relation.project(quoted).to_arrow_reader(BATCH_ROWS)
+def batches(relation, keys: Sequence[str], numbers: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns of a relation, streamed, numbers as float32; nothing holds more than one batch."""
+    chosen = [f'"{key}"' for key in keys] + [f'cast("{number}" as float) as "{number}"' for number in numbers]
+    yield from relation.project(", ".join(chosen)).to_arrow_reader(BATCH_ROWS)
 
 
 def relation(schema: pa.Schema, stream: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
@@ -41,12 +41,19 @@ def records(schema: pa.Schema, items: Iterable[dict]) -> pa.Table:
 def matrix(batch: pa.RecordBatch | pa.Table, columns: Sequence[str]) -> np.ndarray:
     """Columns as the float32 matrix that XGBoost reads, NaN for null, shape (rows, columns), row-major."""
     values = np.empty((batch.num_rows, len(columns)), dtype=np.float32)
-    known = [doubles(batch.column(name)) for name in columns]
+    known = [floats(batch.column(name)) for name in columns]
     # A block of rows at a time, so that the rows which each column is scattered over stay in the processor's cache.
     for start in range(0, batch.num_rows, CACHED_ROWS):
         for number, column in enumerate(known):
             values[start : start + CACHED_ROWS, number] = column[start : start + CACHED_ROWS]
     return values
+
+
+def floats(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """A numeric column as an array of floats, NaN for null: as it is where it is float32, else as float64."""
+    if column.type != pa.float32():
+        return doubles(column)
+    return column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
 
 
 def doubles(column: pa.Array | pa.ChunkedArray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Scores and their reasons, batch by batch, from a registered model."""
 
+import functools
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -150,11 +151,11 @@ def score(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
     schema = score_schema(key)
     # The trees leave Python's lock alone, the digests hold it: side by side they keep both cores busy.
     with ThreadPoolExecutor(1) as aside:
-        for batch in frames.batches(relation, [key, "as_of_date", *model.features]):
+        for batch in frames.batches(relation, [key, "as_of_date"], model.features):
             matrix = _inputs(batch, model)
             digests = aside.submit(feature_digests, matrix)
             margin = booster.inplace_predict(matrix, predict_type="margin")
-            pd = booster.inplace_predict(matrix)
+            pd = _probability(margin)
             count = batch.num_rows
             yield pa.record_batch(
                 [
@@ -182,7 +183,7 @@ def explain(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
     booster = _booster(model)
     schema = contribution_schema(key)
     names = [*model.features, BASE_VALUE]
-    for batch in frames.batches(relation, [key, "as_of_date", *model.features]):
+    for batch in frames.batches(relation, [key, "as_of_date"], model.features):
         matrix = _inputs(batch, model)
         contributions = booster.predict(
             xgb.DMatrix(matrix, feature_names=list(model.features), nthread=provenance.threads()), pred_contribs=True
@@ -218,6 +219,19 @@ def _inputs(batch: pa.RecordBatch, model: Model) -> np.ndarray:
         if known[number] != batch.num_rows - batch.column(name).null_count:
             raise NightbookError(f"feature {name}: holds NaN or infinity; store null for what is not known")
     return matrix
+
+
+def _probability(margin: np.ndarray) -> np.ndarray:
+    """XGBoost's own logistic function of a float32 margin, shape (n,), bit for bit what it predicts with its trees."""
+    link = _link()
+    return link.inplace_predict(np.zeros((len(margin), 1), dtype=np.float32), base_margin=margin)
+
+
+@functools.cache
+def _link() -> xgb.Booster:
+    """A model without a tree: what it predicts is the objective's transformation of the margin that it is given."""
+    nothing = xgb.DMatrix(np.zeros((1, 1), dtype=np.float32), label=np.zeros(1))
+    return xgb.train({"objective": "binary:logistic", "base_score": 0.5, "nthread": 1}, nothing, num_boost_round=0)
 
 
 def _booster(model: Model) -> xgb.Booster:

@@ -15,13 +15,15 @@ from {{ model }}
 inner join (
     select
         landings.load_id,
-        landings.month_start
+        landings.month_start,
+        landings.new_after
     from {{ ref('int_landings') }} as landings
     inner join {{ ref('int_run') }} as run on landings.run_id = run.run_id
-    where landings.is_new and landings.relation_name = '{{ landed_as }}'
+    where landings.new_after is not null and landings.relation_name = '{{ landed_as }}'
 ) as new_loads
     on
         _load_id = new_loads.load_id
+        and _loaded_at > new_loads.new_after
         {%- if month_of %}
         and {{ month_start(month_of) }} = new_loads.month_start
         {%- endif %}

@@ -143,11 +143,12 @@ def test_binned_shares_are_counts_over_everybody(project, seed, macro):
 def test_bin_counts_at_the_edges(project, edges, values, expected, macro):
     rows = pa.table({"x": pa.array(values, pa.float64())})
     call = f"{{{{ {macro}('observed', {{'x': 'x'}}, 'm', 'profile') }}}}"
-    found = project.query(
-        f"select bin, row_count from ({call}) where row_count > 0",
-        tables={"profile": profile_of({"x": edges}), "observed": rows},
-    )
+    tables = {"profile": profile_of({"x": edges}), "observed": rows}
+    found = project.query(f"select bin, row_count from ({call}) where row_count > 0", tables=tables)
     assert dict(found) == expected
+    known = [value for value in values if value is not None]
+    extremes = project.query(f"select min(lowest), max(highest) from ({call})", tables=tables)
+    assert extremes == [(min(known, default=None), max(known, default=None))]
 
 
 @pytest.mark.parametrize("macro", BIN_COUNTS)

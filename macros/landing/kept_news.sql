@@ -1,0 +1,137 @@
+{#
+    What has landed since the run that last touched a kept relation: read at run time from int_landings, a few hundred
+    rows, so that the queries over the history name the loads that they need and read no others.
+
+    kept: name of the model. sources: what it rests on, name in int_landings -> (its versions, expression of their month).
+    Gives a dictionary:
+      is_void   what is kept must be computed again from nothing: there is nothing yet, a run with an older cutoff sees less
+                than it was made of, it was computed by another definition, or the ledger begins elsewhere, which gives the
+                silence of every account another meaning
+      months    first days of the months that are kept, as text
+      changes   name in int_landings -> loads with another number of rows, each a dictionary: load_id, month (text or
+                none), after (what was loaded later is new; a load that was stamped before it could be seen is new from
+                its first row on)
+#}
+{% macro kept_news(kept, sources, definition=none) -%}
+    {%- set landings, run = ref('int_landings'), ref('int_run') -%}
+    {%- set news = {'is_void': true, 'months': [], 'changes': {}} -%}
+    {%- for name in sources -%}{%- do news.changes.update({name: []}) -%}{%- endfor -%}
+    {%- if not execute -%}{{ return(news) }}{%- endif -%}
+    {%- set node = graph.nodes['model.nightbook.' ~ kept] -%}
+    {%- set relation = adapter.get_relation(node.database, node.schema, node.alias) -%}
+    {%- if not relation -%}{{ return(news) }}{%- endif -%}
+    {%- set has_months = 'loan_servicing' in sources -%}
+    {%- set found = run_query(
+        "select definition, kept_by, " ~ ("month_start" if has_months else "null as month_start") ~ " from " ~ relation ~ " group by all"
+    ).rows -%}
+    {%- set keepers = found | map(attribute='kept_by') | unique | join("', '") -%}
+    {%- for row in found if row.month_start -%}
+        {%- if row.month_start | string not in news.months -%}{%- do news.months.append(row.month_start | string) -%}{%- endif -%}
+    {%- endfor -%}
+    {%- set before = run_query(
+        "select run_id, cast(max(known_at) as varchar) as known_at from " ~ landings ~ " where run_id in ('" ~ keepers ~ "')"
+        ~ " group by run_id order by max(started_at) desc limit 1"
+    ).rows -%}
+    {%- if not before or (definition and found | rejectattr('definition', 'equalto', definition) | list) -%}
+        {{ return(news) }}
+    {%- endif -%}
+    {%- set compared %}
+        with
+
+        landed as (
+
+            select landings.*
+            from {{ landings }} as landings
+            inner join {{ run }} as run on landings.run_id = run.run_id
+            where landings.relation_name in ('{{ sources | join("', '") }}')
+
+        ),
+
+        landed_before as (
+
+            select *
+            from {{ landings }}
+            where run_id = '{{ before[0].run_id }}' and relation_name in ('{{ sources | join("', '") }}')
+
+        ),
+
+        landed_since as (
+            {% for name, (versions, month) in sources.items() %}
+            select
+                '{{ name }}' as relation_name,
+                {{ month }} as month_start,
+                _load_id as load_id,
+                count(*) as row_count
+            from {{ versions }}
+            where _loaded_at > cast('{{ before[0].known_at }}' as timestamp)
+            group by {{ month }}, _load_id
+            {{ 'union all' if not loop.last }}
+            {% endfor %}
+        )
+
+        select
+            coalesce(landed.relation_name, landed_before.relation_name) as relation_name,
+            cast(coalesce(landed.month_start, landed_before.month_start) as varchar) as month_start,
+            coalesce(landed.load_id, landed_before.load_id) as load_id,
+            coalesce(landed.row_count, 0) - coalesce(landed_before.row_count, 0) as rows_more,
+            coalesce(landed.row_count, 0) - coalesce(landed_before.row_count, 0) = coalesce(landed_since.row_count, 0) as is_appended,
+            (select min(month_start) from landed where relation_name = 'payments')
+            is distinct from (select min(month_start) from landed_before where relation_name = 'payments') as is_other_ledger
+        from landed
+        full outer join landed_before
+            on
+                landed.relation_name = landed_before.relation_name
+                and landed.month_start is not distinct from landed_before.month_start
+                and landed.load_id = landed_before.load_id
+        left join landed_since
+            on
+                landed.relation_name = landed_since.relation_name
+                and landed.month_start is not distinct from landed_since.month_start
+                and landed.load_id = landed_since.load_id
+        where landed.row_count is distinct from landed_before.row_count
+    {%- endset -%}
+    {%- set changes = run_query(compared).rows -%}
+    {%- for change in changes if change.rows_more < 0 or change.is_other_ledger -%}{{ return(news) }}{%- endfor -%}
+    {%- do news.update({'is_void': false}) -%}
+    {%- for change in changes -%}
+        {%- do news.changes[change.relation_name].append({
+            'load_id': change.load_id,
+            'month': change.month_start,
+            'after': before[0].known_at if change.is_appended else '0001-01-01 00:00:00',
+        }) -%}
+    {%- endfor -%}
+    {{ return(news) }}
+{%- endmacro %}
+
+{# First days of the months that have a snapshot and a later month with one, as texts. #}
+{% macro closed_months() -%}
+    {%- set snapshots, months = ref('stg_snapshots'), [] -%}
+    {%- if execute -%}
+        {%- for row in run_query("select distinct " ~ month_start('snapshot_date') ~ " as month_start from " ~ snapshots ~ " order by 1").rows -%}
+            {%- do months.append(row.month_start | string) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(months[:-1]) }}
+{%- endmacro %}
+
+{#
+    Condition on the versions of a landing table: the row is among the changes. loads: as kept_news gives them. month:
+    expression of the row's month, where loads are counted by month.
+#}
+{% macro is_news(loads, month=none) -%}
+    {%- set conditions = [] -%}
+    {%- for load in loads -%}
+        {%- do conditions.append(
+            "(_load_id = '" ~ dbt.escape_single_quotes(load.load_id) ~ "' and _loaded_at > cast('" ~ load.after ~ "' as timestamp)"
+            ~ (" and " ~ month ~ " = cast('" ~ load.month ~ "' as date)" if month else "") ~ ")"
+        ) -%}
+    {%- endfor -%}
+    ({{ conditions | join('\n        or ') if conditions else 'false' }})
+{%- endmacro %}
+
+{# A list of dates written out for `in`, from texts. #}
+{% macro date_list(dates) -%}
+    {%- set written = [] -%}
+    {%- for date in dates -%}{%- do written.append("cast('" ~ date ~ "' as date)") -%}{%- endfor -%}
+    ({{ written | join(', ') if written else 'cast(null as date)' }})
+{%- endmacro %}

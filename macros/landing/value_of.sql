@@ -1,0 +1,12 @@
+{#
+    The one value of a query, read when the model runs and written out as a literal: by a literal the engine finds the part
+    of a long history that it needs, by a subquery it reads all of it. query: gives one row of one column. data_type: of
+    the literal. otherwise: text for it where the relations are not there yet, or the value is null.
+#}
+{% macro value_of(query, data_type, otherwise) -%}
+    {%- set found = namespace(value=none) -%}
+    {%- if execute and flags.WHICH in ('build', 'run', 'retry') -%}
+        {%- set found.value = run_query(query).columns[0].values()[0] -%}
+    {%- endif -%}
+    cast('{{ found.value if found.value is not none else otherwise }}' as {{ data_type }})
+{%- endmacro %}

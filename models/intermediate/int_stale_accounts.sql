@@ -1,0 +1,36 @@
+-- One row per account whose kept months rest on something that has changed since they were computed.
+{{ config(materialized='table') }}
+
+{%- set servicing, payments = ref('stg_loan_servicing_versions'), ref('stg_payment_versions') -%}
+{%- set news = kept_news('int_closed_months', {
+    'loan_servicing': (servicing, month_start('snapshot_date')),
+    'payments': (payments, month_start('paid_on')),
+    'accounts': (ref('stg_account_versions'), 'cast(null as date)'),
+}) %}
+
+select account_id
+from {{ servicing }}
+where
+    {{ is_news(news.changes.loan_servicing | selectattr('month', 'in', news.months) | list, month_start('snapshot_date')) }}
+
+union
+
+-- A correction may move a payment from a closed month into another one, or to another account.
+select account_id
+from {{ payments }}
+where
+    payment_id in (
+        select payment_id
+        from {{ payments }}
+        where {{ is_news(news.changes.payments, month_start('paid_on')) }}
+    )
+    and {{ month_start('paid_on') }} in {{ date_list(news.months) }}
+
+union
+
+-- Terms that answer for a month which is kept.
+select account_id
+from {{ ref('int_account_terms') }}
+where
+    {{ is_news(news.changes.accounts) }}
+    and known_from <= {{ month_end("cast('" ~ (news.months | max if news.months else '0001-01-01') ~ "' as date)") }}

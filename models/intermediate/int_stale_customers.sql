@@ -1,0 +1,16 @@
+-- One row per customer about whom a bureau enquiry has landed, or been corrected, since theirs were last numbered.
+{{ config(materialized='table') }}
+
+{%- set pulls = ref('stg_bureau_pull_versions') -%}
+{%- set news = kept_news('int_bureau_pulls', {'bureau_pulls': (pulls, 'cast(null as date)')}) %}
+
+-- A correction may move an enquiry to another customer: both are stale.
+select distinct customer_id
+from {{ pulls }}
+where
+    customer_id is not null
+    and pull_id in (
+        select pull_id
+        from {{ pulls }}
+        where {{ is_news(news.changes.bureau_pulls) }}
+    )
