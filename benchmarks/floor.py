@@ -283,7 +283,7 @@ class Book:
             f"""
             create temp table snapshot as
             select account_id, balance, credit_limit, scheduled_payment, amount_paid, days_past_due, account_status
-            from loan_servicing where snapshot_date = {as_of} qualify {_latest('account_id')}
+            from loan_servicing where snapshot_date = {as_of} qualify {_latest("account_id")}
             """
         )
         self._run(
@@ -360,7 +360,7 @@ class Book:
             )
             union
             select account_id
-            from (from default_events qualify {_latest('account_id')})
+            from (from default_events qualify {_latest("account_id")})
             where defaulted_on <= {self._as_of}
             """
         )
@@ -453,7 +453,7 @@ class Book:
         self._run(
             f"""
             create temp table bureau as
-            select borrower, {', '.join(f'{_pull(pull)} as {pull.feature}' for pull in BUREAU)}
+            select borrower, {", ".join(f"{_pull(pull)} as {pull.feature}" for pull in BUREAU)}
             from pulls group by borrower
             """
         )
@@ -469,31 +469,31 @@ class Book:
                 cast(apr as double) as apr,
                 cast(term_months as integer) as term_months,
                 term_months - {tenure} as remaining_term_months,
-                {_ratio(tenure, 'term_months')} as share_of_term_elapsed,
+                {_ratio(tenure, "term_months")} as share_of_term_elapsed,
                 cast(original_limit as double) as original_limit,
                 cast(book.scheduled_payment as double) as scheduled_payment,
-                {_ratio('book.scheduled_payment', 'book.balance')} as scheduled_to_balance,
+                {_ratio("book.scheduled_payment", "book.balance")} as scheduled_to_balance,
                 bureau.* exclude (borrower),
                 cast(case when book.borrower is not null then coalesce(open_accounts, 0) end as integer)
                     as customer_open_accounts,
                 cast(exposures.balance as double) as customer_balance,
                 cast(exposures.credit_limit as double) as customer_credit_limit,
-                {_ratio('exposures.balance', 'exposures.credit_limit')} as customer_utilization,
+                {_ratio("exposures.balance", "exposures.credit_limit")} as customer_utilization,
                 worst_days_past_due as customer_worst_dpd,
                 case
                     when book.borrower is null then null
                     when open_accounts is null then 0
                     else cast(late_accounts as integer)
                 end as customer_late_accounts,
-                {_ratio('largest_balance', 'exposures.balance')} as customer_concentration,
-                {_ratio('12 * exposures.scheduled_payment', 'annual_income')} as customer_payment_to_income,
-                {_ratio('exposures.balance', 'annual_income')} as customer_debt_to_income,
+                {_ratio("largest_balance", "exposures.balance")} as customer_concentration,
+                {_ratio("12 * exposures.scheduled_payment", "annual_income")} as customer_payment_to_income,
+                {_ratio("exposures.balance", "annual_income")} as customer_debt_to_income,
                 cast(annual_income as double) as customer_income,
                 cast(employment_status = 'self_employed' as integer) as is_self_employed,
                 cast(employment_status in ('unemployed', 'student') as integer) as is_without_employment,
                 cast(datediff('month', first_opened_on, {as_of}) as integer) as customer_months_as_borrower,
                 cast(datediff('month', last_opened_on, {as_of}) as integer) as customer_months_from_last_opening,
-                {_ratio('book.balance', 'exposures.balance')} as share_of_customer_balance,
+                {_ratio("book.balance", "exposures.balance")} as share_of_customer_balance,
                 worst_days_past_due - book.days_past_due as customer_worst_dpd_elsewhere
             from book
             left join exposures using (borrower)
@@ -552,7 +552,7 @@ class Book:
         self._run(
             f"""
             insert into months
-            select idx, 0 as m, {columns.replace('credit_limit', 'limit_in_force')}, null, null, null
+            select idx, 0 as m, {columns.replace("credit_limit", "limit_in_force")}, null, null, null
             from book inner join accounts_in_turn using (idx)
             """
         )
@@ -566,7 +566,6 @@ class Book:
             select account_id, idx, bit_or(cast(1 as bigint) << m) as seen
             from months inner join accounts_in_turn using (idx)
             group by account_id, idx
-            order by seen
             """
         )
         # The due day of a month is that of the terms known at its end: one row, but for accounts that were redated.

@@ -1,6 +1,6 @@
 -- One row per run, landing relation, calendar month and load: how many rows the run saw. What has landed since another
 -- run is read off here, without reading the rows themselves.
-{{ config(materialized='incremental', incremental_strategy='append') }}
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='sync_all_columns') }}
 
 {%- set seen_run -%}
     select arg_max(run_id, started_at) from {{ source('audit', 'run_log') }}

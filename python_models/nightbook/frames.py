@@ -24,7 +24,9 @@ def rows(relation, order_by: Sequence[str] = ()) -> list[dict]:
 
 def batches(relation, keys: Sequence[str], numbers: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Some columns of a relation, streamed, numbers as float32; nothing holds more than one batch."""
-    chosen = [f'"{key}"' for key in keys] + [f'cast("{number}" as float) as "{number}"' for number in numbers]
+    chosen = [f'"{key}"' for key in keys] + [
+        f'cast(cast("{number}" as double) as float) as "{number}"' for number in numbers
+    ]
     yield from relation.project(", ".join(chosen)).to_arrow_reader(BATCH_ROWS)
 
 

@@ -6,6 +6,14 @@
     run that came to a good end, which has tested the rest. month_of: its date column, where loads are counted by month.
 #}
 {% test versions_are_unique(model, grain, landed_as=none, month_of=none) %}
+{%- set new_rows = none -%}
+{%- if landed_as -%}
+    {%- set new_rows -%}
+        from {{ ref('int_landings') }} as landings
+        inner join {{ ref('int_run') }} as run on landings.run_id = run.run_id
+        where landings.new_after is not null and landings.relation_name = '{{ landed_as }}'
+    {%- endset -%}
+{%- endif %}
 select
     {{ grain | join(', ') }},
     _loaded_at,
@@ -17,9 +25,7 @@ inner join (
         landings.load_id,
         landings.month_start,
         landings.new_after
-    from {{ ref('int_landings') }} as landings
-    inner join {{ ref('int_run') }} as run on landings.run_id = run.run_id
-    where landings.new_after is not null and landings.relation_name = '{{ landed_as }}'
+    {{ new_rows }}
 ) as new_loads
     on
         _load_id = new_loads.load_id
@@ -28,7 +34,11 @@ inner join (
         and {{ month_start(month_of) }} = new_loads.month_start
         {%- endif %}
 {%- endif %}
-where _loaded_at <= {{ known_at() }}
+where
+    _loaded_at <= {{ known_at() }}
+    {%- if landed_as %}
+    and _loaded_at > {{ value_of('select min(landings.new_after) ' ~ new_rows, 'timestamp', '0001-01-01') }}
+    {%- endif %}
 group by {{ grain | join(', ') }}, _loaded_at
 having count(*) > 1
 {% endtest %}

@@ -40,7 +40,7 @@ def test_matrix_holds_every_type_and_null(relation):
     found = frames.matrix(frames.table(relation), names)
     assert found.dtype == np.float32 and found.flags.c_contiguous
     np.testing.assert_array_equal(found, expected)
-    batch = next(frames.batches(relation, names))
+    batch = next(frames.batches(relation, [], names))
     assert isinstance(batch, pa.RecordBatch)
     assert frames.matrix(batch, names).tobytes() == found.tobytes()
     backwards = frames.matrix(batch, names[::-1])
@@ -75,9 +75,10 @@ def test_table_is_ordered_and_rows_are_dictionaries(connection):
 def test_batches_hold_the_columns_asked_for_in_their_order(monkeypatch, connection):
     monkeypatch.setattr(frames, "BATCH_ROWS", 100)
     relation = connection.sql('select range as a, range + 1 as "B c", range + 2 as d from range(250)')
-    found = list(frames.batches(relation, ["B c", "a"]))
+    found = list(frames.batches(relation, ["B c"], ["a"]))
     assert [batch.num_rows for batch in found] == [100, 100, 50]
     assert all(batch.schema.names == ["B c", "a"] for batch in found)
+    assert found[0].schema.types == [pa.int64(), pa.float32()]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,9 @@ def test_windows_by_their_plain_definition_on_one_thread_give_what_months_abreas
     before = contents(copy, "marts.rpt_regulatory_features"), contents(copy, "marts.fct_account_scores")
     grouped = ("--vars", "{windows: grouped}", "--exclude-resource-type", "unit_test")
     ok(copy.dbt("build", "--select", "tag:nightly", *grouped, NIGHTBOOK_THREADS="1"))
-    assert "union all" not in copy.query("select sql from duckdb_views() where view_name = 'feat_account_behaviour'")[0][0]
+    assert (
+        "union all" not in copy.query("select sql from duckdb_views() where view_name = 'feat_account_behaviour'")[0][0]
+    )
     assert (contents(copy, "marts.rpt_regulatory_features"), contents(copy, "marts.fct_account_scores")) == before
 
 
@@ -85,7 +87,15 @@ LATER = {
 
 def test_what_is_kept_is_what_a_build_from_nothing_gives_whatever_lands_later(copy):
     """Fault by fault on top of one another: each must change what is kept, and to what an empty warehouse would hold."""
-    select = ("build", "--select", "+int_closed_months", "+int_bureau_pulls", "--exclude-resource-type", "test", "unit_test")
+    select = (
+        "build",
+        "--select",
+        "+int_closed_months",
+        "+int_bureau_pulls",
+        "--exclude-resource-type",
+        "test",
+        "unit_test",
+    )
     for what, statements in LATER.items():
         before = {name: copy.query(sql) for name, sql in KEPT.items()}
         history = copy.query("select count(*) from intermediate.int_closed_months where kept_for = 'history'")
