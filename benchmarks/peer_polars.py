@@ -13,7 +13,7 @@ os.environ.setdefault("POLARS_MAX_THREADS", "2")
 import command  # noqa: E402
 import polars as pl  # noqa: E402
 from command import Clock, Night  # noqa: E402
-from features import BUREAU, FEATURES, WINDOWS, Pull, Window  # noqa: E402
+from features import BUREAU, EXPOSURE, TENURE, WINDOWS, Pull, Window  # noqa: E402
 
 ACCOUNTS_AT_A_TIME = 600_000
 BATCH_ROWS = 32_768
@@ -24,6 +24,7 @@ MONEY = ["balance", "credit_limit", "scheduled_payment", "amount_paid"]
 SNAPSHOT = [*MONEY, "days_past_due", "is_inactive", "is_paid_in_full"]
 LEDGER = ["payment_count", "returned_count", "returned_amount", "days_late", "is_unpaid"]
 VERSION = ["_loaded_at", "_load_id"]
+OTHERS = [*TENURE, *EXPOSURE, *(pull.feature for pull in BUREAU)]
 
 
 class Book:
@@ -49,7 +50,7 @@ class Book:
     def open(self) -> None:
         """Who is on the book, on which terms."""
         servicing = self._scan("loan_servicing").filter(pl.col("snapshot_date") == self._as_of)
-        self._snapshot = _last(servicing, "account_id").select(_floats()).collect(engine="streaming")
+        self._snapshot = _last(servicing, "account_id").with_columns(_floats()).collect(engine="streaming")
         accounts = self._scan("accounts")
         opened = (
             self._snapshot.lazy()
@@ -119,7 +120,7 @@ class Book:
         states = pl.concat(
             [
                 self._book.lazy().select(state),
-                missing.select(_floats())
+                missing.with_columns(_floats())
                 .join(owners, on="account_id")
                 .join(self._borrowers.lazy(), on="customer_id")
                 .select(state),
@@ -217,7 +218,7 @@ class Book:
         staged = (
             self._scan("loan_servicing")
             .filter(
-                pl.col("account_id").is_between(accounts["account_id"][0], accounts["account_id"][-1]),
+                pl.col("account_id").is_between(*(pl.lit(accounts["account_id"][end]) for end in (0, -1))),
                 pl.col("snapshot_date") < self._month_start,
                 pl.col("snapshot_date") >= _months_before(self._month_start, MONTHS - 1),
             )
@@ -255,7 +256,7 @@ class Book:
         )
         return pl.concat([staged, now])
 
-    def ledger(self, accounts: pl.DataFrame, months: pl.DataFrame) -> pl.DataFrame:
+    def ledger(self, accounts: pl.DataFrame) -> pl.DataFrame:
         """One row per account and month with a payment."""
         m = self._months_since("paid_on").cast(pl.Int8)
         # The due day of a month is that of the terms known at its end.
@@ -269,7 +270,7 @@ class Book:
         return (
             self._scan("payments")
             .filter(
-                pl.col("account_id").is_between(accounts["account_id"][0], accounts["account_id"][-1]),
+                pl.col("account_id").is_between(*(pl.lit(accounts["account_id"][end]) for end in (0, -1))),
                 pl.col("paid_on") <= self._as_of,
                 pl.col("paid_on") >= _months_before(self._month_start, MONTHS - 1),
             )
@@ -320,17 +321,239 @@ class Book:
         return self._as_of.year * 12 + self._as_of.month - day.year() * 12 - day.month().cast(pl.Int32)
 
 
-def windows(months: pl.DataFrame, ledger: pl.DataFrame, others: pl.LazyFrame, ledger_months: int) -> pl.DataFrame:
-    """Every feature of some accounts, one row each.
+def abreast(accounts: pl.LazyFrame, months: pl.DataFrame, ledger: pl.DataFrame) -> pl.LazyFrame:
+    """The months of an account as columns of one row.
 
-    The months of an account are joined side by side: a window as a horizontal expression takes a third of the time of
-    a filtered aggregate over the months below each other.
+    A window as a horizontal expression takes a third of the time of a filtered aggregate over rows of months.
     """
-    abreast = others
-    for frame, columns in ((months, SNAPSHOT), (ledger, LEDGER)):
-        for (m,), month in frame.partition_by("m", as_dict=True).items():
-            names = {name: f"{name}_{m}" for name in columns}
-            seen = {"seen": pl.lit(True)} if frame is months else {}
-            month = month.lazy().select("account", pl.col(columns).name.suffix(f"_{m}"))
-            abreast = abreast.join(month, on="account", how="left")
-    return abreast
+    months = months.with_columns(is_seen=pl.lit(True))
+    for frame, columns in ((months, [*SNAPSHOT, "is_seen"]), (ledger, LEDGER)):
+        parts = frame.partition_by("m", as_dict=True)
+        for m in range(MONTHS):
+            month = parts.get((m,), frame.clear()).lazy()
+            month = month.select("account", pl.col(columns).name.suffix(f"_{m}"))
+            accounts = accounts.join(month, on="account", how="left")
+    return accounts
+
+
+def measures(ago: int, ledger_months: int) -> dict[str, pl.Expr]:
+    """The measures of one month, over the columns of `abreast`."""
+
+    def now(name: str) -> pl.Expr:
+        return pl.col(f"{name}_{ago}")
+
+    def flag(condition: pl.Expr) -> pl.Expr:
+        return condition.cast(pl.Int32)
+
+    def booked(name: str, none: int | bool) -> pl.Expr:
+        is_observed = now("is_seen") & (ago < ledger_months)
+        return pl.when(is_observed).then(now(name).fill_null(none))
+
+    balance_before, late_before = pl.col(f"balance_{ago + 1}"), pl.col(f"days_past_due_{ago + 1}")
+    paydown = balance_before - now("balance")
+    due = now("scheduled_payment") - now("amount_paid")
+    days_late = pl.when(now("is_seen")).then(now("days_late"))
+    return {
+        "days_past_due": now("days_past_due"),
+        "is_late": flag(now("days_past_due") > 0),
+        "is_30_dpd": flag(now("days_past_due") >= 30),
+        "is_60_dpd": flag(now("days_past_due") >= 60),
+        "is_worse": flag(now("days_past_due") > late_before),
+        "is_better": flag(now("days_past_due") < late_before),
+        "balance": now("balance"),
+        "credit_limit": now("credit_limit"),
+        "utilization": _ratio(now("balance"), now("credit_limit")),
+        "is_over_limit": flag(now("balance") > now("credit_limit")),
+        "is_inactive": flag(now("is_inactive")),
+        "is_paid_in_full": flag(now("is_paid_in_full")),
+        "paydown": paydown,
+        "paydown_ratio": _ratio(paydown, balance_before),
+        "amount_paid": now("amount_paid"),
+        "payment_ratio": _ratio(now("amount_paid"), now("scheduled_payment")),
+        "paid_to_balance": _ratio(now("amount_paid"), balance_before),
+        "paid_to_limit": _ratio(now("amount_paid"), now("credit_limit")),
+        "shortfall": due.clip(lower_bound=0),
+        "is_short_paid": flag(now("amount_paid") < now("scheduled_payment")),
+        "payment_count": booked("payment_count", 0),
+        "returned_count": booked("returned_count", 0),
+        "returned_amount": booked("returned_amount", 0),
+        "days_late": days_late,
+        "is_paid_late": flag(days_late > 5),
+        "is_unpaid": flag(booked("is_unpaid", True)),
+    }
+
+
+def windows(months: pl.LazyFrame, features: Sequence[Window], ledger_months: int) -> pl.LazyFrame:
+    """Every window of the rows of `abreast`."""
+    lengths = {}
+    for window in features:
+        months_needed = window.months + 1 if window.stat == "change" else window.months
+        lengths[window.measure] = max(lengths.get(window.measure, 0), months_needed)
+    measured = {
+        f"{name}_{ago}": expression
+        for ago in range(MONTHS - 1)
+        for name, expression in measures(ago, ledger_months).items()
+        if ago < lengths[name]
+    }
+    parts = {}
+    for window in features:
+        columns = [f"{window.measure}_{ago}" for ago in range(window.months)]
+        for part in PARTS.get(window.stat, ()):
+            parts[f"{part}_{window.measure}_{window.months}m"] = _part(part, columns)
+    named = {window.feature: _statistic(window) for window in features}
+    return months.with_columns(**measured).with_columns(**parts).select("account_id", *OTHERS, **named)
+
+
+# What a statistic is made of; those that are not named here are read off the months.
+PARTS = {
+    "sum": ("count", "sum"),
+    "avg": ("count", "sum"),
+    "slope": ("count", "sum", "sum_t", "sum_tt", "sum_xt"),
+    "std": ("count", "sum"),
+    "seen": ("count",),
+}
+
+
+def _part(part: str, columns: list[str]) -> pl.Expr:
+    """A part of a statistic over some months; t is the number of an observed month."""
+    if part == "sum":
+        return pl.sum_horizontal(columns)
+    if part == "count":
+        return pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.Int32) for name in columns)
+    if part == "sum_xt":
+        return pl.sum_horizontal(pl.col(name) * ago for ago, name in enumerate(columns))
+    weights = [ago if part == "sum_t" else ago * ago for ago in range(len(columns))]
+    return pl.sum_horizontal(
+        pl.col(name).is_not_null().cast(pl.Int32) * weight for weight, name in zip(weights, columns, strict=True)
+    )
+
+
+def _statistic(window: Window) -> pl.Expr:
+    """A window's feature over the parts and the months."""
+    measure, stat, length = window.measure, window.stat, window.months
+    columns = [pl.col(f"{measure}_{ago}") for ago in range(length)]
+    value = _value(stat, columns, pl.col(f"{measure}_{length}"), f"_{measure}_{length}m")
+    return value.cast(pl.Int32) if window.is_whole else value.cast(pl.Float64).round(6, mode="half_away_from_zero")
+
+
+def _value(stat: str, columns: list[pl.Expr], before: pl.Expr, parts: str) -> pl.Expr:
+    if stat == "last":
+        return columns[0]
+    if stat == "change":
+        return columns[0] - before
+    if stat in ("max", "min"):
+        return (pl.max_horizontal if stat == "max" else pl.min_horizontal)(columns)
+    if stat == "since":
+        return pl.coalesce(pl.when(column > 0).then(ago) for ago, column in enumerate(columns))
+    n, x = pl.col("count" + parts), pl.col("sum" + parts)
+    if stat == "seen":
+        return n
+    if stat == "sum":
+        return pl.when(n > 0).then(x)
+    mean = x / pl.when(n > 0).then(n)
+    if stat == "avg":
+        return mean
+    if stat == "std":
+        return (pl.sum_horizontal((column - mean) ** 2 for column in columns) / pl.when(n > 0).then(n)).sqrt()
+    t, tt, xt = (pl.col(part + parts) for part in ("sum_t", "sum_tt", "sum_xt"))
+    spread = n * tt - t * t
+    return (x * t - n * xt) / pl.when(spread != 0).then(spread)
+
+
+def _ratio(above: pl.Expr, below: pl.Expr) -> pl.Expr:
+    return pl.when(below > 0).then((above / below).clip(-1000, 1000).round(6, mode="half_away_from_zero"))
+
+
+def _pull(pull: Pull) -> pl.Expr:
+    """A bureau feature over the pulls of a customer, in their order."""
+    if pull.stat == "count":
+        value = pl.len()
+    elif pull.stat == "age":
+        value = pl.col("age").min()
+    else:
+        column, age = pl.col(pull.column), pl.col("age")
+        if pull.stat in ("latest", "change"):
+            value = column.last()
+            if pull.stat == "change":
+                value -= column.filter(age >= pull.days).last()
+        else:
+            if pull.days:
+                column = column.filter(age <= pull.days)
+            value = {"max": column.max, "min": column.min, "avg": column.mean}[pull.stat]()
+    value = value.cast(pl.Int32) if pull.is_whole else value.cast(pl.Float64).round(6, mode="half_away_from_zero")
+    return value.alias(pull.feature)
+
+
+def _last(frame: pl.LazyFrame, *grain: str) -> pl.LazyFrame:
+    """The version loaded last."""
+    return frame.sort(VERSION).unique(grain, keep="last", maintain_order=True)
+
+
+def _repeated(keys: pl.Series) -> pl.Series:
+    """The keys that occur more than once; sorting numbers is cheaper than grouping by them."""
+    keys = keys.sort()
+    return keys.filter(keys == keys.shift()).unique()
+
+
+def _floats() -> pl.Expr:
+    return pl.col(MONEY).cast(pl.Float64)
+
+
+def _is_open() -> pl.Expr:
+    return ~pl.col("account_status").fill_null("current").is_in(NOT_OPEN)
+
+
+def _is_known(on: pl.Expr) -> pl.Expr:
+    """The terms are those known on a date."""
+    return (pl.col("known_from").is_null() | (pl.col("known_from") <= on)) & (
+        pl.col("known_before").is_null() | (pl.col("known_before") > on)
+    )
+
+
+def _sum(values: str | pl.Expr) -> pl.Expr:
+    """The sum; null without a value, as in SQL."""
+    values = pl.col(values) if isinstance(values, str) else values
+    return pl.when(values.count() > 0).then(values.sum())
+
+
+def _months_before(day: date, months: int) -> date:
+    month = day.year * 12 + day.month - 1 - months
+    return date(month // 12, month % 12 + 1, 1)
+
+
+def run(night: Night, clock: Clock, features: Sequence[Window] = WINDOWS) -> int:
+    """Compute the features, score them; returns how many accounts.
+
+    features: the features over months, where they are to be others than the specification's.
+    """
+    if pl.thread_pool_size() != night.threads:
+        raise SystemExit(f"set POLARS_MAX_THREADS to {night.threads}: Polars has {pl.thread_pool_size()} threads")
+    book = Book(night)
+    for step in (book.read, book.open, book.find_defaults, book.add_customers):
+        with clock.stage(step.__name__):
+            step()
+    booster, inputs = night.booster(), night.inputs()
+    scores = []
+    folder = night.out.with_suffix(".features")
+    folder.mkdir(exist_ok=True)
+    for number, accounts in enumerate(book.scored.iter_slices(ACCOUNTS_AT_A_TIME)):
+        with clock.stage("months"):
+            months = book.months(accounts)
+        with clock.stage("ledger"):
+            ledger = book.ledger(accounts)
+        with clock.stage("windows"):
+            rows = abreast(book.add_terms(accounts), months, ledger)
+            table = windows(rows, features, book.ledger_months).collect()
+        with clock.stage("write"):
+            table.write_parquet(folder / f"part-{number:05d}.parquet")
+        with clock.stage("score"):
+            for batch in table.iter_slices(BATCH_ROWS):
+                columns = batch.select(pl.col(inputs).cast(pl.Float32).fill_null(float("nan")))
+                pd = command.predict(booster, [column.to_numpy() for column in columns])
+                scores.append(batch.select("account_id", pd=pl.Series(pd)))
+    pl.concat(scores).write_parquet(night.out)
+    return sum(map(len, scores))
+
+
+if __name__ == "__main__":
+    command.main(run)

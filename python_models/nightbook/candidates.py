@@ -82,8 +82,8 @@ def _fit_one(model_name: str, relation, features: list[FeatureSpec], run_id: str
     row = {"model_name": model_name, "maker": home.actor(), "git_commit": provenance.git_commit()}
     if not table.num_rows:
         return row | {"status": "no_cases", "reason": "no matured case to learn from"}
-    # An input that not one case has (a window longer than the history, a feed that is not there yet) teaches nothing; as a
-    # model input it would only be reported as drifted on the day it appears.
+    # An input that not one case has (a window longer than the history, a feed that is not there yet) teaches nothing;
+    # as a model input it would only be reported as drifted on the day it appears.
     features = [feature for feature in features if table.column(feature.name).null_count < table.num_rows]
     try:
         candidate = training.train(table, features, model_name=model_name, threads=provenance.threads())

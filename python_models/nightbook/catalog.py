@@ -39,8 +39,8 @@ _FEATURE_MODEL = """\
 _INPUTS_MODEL = """\
   - name: account_inputs
     description: >
-      Every account feature as the scorer of a run read it: written once a night, before anything is scored, and kept for
-      rpt_regulatory_features. Inputs that no score refers to are dropped once the scores of the date stand. Key:
+      Every account feature as the scorer of a run read it: written once a night, before anything is scored, and kept
+      for rpt_regulatory_features. Inputs that no score refers to are dropped once the scores of the date stand. Key:
       account_id, as_of_date, run_id.
     columns:
       - name: run_id
@@ -54,8 +54,8 @@ _INPUTS_MODEL = """\
 _PROFILE_MODEL = """\
   - name: feature_profile
     description: >
-      Tonight's population, one row per model input: the one look at the book that every test of an input, the drift gate
-      and the reports share. Inputs that the champion does not have are not in it. Key: model_name, feature.
+      Tonight's population, one row per model input: the one look at the book that every test of an input, the drift
+      gate and the reports share. Inputs that the champion does not have are not in it. Key: model_name, feature.
     columns:
       - name: model_name
         description: "Scoring model."
