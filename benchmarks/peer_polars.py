@@ -100,7 +100,7 @@ class Book:
         shown = _last(servicing.join(suspects.lazy(), on=snapshot, how="semi"), *snapshot).filter(self._is_default)
         reported = _last(self._scan("default_events"), "account_id").filter(pl.col("defaulted_on") <= self._as_of)
         defaulted = pl.concat([shown.select("account_id"), reported.select("account_id")])
-        self.scored = self._book.join(defaulted.collect(engine="streaming"), on="account_id", how="anti")
+        self.scored = self._book.join(defaulted.collect(engine="streaming"), on="account_id", how="anti").sort("account")
 
     def add_customers(self) -> None:
         """Exposures, incomes and bureau files of the customers of the book."""
@@ -190,7 +190,7 @@ class Book:
                 original_limit="original_limit",
                 scheduled_payment="scheduled_payment",
                 scheduled_to_balance=_ratio(pl.col("scheduled_payment"), pl.col("balance")),
-                customer_open_accounts=pl.when(is_borrower).then(pl.col("open_accounts").fill_null(0)),
+                customer_open_accounts=pl.when(is_borrower).then(pl.col("open_accounts").fill_null(0).cast(pl.Int32)),
                 customer_balance=owed,
                 customer_credit_limit="limit",
                 customer_utilization=_ratio(owed, pl.col("limit")),
@@ -218,7 +218,7 @@ class Book:
         staged = (
             self._scan("loan_servicing")
             .filter(
-                pl.col("account_id").is_between(*(pl.lit(accounts["account_id"][end]) for end in (0, -1))),
+                pl.col("account_id").is_between(pl.lit(accounts["account_id"][0]), pl.lit(accounts["account_id"][-1])),
                 pl.col("snapshot_date") < self._month_start,
                 pl.col("snapshot_date") >= _months_before(self._month_start, MONTHS - 1),
             )
@@ -270,7 +270,7 @@ class Book:
         return (
             self._scan("payments")
             .filter(
-                pl.col("account_id").is_between(*(pl.lit(accounts["account_id"][end]) for end in (0, -1))),
+                pl.col("account_id").is_between(pl.lit(accounts["account_id"][0]), pl.lit(accounts["account_id"][-1])),
                 pl.col("paid_on") <= self._as_of,
                 pl.col("paid_on") >= _months_before(self._month_start, MONTHS - 1),
             )
