@@ -84,7 +84,7 @@ def _fit_one(model_name: str, relation, features: list[FeatureSpec], run_id: str
         return row | {"status": "no_cases", "reason": "no matured case to learn from"}
     # An input that not one case has (a window longer than the history, a feed that is not there yet) teaches nothing;
     # as a model input it would only be reported as drifted on the day it appears.
-    features = [feature for feature in features if table.column(feature.name).null_count < table.num_rows]
+    features = [feature for feature in features if _teaches(table, feature)]
     try:
         candidate = training.train(table, features, model_name=model_name, threads=provenance.threads())
     except NightbookError as error:
@@ -109,6 +109,11 @@ def _fit_one(model_name: str, relation, features: list[FeatureSpec], run_id: str
         }
         | {name: candidate.metrics[name] for name in CANDIDATE_SCHEMA.names if name in candidate.metrics}
     )
+
+
+def _teaches(table: pa.Table, feature: FeatureSpec) -> bool:
+    """False for an input without one value; a column that is absent is for training to refuse."""
+    return feature.name not in table.column_names or table.column(feature.name).null_count < table.num_rows
 
 
 def score_holdout(training_sets: Mapping[str, object], candidates: list[dict]) -> Iterator[pa.RecordBatch]:

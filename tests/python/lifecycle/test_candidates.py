@@ -96,8 +96,10 @@ def test_candidate_row_says_what_was_fitted(first_week, table):
     assert row["validation_rows"] + row["holdout_rows"] + row["train_rows"] == table.num_rows
     found = registry.candidate("weekly_pd", row["mlflow_run_id"])
     assert (found.digest, found.metadata["data_digest"]) == (row["model_digest"], row["data_digest"])
-    assert found.features == tuple(spec.name for spec in SPECS)
-    assert found.metadata["monotone"] == [spec.monotone for spec in SPECS]
+    # What not one case has is no input.
+    learned = [spec for spec in SPECS if spec.name != "never_landed"]
+    assert len(learned) == len(SPECS) - 1 and found.features == tuple(spec.name for spec in learned)
+    assert found.metadata["monotone"] == [spec.monotone for spec in learned]
     tags = mlflow.MlflowClient(home.registry_uri()).get_run(row["mlflow_run_id"]).data.tags
     expected = {"maker": MAKER, "run_id": "run-1", "git_commit": provenance.git_commit()}
     expected |= {f"version.{library}": version for library, version in provenance.library_versions().items()}
@@ -175,12 +177,17 @@ def test_slightly_worse_candidate_is_turned_away(connection, first_week, table):
 
 
 def test_shuffled_labels_are_turned_away(connection, table):
+    fitted = 0
     for seed in range(3):
         name = f"shuffled_{seed}_pd"
         week = Week(connection, name, shuffled(table, seed), catalog_of(name))
-        assert week.candidate["status"] == "fitted"
-        assert {"auc_floor", "ks_floor", "auc_better_than_random"} <= set(week.failed)
         assert week.registered == [] and name not in registry.model_names()
+        if week.candidate["status"] == "fitted":
+            fitted += 1
+            assert {"auc_floor", "ks_floor", "auc_better_than_random"} <= set(week.failed)
+        else:
+            assert "candidate_fitted" in week.failed
+    assert fitted > 0
 
 
 def test_copy_of_the_label_is_turned_away(connection, table):
