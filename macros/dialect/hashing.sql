@@ -26,17 +26,18 @@
     worked through. Not the same on every engine; nothing but the way of working depends on it.
 #}
 {% macro account_block(account_id) -%}
-    cast(mod({{ _engine_hash(account_id) }}, 64) as tinyint)
+    cast(mod({{ engine_hash(account_id) }}, 64) as tinyint)
 {%- endmacro %}
 
-{% macro _engine_hash(key) -%}
-    {{ return(adapter.dispatch('_engine_hash', 'nightbook')(key)) }}
+{# A number from one or more columns, by the engine's own hash: fast, and not the same on every engine. #}
+{% macro engine_hash(columns) -%}
+    {{ return(adapter.dispatch('engine_hash', 'nightbook')(columns)) }}
 {%- endmacro %}
 
-{% macro default___engine_hash(key) -%}
-    abs(hash({{ key }}))
+{% macro default__engine_hash(columns) -%}
+    abs(hash({{ columns }}))
 {%- endmacro %}
 
-{% macro duckdb___engine_hash(key) -%}
-    hash({{ key }})
+{% macro duckdb__engine_hash(columns) -%}
+    hash({{ columns }})
 {%- endmacro %}

@@ -106,7 +106,7 @@
 {# First days of the months that have a snapshot and a later month with one, as texts. #}
 {% macro closed_months() -%}
     {%- set snapshots, months = ref('stg_snapshots'), [] -%}
-    {%- if execute -%}
+    {%- if execute and load_relation(snapshots) -%}
         {%- for row in run_query("select distinct " ~ month_start('snapshot_date') ~ " as month_start from " ~ snapshots ~ " order by 1").rows -%}
             {%- do months.append(row.month_start | string) -%}
         {%- endfor -%}

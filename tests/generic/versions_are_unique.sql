@@ -14,10 +14,7 @@
         where landings.new_after is not null and landings.relation_name = '{{ landed_as }}'
     {%- endset -%}
 {%- endif %}
-select
-    {{ grain | join(', ') }},
-    _loaded_at,
-    count(*) as row_count
+{%- set rows -%}
 from {{ model }}
 {%- if landed_as %}
 inner join (
@@ -39,6 +36,20 @@ where
     {%- if landed_as %}
     and _loaded_at > {{ value_of('select min(landings.new_after) ' ~ new_rows, 'timestamp', '0001-01-01') }}
     {%- endif %}
+{%- endset %}
+{%- set key = engine_hash(grain | join(', ') ~ ', _loaded_at') %}
+select
+    {{ grain | join(', ') }},
+    _loaded_at,
+    count(*) as row_count
+{{ rows }}
+    {#- The keys themselves of a long history would not fit into memory; their hashes do, and leave few to look at. #}
+    and {{ key }} in (
+        select {{ key }}
+        {{ rows }}
+        group by {{ key }}
+        having count(*) > 1
+    )
 group by {{ grain | join(', ') }}, _loaded_at
 having count(*) > 1
 {% endtest %}

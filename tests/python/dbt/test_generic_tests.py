@@ -66,10 +66,12 @@ TONIGHT = "create table warehouse.intermediate.int_run as select 'R2' as run_id,
 LANDINGS = """
     create table warehouse.intermediate.int_landings as
     select * from (values
-        ('R2', 'payments', date '2024-06-01', 'L1', false), ('R2', 'payments', date '2024-06-01', 'L2', true),
-        ('R2', 'payments', date '2024-05-01', 'L2', false), ('R1', 'payments', date '2024-06-01', 'L1', true),
-        ('R2', 'accounts', null, 'L1', true)
-    ) as landings (run_id, relation_name, month_start, load_id, is_new)
+        ('R2', 'payments', date '2024-06-01', 'L1', null),
+        ('R2', 'payments', date '2024-06-01', 'L2', timestamp '2024-06-30'),
+        ('R2', 'payments', date '2024-05-01', 'L2', null),
+        ('R1', 'payments', date '2024-06-01', 'L1', timestamp '2024-06-30'),
+        ('R2', 'accounts', null, 'L1', timestamp '2024-06-30')
+    ) as landings (run_id, relation_name, month_start, load_id, new_after)
 """
 INPUTS = "{{ test_every_score_has_inputs(model='cases') }}"
 SCORED = """
