@@ -1,11 +1,11 @@
 """The floor: the least work that gives the night's account features and scores, in hand-written SQL on one engine.
 
-No dbt, no tests, no monitoring, no marts; the same columns of the same types, from the same Parquet, with the same exact
-decimals. What every account needs is written to be cheap, and what is rare (a corrected row, a second payment in a
-month, terms that changed) is settled apart, so that nothing is sorted or grouped for the sake of a few.
+No dbt, no tests, no monitoring, no marts; the same columns of the same types, from the same Parquet, with the same
+exact decimals. What every account needs is written to be cheap, and what is rare (a corrected row, a second payment in
+a month) is settled apart, so that nothing is sorted or grouped for the sake of a few.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import command
@@ -14,227 +14,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from command import Clock, Night
-from features import BUREAU, FEATURES, WINDOWS, Pull, Window
+from features import BUREAU, WINDOWS, Pull, Window
+from floor_windows import MONTHS, ratio, windows_query
 
-# The hash tables of 24 months take some five gigabytes for a million accounts.
-# Where a row lies in the landing, as a number.
-ROW = "cast(file_index as bigint) * 1099511627776 + file_row_number"
+# The months of so many accounts, staged and as hash tables, take some four gigabytes.
 ACCOUNTS_AT_A_TIME = 600_000
 BATCH_ROWS = 32_768
 TABLES = (
     "accounts", "bureau_pulls", "customers", "default_events", "loan_servicing", "payments", "policy_overrides",
 )  # fmt: skip
-MONTHS = 25  # with the month before the last one of the longest window
-
-# A month is made of columns of its snapshot, {m} its number and {p} that of the month before it. Quotients are divided
-# in one layer and held within limits in the next: inside the case, each of its branches would divide again.
-SNAPSHOT = (
-    "balance", "credit_limit", "scheduled_payment", "amount_paid", "days_past_due", "is_inactive", "is_paid_in_full",
-)  # fmt: skip
-QUOTIENTS = {
-    "utilization": ("balance_{m}", "credit_limit_{m}"),
-    "paydown_ratio": ("balance_{p} - balance_{m}", "balance_{p}"),
-    "payment_ratio": ("amount_paid_{m}", "scheduled_payment_{m}"),
-    "paid_to_balance": ("amount_paid_{m}", "balance_{p}"),
-    "paid_to_limit": ("amount_paid_{m}", "credit_limit_{m}"),
-}
-DERIVED = {
-    "is_late": "cast(days_past_due_{m} > 0 as tinyint)",
-    "is_30_dpd": "cast(days_past_due_{m} >= 30 as tinyint)",
-    "is_60_dpd": "cast(days_past_due_{m} >= 60 as tinyint)",
-    "is_worse": "cast(days_past_due_{m} > days_past_due_{p} as tinyint)",
-    "is_better": "cast(days_past_due_{m} < days_past_due_{p} as tinyint)",
-    "is_over_limit": "cast(balance_{m} > credit_limit_{m} as tinyint)",
-    "paydown": "balance_{p} - balance_{m}",
-    "shortfall": (
-        "case when scheduled_payment_{m} < amount_paid_{m} then 0 else scheduled_payment_{m} - amount_paid_{m} end"
-    ),
-    "is_short_paid": "cast(amount_paid_{m} < scheduled_payment_{m} as tinyint)",
-}
-# Null in the same months as another measure, whose observations are counted for both.
-OBSERVED_WITH = {
-    "is_late": "days_past_due",
-    "is_30_dpd": "days_past_due",
-    "is_60_dpd": "days_past_due",
-    "is_better": "is_worse",
-    "is_paid_in_full": "is_inactive",
-    "is_short_paid": "shortfall",
-    "is_paid_late": "days_late",
-}
-
-# The ledger is summed from payment to account at once, in bands of months between the lengths of two windows. Of the
-# good payments of a month only the latest has is_good and days_late.
-LEDGER = {
-    "sum_payment_count": "cast(count(*) as integer)",
-    "sum_returned_count": "cast(sum(returned) as integer)",
-    "since_returned_count": "min(case when returned > 0 then m end)",
-    "sum_returned_amount": "cast(sum(returned_amount) as decimal(18, 2))",
-    "sum_is_good": "cast(sum(is_good) as integer)",
-    "sum_is_paid_late": "cast(sum(cast(days_late > 5 as tinyint)) as integer)",
-    "count_days_late": "cast(count(days_late) as integer)",
-    "sum_days_late": "cast(sum(days_late) as integer)",
-    "max_days_late": "cast(max(days_late) as integer)",
-    "sum_t_days_late": "cast(sum(case when days_late is not null then m end) as integer)",
-    "sum_tt_days_late": "cast(sum(case when days_late is not null then cast(m as integer) * m end) as integer)",
-    "sum_xt_days_late": "cast(sum(days_late * cast(m as integer)) as integer)",
-}
-LEDGER_MEASURES = (
-    "payment_count", "returned_count", "returned_amount", "is_unpaid", "days_late", "is_paid_late",
-)  # fmt: skip
-
-
-class Parts:
-    """The parts of which statistics are made, in layers: a longer window is the next shorter one and the months beyond.
-
-    A part is the count, sum, max or min of a measure x over the months of a window; sum_xx; with t, the number of an
-    observed month: sum_t, sum_tt, sum_xt; since, the first month with x above zero.
-    """
-
-    def __init__(self, windows: Sequence[Window], ledger_months: int) -> None:
-        """ledger_months: how many months back the lender's ledger goes; none before them is observed."""
-        lengths = sorted({window.months for window in windows if window.stat not in ("last", "change")})
-        self.lengths = [length for length in lengths if length > 1]
-        self.bands = [1, *self.lengths]
-        self.layers: list[dict[str, str]] = [{} for _ in self.bands]
-        self.months: dict[str, int] = {}
-        self._ledger_months = ledger_months
-
-    def month(self, measure: str, ago: int) -> str:
-        """The measure in one month."""
-        self.months[measure] = max(self.months.get(measure, 0), ago + 1)
-        return f"{measure}_{ago}"
-
-    def part(self, part: str, measure: str, months: int) -> str:
-        """Name of the column that holds a part."""
-        if part in ("count", "sum_t", "sum_tt"):
-            measure = OBSERVED_WITH.get(measure, measure)
-        name = f"{part}_{measure}_{months}m"
-        layer = self.layers[self.bands.index(months)]
-        if name not in layer:
-            layer[name] = self._ledger(part, measure, months) or self._snapshots(part, measure, months)
-        return name
-
-    def _snapshots(self, part: str, measure: str, months: int) -> str:
-        shorter = 0 if part == "since" else max((length for length in self.lengths if length < months), default=0)
-        terms = [self.part(part, measure, shorter)] if shorter else []
-        for ago in range(shorter, months):
-            x = self.month(measure, ago)
-            if part in ("max", "min"):
-                terms.append(x)
-            elif part == "sum":
-                terms.append(f"coalesce({x}, 0)")
-            elif part == "count":
-                terms.append(f"cast({x} is not null as tinyint)")
-            elif part == "sum_xx":
-                terms.append(f"coalesce(cast({x} as decimal(19, 6)) * cast({x} as decimal(19, 6)), 0)")
-            elif part == "since":
-                terms.append(f"when {x} > 0 then {ago}")
-            elif ago:
-                observed = f"cast({x} is not null as integer)"
-                terms.append(
-                    {
-                        "sum_t": f"{observed} * {ago}",
-                        "sum_tt": f"{observed} * {ago * ago}",
-                        "sum_xt": f"coalesce({x}, 0) * {ago}",
-                    }[part]
-                )
-        if part == "since":
-            return f"case {' '.join(terms)} end"
-        if part in ("max", "min"):
-            return f"{'greatest' if part == 'max' else 'least'}({', '.join(terms)})"
-        return " + ".join(terms)
-
-    def _ledger(self, part: str, measure: str, months: int) -> str | None:
-        if measure not in LEDGER_MEASURES:
-            return None
-        bands = [number for number, last in enumerate(self.bands) if last <= months]
-        observed = f"bit_count(seen & {(1 << min(months, self._ledger_months)) - 1})"
-        if part == "count" and measure != "days_late":
-            return observed
-        if measure == "is_unpaid":
-            return " - ".join([observed, *(f"coalesce(sum_is_good_band_{band}, 0)" for band in bands)])
-        if part in ("since", "max"):
-            columns = ", ".join(f"{part}_{measure}_band_{band}" for band in bands)
-            return f"{'coalesce' if part == 'since' else 'greatest'}({columns})"
-        return " + ".join(f"coalesce({part}_{measure}_band_{band}, 0)" for band in bands)
-
-
-def statistic(window: Window, parts: Parts) -> str:
-    """A window's feature as an expression over its parts."""
-
-    def part(name: str) -> str:
-        return parts.part(name, measure, months)
-
-    measure, stat, months = window.measure, window.stat, window.months
-    data_type = "integer" if window.is_whole else "double"
-    if stat == "last":
-        now = parts.part("max", measure, 1) if measure in LEDGER_MEASURES else parts.month(measure, 0)
-        return f"cast({now} as {data_type})"
-    if stat == "change":
-        return f"cast({parts.month(measure, 0)} - {parts.month(measure, months)} as {data_type})"
-    if stat in ("max", "min", "since"):
-        return f"cast({part(stat)} as {data_type})"
-    n = part("count")
-    if stat == "seen":
-        return f"cast({n} as integer)"
-    x = part("sum")
-    if stat == "sum":
-        return f"cast(case when {n} > 0 then {x} end as {data_type})"
-    if stat == "avg":
-        return f"round(cast({x} as double) / nullif({n}, 0), 6)"
-    if stat == "slope":
-        t, tt, xt = part("sum_t"), part("sum_tt"), part("sum_xt")
-        # Months count backwards, so that both products have their signs turned.
-        return f"round((cast({x} as double) * {t} - {n} * cast({xt} as double)) / nullif({n} * {tt} - {t} * {t}, 0), 6)"
-    if stat == "std":
-        mean = f"cast({x} as double) / nullif({n}, 0)"
-        variance = f"cast({part('sum_xx')} as double) / nullif({n}, 0) - power({mean}, 2)"
-        return f"round(sqrt(case when {variance} < 0 then 0 else {variance} end), 6)"
-    raise ValueError(f"{window.feature}: no statistic {stat}")
-
-
-def windows_query(windows: Sequence[Window], ledger_months: int) -> str:
-    """One row per account: its windows, over the tables seen, months and paid."""
-    parts = Parts(windows, ledger_months)
-    features = [f"{statistic(window, parts)} as {window.feature}" for window in windows]
-    # Every layer above has named the months that it reads, and they the columns that they are made of.
-    quotients, limited, derived = [], [], []
-    for measure, months in parts.months.items():
-        for ago in range(months):
-            if measure in QUOTIENTS:
-                above, below = (side.format(m=ago, p=ago + 1) for side in QUOTIENTS[measure])
-                positive = f"case when {below} > 0 then {below} end"
-                q = f"{measure}_{ago}_q"
-                quotients.append(f"cast({above} as double) / cast({positive} as double) as {q}")
-                limited.append(f"{_limited(q)} as {measure}_{ago}")
-            elif measure in DERIVED:
-                derived.append(f"{DERIVED[measure].format(m=ago, p=ago + 1)} as {measure}_{ago}")
-    abreast = [f"month_{ago}.{column} as {column}_{ago}" for ago in range(MONTHS) for column in SNAPSHOT]
-    abreast += [f"band_{number}.{part}_band_{number}" for number in range(len(parts.bands)) for part in LEDGER]
-    query = f"select seen.idx, seen.seen, {', '.join(abreast)} from seen"
-    for ago in range(MONTHS):
-        query += f" left join (from months where m = {ago}) as month_{ago} on seen.idx = month_{ago}.idx"
-    for number, (first, last) in enumerate(zip([0, *parts.bands], parts.bands, strict=False)):
-        sums = ", ".join(f"{expression} as {part}_band_{number}" for part, expression in LEDGER.items())
-        band = f"select idx, {sums} from paid where m between {first} and {last - 1} group by idx"
-        query += f" left join ({band}) as band_{number} on seen.idx = band_{number}.idx"
-    for layer in ([*quotients, *derived], limited, *([f"{e} as {n}" for n, e in x.items()] for x in parts.layers)):
-        if layer:
-            query = f"select *, {', '.join(layer)} from ({query})"
-    return f"select idx, {', '.join(features)} from ({query})"
-
-
-def _limited(quotient: str, limit: int = 1000) -> str:
-    """A quotient to six places, held within the limit on both sides."""
-    return (
-        f"case when abs({quotient}) <= {limit} then cast({quotient} as decimal(18, 6))"
-        f" when {quotient} > 0 then {limit} when {quotient} < 0 then -{limit} end"
-    )
-
-
-def _ratio(above: str, below: str) -> str:
-    quotient = f"(cast({above} as double) / cast(case when {below} > 0 then {below} end as double))"
-    return f"cast({_limited(quotient)} as double)"
+# Where a row lies in the landing, as a number.
+ROW = "cast(file_index as bigint) * 1099511627776 + file_row_number"
 
 
 class Book:
@@ -272,9 +62,9 @@ class Book:
                 """
             )
         (first,) = self._run("select min(paid_on) from payments").fetchone()
-        self.ledger_months = 0
-        if first:
-            self.ledger_months = (self._night.as_of.year - first.year) * 12 + self._night.as_of.month - first.month + 1
+        then = self._night.as_of
+        # How many months back the ledger goes.
+        self.ledger_months = max(0, (then.year - first.year) * 12 + then.month - first.month + 1) if first else 0
 
     def open(self) -> None:
         """Who is on the book, on which terms: tables terms (one row per version) and book."""
@@ -287,9 +77,9 @@ class Book:
             """
         )
         self._run(
-            f"""
+            """
             create temp table open_accounts as
-            select *, row_number() over (order by account_id) - 1 as idx
+            select *, cast(row_number() over (order by account_id) - 1 as integer) as idx
             from snapshot
             where coalesce(account_status, 'current') not in ('charged_off', 'closed')
                 and account_id in (select account_id from accounts)
@@ -323,7 +113,7 @@ class Book:
             f"""
             create temp table book as
             select
-                open_accounts.* replace (cast(open_accounts.idx as integer) as idx),
+                open_accounts.*,
                 coalesce(open_accounts.credit_limit, terms.original_limit) as limit_in_force,
                 terms.* exclude (idx, customer_id, known_from, known_before),
                 borrowers.borrower
@@ -339,7 +129,7 @@ class Book:
         self._run(
             f"""
             create temp table defaults_shown as
-            select account_id, snapshot_date, max(_loaded_at) as _loaded_at, arg_max(_load_id, (_loaded_at, _load_id)) as _load_id
+            select account_id, snapshot_date, max((_loaded_at, _load_id)) as version
             from loan_servicing
             where ({self._is_default}) and snapshot_date <= {self._as_of}
                 and account_id in (select account_id from book)
@@ -356,7 +146,7 @@ class Book:
                 from loan_servicing as later
                 inner join defaults_shown as shown using (account_id, snapshot_date)
                 where not coalesce({self._is_default}, false)
-                    and (later._loaded_at, later._load_id) > (shown._loaded_at, shown._load_id)
+                    and (later._loaded_at, later._load_id) > shown.version
             )
             union
             select account_id
@@ -366,7 +156,7 @@ class Book:
         )
 
     def add_customers(self) -> None:
-        """Table account_features: everything that is not a window."""
+        """Tables exposures, incomes and bureau: what is known of the customers of the book."""
         as_of = self._as_of
         # Accounts of the book's customers that are missing from the snapshot, by their last state of forty days.
         self._run(
@@ -399,7 +189,8 @@ class Book:
                 select borrower, balance, credit_limit, scheduled_payment, days_past_due, opened_on from book
                 union all
                 select
-                    borrowers.borrower, balance, missing.credit_limit, scheduled_payment, days_past_due, owners.opened_on
+                    borrowers.borrower, balance, missing.credit_limit, scheduled_payment, days_past_due,
+                    owners.opened_on
                 from missing
                 inner join (
                     select account_id, min(customer_id) as customer_id, min(opened_on) as opened_on
@@ -433,10 +224,11 @@ class Book:
             f"""
             create temp table pulls as
             select
-                borrower, pull_id, pulled_on, {as_of} - pulled_on as age, 1000 * (pulled_on - date '1970-01-01') as number,
+                borrower, pull_id, {as_of} - pulled_on as age, 1000 * (pulled_on - date '1970-01-01') as number,
                 bureau_score, inquiries_6m, open_tradelines, total_utilization, worst_delinquency_24m, derogatory_count
             from bureau_pulls inner join borrowers using (customer_id)
-            where {ROW} not in (from superseded_bureau_pulls) and pulled_on <= {as_of} and pulled_on >= date_trunc('month', {as_of}) - interval 23 months
+            where {ROW} not in (from superseded_bureau_pulls)
+                and pulled_on <= {as_of} and pulled_on >= date_trunc('month', {as_of}) - interval 23 months
             """
         )
         self._repeated("select cast(borrower as bigint) * 1000 + age from pulls", "repeated_keys")
@@ -457,10 +249,15 @@ class Book:
             from pulls group by borrower
             """
         )
+        self._drop("snapshot", "missing", "pulls")
+
+    def add_others(self, first: int, last: int) -> None:
+        """Table others: the features that are not windows, of the accounts to score among numbers first to last - 1."""
+        as_of = self._as_of
         tenure = f"cast(datediff('month', opened_on, {as_of}) as integer)"
         self._run(
             f"""
-            create temp table account_features as
+            create or replace temp table others as
             select
                 book.account_id,
                 book.idx,
@@ -469,55 +266,49 @@ class Book:
                 cast(apr as double) as apr,
                 cast(term_months as integer) as term_months,
                 term_months - {tenure} as remaining_term_months,
-                {_ratio(tenure, "term_months")} as share_of_term_elapsed,
+                {ratio(tenure, "term_months")} as share_of_term_elapsed,
                 cast(original_limit as double) as original_limit,
                 cast(book.scheduled_payment as double) as scheduled_payment,
-                {_ratio("book.scheduled_payment", "book.balance")} as scheduled_to_balance,
+                {ratio("book.scheduled_payment", "book.balance")} as scheduled_to_balance,
                 bureau.* exclude (borrower),
                 cast(case when book.borrower is not null then coalesce(open_accounts, 0) end as integer)
                     as customer_open_accounts,
                 cast(exposures.balance as double) as customer_balance,
                 cast(exposures.credit_limit as double) as customer_credit_limit,
-                {_ratio("exposures.balance", "exposures.credit_limit")} as customer_utilization,
+                {ratio("exposures.balance", "exposures.credit_limit")} as customer_utilization,
                 worst_days_past_due as customer_worst_dpd,
                 case
                     when book.borrower is null then null
                     when open_accounts is null then 0
                     else cast(late_accounts as integer)
                 end as customer_late_accounts,
-                {_ratio("largest_balance", "exposures.balance")} as customer_concentration,
-                {_ratio("12 * exposures.scheduled_payment", "annual_income")} as customer_payment_to_income,
-                {_ratio("exposures.balance", "annual_income")} as customer_debt_to_income,
+                {ratio("largest_balance", "exposures.balance")} as customer_concentration,
+                {ratio("12 * exposures.scheduled_payment", "annual_income")} as customer_payment_to_income,
+                {ratio("exposures.balance", "annual_income")} as customer_debt_to_income,
                 cast(annual_income as double) as customer_income,
                 cast(employment_status = 'self_employed' as integer) as is_self_employed,
                 cast(employment_status in ('unemployed', 'student') as integer) as is_without_employment,
                 cast(datediff('month', first_opened_on, {as_of}) as integer) as customer_months_as_borrower,
                 cast(datediff('month', last_opened_on, {as_of}) as integer) as customer_months_from_last_opening,
-                {_ratio("book.balance", "exposures.balance")} as share_of_customer_balance,
+                {ratio("book.balance", "exposures.balance")} as share_of_customer_balance,
                 worst_days_past_due - book.days_past_due as customer_worst_dpd_elsewhere
             from book
             left join exposures using (borrower)
             left join incomes using (borrower)
             left join bureau using (borrower)
-            where account_id not in (from defaulted)
+            where idx >= {first} and idx < {last} and account_id not in (from defaulted)
             """
         )
 
-    def stage_months(self, first: int, last: int) -> None:
-        """Tables accounts, the scored ones numbered first to last - 1, and months: their snapshots, one a month."""
+    def stage_months(self) -> None:
+        """Table months: the snapshots of the accounts of others, one a month."""
         as_of = self._as_of
-        self._run(
-            f"""
-            create or replace temp table accounts_in_turn as
-            select account_id, idx from account_features where idx >= {first} and idx < {last}
-            """
-        )
         columns = """
             balance, credit_limit, scheduled_payment, amount_paid, days_past_due,
             cast(account_status = 'inactive' as tinyint) as is_inactive,
             cast(account_status = 'paid_in_full' as tinyint) as is_paid_in_full
         """
-        low, high = self._run("select min(account_id), max(account_id) from accounts_in_turn").fetchone()
+        low, high = self._run("select min(account_id), max(account_id) from others").fetchone()
         self._range = f"account_id between {_text(low)} and {_text(high)}"
         self._run(
             f"""
@@ -525,7 +316,7 @@ class Book:
             select
                 idx, cast(datediff('month', snapshot_date, {as_of}) as tinyint) as m, {columns},
                 snapshot_date, _loaded_at, _load_id
-            from loan_servicing inner join accounts_in_turn using (account_id)
+            from loan_servicing inner join (select account_id, idx from others) using (account_id)
             where {self._range} and snapshot_date < date_trunc('month', {as_of})
                 and snapshot_date >= date_trunc('month', {as_of}) - interval {MONTHS - 1} months
             """
@@ -542,7 +333,7 @@ class Book:
             """
         )
         self._run(
-            f"""
+            """
             update months set credit_limit = terms.original_limit from terms
             where months.credit_limit is null and months.idx = terms.idx
                 and last_day(months.snapshot_date) >= terms.known_from
@@ -553,7 +344,7 @@ class Book:
             f"""
             insert into months
             select idx, 0 as m, {columns.replace("credit_limit", "limit_in_force")}, null, null, null
-            from book inner join accounts_in_turn using (idx)
+            from book where idx in (select idx from others)
             """
         )
 
@@ -564,24 +355,16 @@ class Book:
             """
             create or replace temp table seen as
             select account_id, idx, bit_or(cast(1 as bigint) << m) as seen
-            from months inner join accounts_in_turn using (idx)
+            from months inner join (select account_id, idx from others) using (idx)
             group by account_id, idx
             """
         )
-        # The due day of a month is that of the terms known at its end: one row, but for accounts that were redated.
+        # The due day of a month is that of the terms known at its end.
         self._run(
             """
             create or replace temp table payers as
             select account_id, idx, seen, least(day(opened_on), 28) as due_day, known_from, known_before
             from seen inner join terms using (idx)
-            where idx in (select idx from terms group by idx having count(distinct coalesce(opened_on, date '0001-01-01')) > 1)
-            union all
-            select
-                account_id, idx, seen, least(day(any_value(opened_on)), 28) as due_day,
-                date '0001-01-01' as known_from, date '9999-12-31' as known_before
-            from seen inner join terms using (idx)
-            where idx not in (select idx from terms group by idx having count(distinct coalesce(opened_on, date '0001-01-01')) > 1)
-            group by account_id, idx, seen
             """
         )
         self._run(
@@ -622,12 +405,16 @@ class Book:
             {into}
             select account_id, {self._as_of} as as_of_date, windows.* exclude (idx), others.* exclude (account_id, idx)
             from ({windows_query(windows, self.ledger_months)}) as windows
-            inner join account_features as others using (idx)
+            inner join others using (idx)
             """
         )
 
     def _run(self, statement: str) -> duckdb.DuckDBPyConnection:
         return self._connection.execute(statement)
+
+    def _drop(self, *tables: str) -> None:
+        for table in tables:
+            self._run(f"drop table {table}")
 
     def _repeated(self, keys: str, table: str) -> None:
         """Table of the keys that a query gives more than once; sorting numbers is cheaper than grouping by them."""
@@ -705,8 +492,10 @@ def run(night: Night, clock: Clock, windows: Sequence[Window] = WINDOWS) -> int:
                 step()
         (size,) = connection.execute("select count(*) from book").fetchone()
         for first in range(0, size, ACCOUNTS_AT_A_TIME):
+            with clock.stage("add_others"):
+                book.add_others(first, first + ACCOUNTS_AT_A_TIME)
             with clock.stage("stage_months"):
-                book.stage_months(first, min(first + ACCOUNTS_AT_A_TIME, size))
+                book.stage_months()
             with clock.stage("stage_ledger"):
                 book.stage_ledger()
             with clock.stage("write_features"):

@@ -60,25 +60,27 @@ class Landing:
         within: a column of days, the first and the last of them. keep: the rows wanted. ids: in order; only their rows
         are read, and the `place` in them stands for the key.
         """
-        columns = [*dict.fromkeys([*columns, *VERSION, *([within[0]] if within else []), *([] if ids is None else [key])])]
+        columns = [
+            *dict.fromkeys([*columns, *VERSION, *([within[0]] if within else []), *([] if ids is None else [key])])
+        ]
         bounds = [within] if within else []
         if ids is not None:
             bounds.append((key, ids[0], ids[-1]))
         frames = []
-        for row, part in self._parts(table, columns, bounds):
-            part["row"] = np.arange(row, row + len(part))
-            part["_load_id"] = part["_load_id"].cat.set_categories(self._loads).cat.codes
-            rows = part["_loaded_at"] <= self._known_at
+        for numbers, part in self._parts(table, columns, bounds):
+            rows = (part["_loaded_at"] <= self._known_at).to_numpy()
             if within:
-                rows &= part[within[0]].between(pd.Timestamp(within[1]), pd.Timestamp(within[2]))
+                rows = rows & part[within[0]].between(pd.Timestamp(within[1]), pd.Timestamp(within[2])).to_numpy()
             if keep:
-                rows &= keep(part)
+                rows = rows & keep(part).to_numpy()
             if ids is not None:
-                place = np.append(ids.get_indexer(part[key].cat.categories), -1)[part[key].cat.codes]
-                rows &= place >= 0
-                part = part.drop(columns=key).assign(place=place.astype(np.int32))
-            frames.append(part[rows])
-        return pd.concat(frames, ignore_index=True)
+                place = np.append(ids.get_indexer(part[key].cat.categories), -1)[part[key].cat.codes].astype(np.int32)
+                rows = rows & (place >= 0)
+                part = part.drop(columns=key).assign(place=place)
+            part["row"] = numbers
+            part["_load_id"] = part["_load_id"].cat.set_categories(self._loads).cat.codes
+            frames.append(part if rows.all() else part[rows])
+        return pd.concat(frames or [part[:0]], ignore_index=True)
 
     def replaced(self, table: str, key: str) -> np.ndarray:
         """Numbers of the rows of which a later version is known."""
@@ -90,18 +92,27 @@ class Landing:
         versions = found.take(rows).to_pandas().assign(row=rows.to_numpy()).sort_values(VERSION)
         return versions.loc[versions.duplicated(key, keep="last"), "row"].to_numpy()
 
-    def _parts(self, table: str, columns: list[str], bounds: list[tuple]) -> Iterator[tuple[int, pd.DataFrame]]:
-        """Row groups, with the number of their first row; not those that lie outside of the bounds."""
+    def first(self, table: str, column: str) -> pd.Timestamp | None:
+        """The smallest value of a column; None in an empty table."""
+        rows = self.frame(table, [column])[column]
+        return None if rows.isna().all() else rows.min()
+
+    def _parts(self, table: str, columns: list[str], bounds: list[tuple]) -> Iterator[tuple[np.ndarray, pd.DataFrame]]:
+        """File by file, the rows and their numbers; without the row groups that lie outside of the bounds."""
         first = 0
         for path in self._files[table]:
             file = pq.ParquetFile(path, read_dictionary=[name for name in CATEGORIES if name in columns])
             names = file.schema_arrow.names
+            groups, rows = [], []
             for number in range(file.metadata.num_row_groups):
                 group = file.metadata.row_group(number)
                 known = [(group.column(names.index(name)).statistics, low, high) for name, low, high in bounds]
                 if all(not found or (found.max >= low and found.min <= high) for found, low, high in known):
-                    yield first, _numbers(file.read_row_group(number, columns=columns))
+                    groups.append(number)
+                    rows.append(np.arange(first, first + group.num_rows))
                 first += group.num_rows
+            if groups:
+                yield np.concatenate(rows), _numbers(file.read_row_groups(groups, columns=columns))
 
 
 CATEGORIES = ["account_id", "customer_id", "account_status", "product", "employment_status", "_load_id"]
@@ -125,7 +136,9 @@ class Book:
     def read(self) -> None:
         """The policy, and which rows of the payments and the bureau pulls another version has replaced."""
         overrides = _last(self._landing.frame("policy_overrides", ["name", "value"]), "name")
-        days = command.default_days([(name, value or None) for name, value in zip(overrides["name"], overrides["value"], strict=True)])
+        days = command.default_days(
+            [(name, value or None) for name, value in zip(overrides["name"], overrides["value"], strict=True)]
+        )
         self._default_days = np.inf if days is None else days
         self._replaced_payments = self._landing.replaced("payments", "payment_id")
         self._replaced_pulls = self._landing.replaced("bureau_pulls", "pull_id")
@@ -134,7 +147,9 @@ class Book:
         """Who is on the book, on which terms."""
         landing, day = self._landing, self._night.as_of
         columns = ["account_id", *SNAPSHOT, "account_status"]
-        self._snapshot = _last(landing.frame("loan_servicing", columns, within=("snapshot_date", day, day)), "account_id")
+        self._snapshot = _last(
+            landing.frame("loan_servicing", columns, within=("snapshot_date", day, day)), "account_id"
+        )
         opened = self._snapshot[_is_open(self._snapshot)].sort_values("account_id")
         columns = ["customer_id", "product", "opened_on", "credit_limit", "apr", "term_months"]
         terms = landing.frame("accounts", columns, ids=pd.Index(opened["account_id"])).sort_values(["place", *VERSION])
@@ -188,7 +203,9 @@ class Book:
         )
         owners["customer_id"] = owners["customer_id"].astype(str)
         owners = owners.groupby(owners["account_id"].astype(str))[["customer_id", "opened_on"]].min()
-        missing = missing.assign(account_id=missing["account_id"].astype(str)).join(owners, on="account_id", how="inner")
+        missing = missing.assign(account_id=missing["account_id"].astype(str)).join(
+            owners, on="account_id", how="inner"
+        )
         missing["borrower"] = self._customers.get_indexer(missing["customer_id"])
         states = pd.concat([self.book, missing])
         states = states[states["opened_on"].isna() | (states["opened_on"] < as_of)]
@@ -300,6 +317,290 @@ class Book:
         }
 
     def months(self, accounts: pd.DataFrame) -> Columns:
-        """Matrices of months and accounts, month 0 first: the snapshots, NaN for none."""
-        last = accounts["snapshot"] if False else None
-        return last
+        """Snapshots as matrices of months, month 0 first, and accounts; NaN where there is none."""
+        count, day = len(accounts), self._night.as_of
+        frame = self._landing.frame(
+            "loan_servicing",
+            ["snapshot_date", *SNAPSHOT, "account_status"],
+            within=("snapshot_date", _months_before(day, MONTHS - 1), day.replace(day=1) - timedelta(days=1)),
+            ids=pd.Index(accounts["account_id"]),
+        )
+        cells = self._months_since(frame["snapshot_date"]).astype(np.int64) * count + frame["place"].to_numpy()
+        # What is written last into a cell stays, and only cells with several rows need an order.
+        is_shared = np.bincount(cells, minlength=MONTHS * count)[cells] > 1
+        rows = np.arange(len(frame))
+        rows[is_shared] = frame[is_shared].sort_values(["snapshot_date", *VERSION]).index
+        is_unlimited = frame["credit_limit"].isna()
+        if is_unlimited.any():
+            places = accounts["place"].to_numpy()[frame.loc[is_unlimited, "place"]]
+            ends = frame.loc[is_unlimited, "snapshot_date"] + pd.offsets.MonthEnd(0)
+            frame.loc[is_unlimited, "credit_limit"] = self._terms_on(places, ends)["original_limit"].to_numpy()
+        now = accounts.assign(credit_limit=accounts["credit_limit"].fillna(accounts["original_limit"]))
+
+        def matrix(column: Callable[[pd.DataFrame], pd.Series]) -> np.ndarray:
+            values = np.full(MONTHS * count, np.nan)
+            values[cells[rows]] = column(frame).to_numpy(np.float64)[rows]
+            values[:count] = column(now).to_numpy(np.float64)
+            return values.reshape(MONTHS, count)
+
+        matrices = {name: matrix(lambda rows, name=name: rows[name]) for name in SNAPSHOT}
+        matrices["is_seen"] = matrix(lambda rows: rows["place"] >= 0)
+        for status in ("inactive", "paid_in_full"):
+            is_status = lambda rows, status=status: (rows["account_status"] == status).where(
+                rows["account_status"].notna()
+            )
+            matrices[f"is_{status}"] = matrix(is_status)
+        return matrices
+
+    def ledger(self, accounts: pd.DataFrame) -> Columns:
+        """Payments as matrices of months and accounts; NaN, or a count of 0, where there is none."""
+        count, day = len(accounts), self._night.as_of
+        frame = self._landing.frame(
+            "payments",
+            ["paid_on", "amount", "is_returned"],
+            within=("paid_on", _months_before(day, MONTHS - 1), day),
+            ids=pd.Index(accounts["account_id"]),
+        )
+        is_replaced = np.zeros(frame["row"].max() + 1 if len(frame) else 0, dtype=bool)
+        is_replaced[self._replaced_payments[self._replaced_payments < len(is_replaced)]] = True
+        frame = frame[~is_replaced[frame["row"]]].reset_index(drop=True)
+        place = frame["place"].to_numpy()
+        cells = self._months_since(frame["paid_on"]).astype(np.int64) * count + place
+        # The due day of a month is that of the terms known at its end; few accounts are ever redated.
+        terms = self._terms.assign(opened_on=self._terms["opened_on"].fillna(pd.Timestamp(1900, 1, 1)))
+        opened = terms.groupby("place")["opened_on"].agg(["min", "max"]).reindex(accounts["place"])
+        due_day = accounts["opened_on"].dt.day.clip(upper=28).to_numpy(np.float64)[place]
+        is_redated = (opened["min"] != opened["max"]).to_numpy()[place]
+        if is_redated.any():
+            ends = (frame.loc[is_redated, "paid_on"] + pd.offsets.MonthEnd(0)).clip(upper=self._as_of)
+            then = self._terms_on(accounts["place"].to_numpy()[place[is_redated]], ends)
+            due_day[is_redated] = then["opened_on"].dt.day.clip(upper=28).to_numpy(np.float64)
+        is_returned = frame["is_returned"].eq(True).to_numpy()
+
+        def sums(rows: np.ndarray | slice, weights: np.ndarray | None = None) -> np.ndarray:
+            return np.bincount(cells[rows], weights, MONTHS * count).reshape(MONTHS, count)
+
+        late = np.maximum(frame["paid_on"].dt.day.to_numpy(np.float64) - due_day, 0)
+        days_late = np.full(MONTHS * count, np.nan)
+        np.fmax.at(days_late, cells[~is_returned], late[~is_returned])
+        return {
+            "payment_count": sums(slice(None)),
+            "returned_count": sums(is_returned),
+            "returned_amount": sums(is_returned, frame["amount"].fillna(0).to_numpy()[is_returned]),
+            "is_unpaid": sums(~is_returned) == 0,
+            "days_late": days_late.reshape(MONTHS, count),
+        }
+
+    def ledger_months(self) -> int:
+        """How many months back the lender's ledger goes."""
+        first = self._landing.first("payments", "paid_on")
+        return 0 if first is None else max(0, int(self._months_since(pd.Series([first]))[0]) + 1)
+
+    def _terms_on(self, places: np.ndarray, days: pd.Series) -> pd.DataFrame:
+        """The terms of accounts as known on a day each."""
+        asked = pd.DataFrame({"place": places, "day": days.to_numpy(), "number": np.arange(len(places))})
+        found = asked.merge(self._terms, on="place")
+        return (
+            found[(found["known_from"] <= found["day"]) & (found["known_before"] > found["day"])]
+            .set_index("number")
+            .sort_index()
+        )
+
+    def _months_since(self, days: pd.Series) -> np.ndarray:
+        """Calendar months up to the as-of date; NaN for no day."""
+        return ((self._as_of.year * 12 + self._as_of.month) - (days.dt.year * 12 + days.dt.month)).to_numpy(np.float64)
+
+    def _is_default(self, rows: pd.DataFrame) -> pd.Series:
+        return (rows["account_status"] == "charged_off") | (rows["days_past_due"] >= self._default_days)
+
+
+def measures(months: Columns, ledger_months: int) -> Columns:
+    """Every measure of some accounts, matrices of months and accounts; NaN for null."""
+    now = {name: values[:-1] for name, values in months.items()}
+    balance, limit, paid, scheduled = (
+        now[name] for name in ("balance", "credit_limit", "amount_paid", "scheduled_payment")
+    )
+    late = now["days_past_due"]
+    balance_before, late_before = months["balance"][1:], months["days_past_due"][1:]
+    paydown = balance_before - balance
+    is_booked = now["is_seen"] == 1
+    days_late = np.where(is_booked, now["days_late"], np.nan)
+    is_booked[ledger_months:] = False
+    return {
+        "days_past_due": late,
+        "is_late": _compare(np.greater, late, 0),
+        "is_30_dpd": _compare(np.greater_equal, late, 30),
+        "is_60_dpd": _compare(np.greater_equal, late, 60),
+        "is_worse": _compare(np.greater, late, late_before),
+        "is_better": _compare(np.less, late, late_before),
+        "balance": balance,
+        "credit_limit": limit,
+        "utilization": _ratio(balance, limit),
+        "is_over_limit": _compare(np.greater, balance, limit),
+        "is_inactive": now["is_inactive"],
+        "is_paid_in_full": now["is_paid_in_full"],
+        "paydown": paydown,
+        "paydown_ratio": _ratio(paydown, balance_before),
+        "amount_paid": paid,
+        "payment_ratio": _ratio(paid, scheduled),
+        "paid_to_balance": _ratio(paid, balance_before),
+        "paid_to_limit": _ratio(paid, limit),
+        "shortfall": np.maximum(scheduled - paid, 0),
+        "is_short_paid": _compare(np.less, paid, scheduled),
+        "payment_count": np.where(is_booked, now["payment_count"], np.nan),
+        "returned_count": np.where(is_booked, now["returned_count"], np.nan),
+        "returned_amount": np.where(is_booked, now["returned_amount"], np.nan),
+        "days_late": days_late,
+        "is_paid_late": _compare(np.greater, days_late, 5),
+        "is_unpaid": np.where(is_booked, now["is_unpaid"], np.nan),
+    }
+
+
+def windows(measured: Columns, features: Sequence[Window]) -> Columns:
+    """Every window of some accounts; a longer sum is the next shorter one and the months beyond."""
+    found = {}
+    for measure in dict.fromkeys(window.measure for window in features):
+        values = measured[measure]
+        parts = _Parts(values)
+        for window in features:
+            if window.measure == measure:
+                value = _statistic(parts, window.stat, window.months)
+                found[window.feature] = value if window.is_whole else np.round(value, 6)
+    return found
+
+
+class _Parts:
+    """The parts of the statistics of one measure, each window's computed once."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+        self._is_observed = ~np.isnan(values)
+        self._zeroed = np.where(self._is_observed, values, 0)
+        self._known: dict[tuple[str, int], np.ndarray] = {}
+
+    def part(self, part: str, months: int) -> np.ndarray:
+        """count, sum; with t, the number of an observed month, sum_t, sum_tt, sum_xt."""
+        if (part, months) not in self._known:
+            ago = np.arange(months, dtype=np.float64)
+            observed, zeroed = self._is_observed[:months], self._zeroed[:months]
+            if part == "count":
+                value = np.count_nonzero(observed, axis=0).astype(np.float64)
+            elif part == "sum":
+                value = zeroed.sum(axis=0)
+            elif part == "sum_xt":
+                value = ago @ zeroed
+            else:
+                value = (ago if part == "sum_t" else ago * ago) @ observed.astype(np.float64)
+            self._known[part, months] = value
+        return self._known[part, months]
+
+
+def _statistic(parts: _Parts, stat: str, months: int) -> np.ndarray:
+    values = parts.values
+    if stat == "last":
+        return values[0]
+    if stat == "change":
+        return values[0] - values[months]
+    if stat == "max":
+        return np.fmax.reduce(values[:months])
+    if stat == "min":
+        return np.fmin.reduce(values[:months])
+    if stat == "since":
+        is_positive = values[:months] > 0
+        return np.where(is_positive.any(axis=0), is_positive.argmax(axis=0), np.nan)
+    n = parts.part("count", months)
+    if stat == "seen":
+        return n
+    n = np.where(n > 0, n, np.nan)
+    x = parts.part("sum", months)
+    if stat == "sum":
+        return np.where(n > 0, x, np.nan)
+    if stat == "avg":
+        return x / n
+    if stat == "std":
+        return np.sqrt(np.nansum((values[:months] - x / n) ** 2, axis=0) / n)
+    t, tt, xt = (parts.part(part, months) for part in ("sum_t", "sum_tt", "sum_xt"))
+    spread = n * tt - t * t
+    return (x * t - n * xt) / np.where(spread == 0, np.nan, spread)
+
+
+def _compare(compare: np.ufunc, left: np.ndarray, right: np.ndarray | int) -> np.ndarray:
+    """1 and 0, NaN where either side is."""
+    return np.where(np.isnan(left) | np.isnan(right), np.nan, compare(left, right))
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    return np.clip(np.round(above / np.where(below > 0, below, np.nan), 6), -1000, 1000)
+
+
+def _flag(values: pd.Series, wanted: Sequence[str]) -> np.ndarray:
+    return np.where(values.isna(), np.nan, values.isin(wanted))
+
+
+def _last(rows: pd.DataFrame, *grain: str) -> pd.DataFrame:
+    """The version loaded last."""
+    return rows.sort_values(VERSION).drop_duplicates(list(grain), keep="last")
+
+
+def _is_open(rows: pd.DataFrame) -> pd.Series:
+    return ~rows["account_status"].isin(["charged_off", "closed"])
+
+
+def _months_before(day: date, months: int) -> date:
+    month = day.year * 12 + day.month - 1 - months
+    return date(month // 12, month % 12 + 1, 1)
+
+
+def _table(accounts: pd.DataFrame, columns: Columns) -> pa.Table:
+    """The feature table of the night, with its types."""
+    arrays = {"account_id": pa.array(accounts["account_id"], pa.string())}
+    for name, values in columns.items():
+        data_type = pa.int32() if FEATURES[name] else pa.float64()
+        arrays[name] = pc.cast(pa.array(values, from_pandas=True), data_type)
+    return pa.table(arrays)
+
+
+def run(night: Night, clock: Clock, features: Sequence[Window] = WINDOWS) -> int:
+    """Compute the features, score them; returns how many accounts.
+
+    features: the features over months, where they are to be others than the specification's.
+    """
+    pa.set_cpu_count(night.threads)
+    book = Book(night)
+    for step in (book.read, book.open, book.find_defaults, book.add_customers):
+        with clock.stage(step.__name__):
+            step()
+    folder = night.out.with_suffix(".features")
+    folder.mkdir(exist_ok=True)
+    booster, inputs = night.booster(), night.inputs()
+    ledger_months = book.ledger_months()
+    pds = []
+    for number, first in enumerate(range(0, len(book.scored), ACCOUNTS_AT_A_TIME)):
+        accounts = book.scored[first : first + ACCOUNTS_AT_A_TIME].reset_index(drop=True)
+        with clock.stage("months"):
+            months = book.months(accounts)
+        with clock.stage("ledger"):
+            months |= book.ledger(accounts)
+        with clock.stage("windows"):
+            columns = {window.feature: np.empty(len(accounts)) for window in features}
+
+            def fill(start: int) -> None:
+                block = {name: values[:, start : start + BLOCK] for name, values in months.items()}
+                with np.errstate(invalid="ignore"):
+                    for name, values in windows(measures(block, ledger_months), features).items():
+                        columns[name][start : start + BLOCK] = values
+
+            with ThreadPoolExecutor(night.threads) as pool:
+                list(pool.map(fill, range(0, len(accounts), BLOCK)))
+            columns |= book.others(accounts)
+        with clock.stage("write"):
+            pq.write_table(_table(accounts, columns), folder / f"part-{number:05d}.parquet")
+        with clock.stage("score"):
+            for start in range(0, len(accounts), BATCH_ROWS):
+                pds.append(command.predict(booster, [columns[name][start : start + BATCH_ROWS] for name in inputs]))
+    pd.DataFrame({"account_id": book.scored["account_id"], "pd": np.concatenate(pds)}).to_parquet(night.out)
+    return len(book.scored)
+
+
+if __name__ == "__main__":
+    command.main(run)

@@ -100,7 +100,9 @@ class Book:
         shown = _last(servicing.join(suspects.lazy(), on=snapshot, how="semi"), *snapshot).filter(self._is_default)
         reported = _last(self._scan("default_events"), "account_id").filter(pl.col("defaulted_on") <= self._as_of)
         defaulted = pl.concat([shown.select("account_id"), reported.select("account_id")])
-        self.scored = self._book.join(defaulted.collect(engine="streaming"), on="account_id", how="anti").sort("account")
+        self.scored = self._book.join(defaulted.collect(engine="streaming"), on="account_id", how="anti").sort(
+            "account"
+        )
 
     def add_customers(self) -> None:
         """Exposures, incomes and bureau files of the customers of the book."""

@@ -31,8 +31,8 @@ terms as (
     from account_terms
     inner join dates
         on
-            dates.as_of_date >= account_terms.known_from
-            and dates.as_of_date < account_terms.known_before
+            account_terms.known_from <= dates.as_of_date
+            and account_terms.known_before > dates.as_of_date
     where
         coalesce(dates.sample_share, 1) >= 1
         or {{ hash_share('coalesce(account_terms.customer_id, account_terms.account_id)', 'training sample') }}
@@ -58,7 +58,7 @@ states as (
             servicing.account_id = terms.account_id
             and servicing.snapshot_date = terms.as_of_date
     -- Said twice, because by this alone the snapshots of other dates are passed over without being read.
-    where servicing.snapshot_date in (select as_of_date from dates)
+    where servicing.snapshot_date in (select dates.as_of_date from dates)
     qualify {{ is_latest_version(['servicing.account_id', 'servicing.snapshot_date'], 'servicing') }}
 
 ),

@@ -21,13 +21,13 @@ suspects as (
     where
         (servicing.account_id, servicing.snapshot_date) in (
             select
-                servicing.account_id,
-                servicing.snapshot_date
-            from {{ ref('stg_loan_servicing_versions') }} as servicing
+                shown.account_id,
+                shown.snapshot_date
+            from {{ ref('stg_loan_servicing_versions') }} as shown
             cross join policy
             where
-                servicing.days_past_due >= policy.default_days_past_due
-                or servicing.account_status = 'charged_off'
+                shown.days_past_due >= policy.default_days_past_due
+                or shown.account_status = 'charged_off'
         )
     qualify {{ is_latest_version(['servicing.account_id', 'servicing.snapshot_date'], 'servicing') }}
 

@@ -20,12 +20,6 @@ run as (
 
 ),
 
-stale_customers as (
-
-    select * from {{ ref('int_stale_customers') }}
-
-),
-
 latest as (
 
     select *
@@ -35,7 +29,7 @@ latest as (
         pull_id in (
             select pull_id
             from {{ versions }}
-            where customer_id in (select customer_id from stale_customers)
+            where customer_id in (select customer_id from {{ ref('int_stale_customers') }})
         )
     {%- endif %}
     qualify {{ is_latest_version(['pull_id']) }}
@@ -45,15 +39,15 @@ latest as (
 -- An enquiry about nobody is of no use; a customer whose only one went to somebody else has nothing left.
 pulls as (
     {% if is_whole %}
-    select *
-    from latest
-    where customer_id is not null
+        select *
+        from latest
+        where customer_id is not null
     {% else %}
-    select
-        stale_customers.customer_id,
-        latest.* exclude (customer_id)  -- noqa: RF02
-    from stale_customers
-    left join latest on stale_customers.customer_id = latest.customer_id
+        select
+            stale_customers.customer_id,
+            latest.* exclude (customer_id)  -- noqa: RF02
+        from {{ ref('int_stale_customers') }} as stale_customers
+        left join latest on stale_customers.customer_id = latest.customer_id
     {% endif %}
 )
 

@@ -56,7 +56,7 @@ ledger_feed as (
 
 in_question as (
     {% if is_whole %}
-    select * from {{ servicing }}
+        select * from {{ servicing }}
     {% else %}
     {%- if new_months %}
     -- The month before tells what was paid down and who got worse.
@@ -135,10 +135,12 @@ months as (
             and {{ month_end('with_previous.month_start') }} >= terms.known_from
             and {{ month_end('with_previous.month_start') }} < terms.known_before
     where
-        with_previous.month_start < (select max(month_start) from snapshots)
-        {%- if not is_whole %}
-        and (stale_accounts.account_id is not null or with_previous.month_start in {{ date_list(new_months) }})
-        {%- endif %}
+        with_previous.month_start < (select max(snapshots.month_start) from snapshots)
+        and (
+            {{ is_whole | string | lower }}
+            or stale_accounts.account_id is not null
+            or with_previous.month_start in {{ date_list(new_months) }}
+        )
 
 ),
 

@@ -52,8 +52,13 @@ reported as (
     from {{ ref('stg_loan_servicing_versions') }} as servicing
     inner join owners on servicing.account_id = owners.account_id
     where
-        servicing.snapshot_date in (select as_of_date from dates)
-        and (owners.customer_id, servicing.snapshot_date) in (select customer_id, as_of_date from book)
+        servicing.snapshot_date in (select dates.as_of_date from dates)
+        and (owners.customer_id, servicing.snapshot_date) in (
+            select
+                book.customer_id,
+                book.as_of_date
+            from book
+        )
 
 ),
 

@@ -31,43 +31,36 @@ landed as (
         ('accounts', ref('stg_account_versions'), 'cast(null as date)'),
     ] %}
 
-    select
-        '{{ relation_name }}' as relation_name,
-        {{ month }} as month_start,
-        _load_id as load_id,
-        count(*) as row_count,
-        sum(case when _loaded_at > {{ seen_at }} then 1 else 0 end) as rows_since
-    from {{ model }}
-    group by {{ month }}, _load_id
-    {{ 'union all' if not loop.last }}
+        select
+            '{{ relation_name }}' as relation_name,
+            {{ month }} as month_start,
+            _load_id as load_id,
+            count(*) as row_count,
+            sum(case when _loaded_at > {{ seen_at }} then 1 else 0 end) as rows_since
+        from {{ model }}
+        group by {{ month }}, _load_id
+        {{ 'union all' if not loop.last }}
     {%- endfor %}
 
 ),
 
-{% if is_incremental() -%}
 -- What a run that came to a good end has seen, tests and all.
 seen as (
-
-    select
-        landings.relation_name,
-        landings.month_start,
-        landings.load_id,
-        landings.row_count
-    from {{ this }} as landings
-    where landings.run_id = ({{ seen_run }})
-
+    {% if is_incremental() %}
+        select
+            relation_name,
+            month_start,
+            load_id,
+            row_count
+        from {{ this }}
+        where run_id = ({{ seen_run }})
+    {% else %}
+        select *
+        from landed
+        where false
+    {% endif %}
 ),
 
-{% else -%}
-seen as (
-
-    select *
-    from landed
-    where false
-
-),
-
-{% endif -%}
 compared as (
 
     select

@@ -20,8 +20,8 @@ select account_id
 from {{ payments }}
 where
     payment_id in (
-        select payment_id
-        from {{ payments }}
+        select changed.payment_id
+        from {{ payments }} as changed
         where {{ is_news(news.changes.payments, month_start('paid_on')) }}
     )
     and {{ month_start('paid_on') }} in {{ date_list(news.months) }}

@@ -10,7 +10,7 @@ from {{ pulls }}
 where
     customer_id is not null
     and pull_id in (
-        select pull_id
-        from {{ pulls }}
+        select changed.pull_id
+        from {{ pulls }} as changed
         where {{ is_news(news.changes.bureau_pulls) }}
     )

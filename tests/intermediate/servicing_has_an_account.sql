@@ -8,5 +8,5 @@ select distinct
 from {{ ref('stg_loan_servicing_versions') }} as servicing
 left join {{ ref('int_account_terms') }} as terms on servicing.account_id = terms.account_id
 where
-    servicing.snapshot_date in (select as_of_date from {{ ref('int_as_of_dates') }})
+    servicing.snapshot_date in (select dates.as_of_date from {{ ref('int_as_of_dates') }} as dates)
     and terms.account_id is null

@@ -21,7 +21,13 @@ customer_files as (
         as_of_date,
         {{ bureau_features() }}
     from bureau_files
-    where (customer_id, as_of_date) in (select customer_id, as_of_date from cases)
+    where
+        (customer_id, as_of_date) in (
+            select
+                cases.customer_id,
+                cases.as_of_date
+            from cases
+        )
     group by customer_id, as_of_date
 
 ),
