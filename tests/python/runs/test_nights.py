@@ -63,9 +63,10 @@ LATER = {
         from raw.loan_servicing where snapshot_date = '2026-01-31' and hash(account_id) % 20 = 2
         qualify row_number() over (partition by account_id order by _loaded_at desc) = 1""",
     "first terms that come late": """
-        update raw.accounts set opened_on = opened_on + 3, _load_id = 'late' where hash(account_id) % 20 = 3;
-        insert into raw.accounts select * replace (timestamp '2020-01-01' as _loaded_at, 'early' as _load_id)
-        from raw.accounts where _load_id = 'late'""",
+        insert into raw.accounts
+        select * replace (opened_on + 3 as opened_on, timestamp '2020-01-01' as _loaded_at, 'early' as _load_id)
+        from raw.accounts where hash(account_id) % 20 = 3
+        qualify row_number() over (partition by account_id order by _loaded_at) = 1""",
     "enquiries that were another customer's": """
         insert into raw.bureau_pulls
         select * replace ((select min(customer_id) from raw.customers) as customer_id,
