@@ -4,7 +4,7 @@ Money is float64 here, so that a last bit may differ from what exact decimals gi
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 # Polars reads it once, on import.
@@ -552,7 +552,7 @@ def run(night: Night, clock: Clock, features: Sequence[Window] = WINDOWS) -> int
             rows = pl.concat([others, abreast(len(others), months, ledger)], how="horizontal")
             table = windows(rows.lazy(), features, book.ledger_months).collect()
         with clock.stage("write"):
-            table.write_parquet(folder / f"part-{number:05d}.parquet")
+            table.write_parquet(folder / f"part-{number:05d}.parquet", compression="snappy")
         with clock.stage("score"):
             for batch in table.iter_slices(BATCH_ROWS):
                 columns = batch.select(pl.col(inputs).cast(pl.Float32).fill_null(float("nan")))

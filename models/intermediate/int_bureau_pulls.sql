@@ -7,7 +7,7 @@
     stale_key='customer_id'
 ) }}
 
-{%- set versions = ref('stg_bureau_pull_versions') -%}
+{%- set versions, stale = ref('stg_bureau_pull_versions'), ref('int_stale_customers') -%}
 {%- set definition = local_md5(model.raw_code) -%}
 {%- set news = kept_news('int_bureau_pulls', {'bureau_pulls': (versions, 'cast(null as date)')}, definition) -%}
 {%- set is_whole = news.is_void or not is_incremental() %}
@@ -29,7 +29,7 @@ latest as (
         pull_id in (
             select pull_id
             from {{ versions }}
-            where customer_id in (select customer_id from {{ ref('int_stale_customers') }})
+            where customer_id in (select customer_id from {{ stale }})
         )
     {%- endif %}
     qualify {{ is_latest_version(['pull_id']) }}
@@ -46,7 +46,7 @@ pulls as (
         select
             stale_customers.customer_id,
             latest.* exclude (customer_id)  -- noqa: RF02
-        from {{ ref('int_stale_customers') }} as stale_customers
+        from {{ stale }} as stale_customers
         left join latest on stale_customers.customer_id = latest.customer_id
     {% endif %}
 )
