@@ -12,6 +12,7 @@
 {%- set news = kept_news('int_bureau_pulls', {'bureau_pulls': (versions, 'cast(null as date)')}, definition) -%}
 {%- set is_whole = news.is_void or not is_incremental() %}
 
+{{ '/* the whole history */' if is_whole }}
 with
 
 run as (

@@ -15,6 +15,7 @@
 {%- set is_whole = news.is_void or not is_incremental() -%}
 {%- set new_months = closed_months() | reject('in', news.months) | list %}
 
+{{ '/* the whole history */' if is_whole }}
 with
 
 run as (
