@@ -29,8 +29,9 @@ def add(measured: dict) -> None:
     found = json.loads(DATA.read_text()) if DATA.exists() else []
     found = [one for one in found if one["accounts"] != measured["accounts"]] + [measured]
     found.sort(key=lambda one: one["accounts"])
+    written = _HEAD + "\n" + table(found)
     _replace(DATA, json.dumps(found, indent=1) + "\n")
-    _replace(TABLE, _HEAD + "\n" + table(found))
+    _replace(TABLE, written)
 
 
 def table(found: Iterable[dict]) -> str:

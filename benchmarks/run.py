@@ -83,18 +83,26 @@ class Refused(Exception):
 def refuse_what_does_not_fit(accounts: int, folder: Path) -> None:
     """Raise before any work starts when the disk or the memory is too small, with the figure that is needed."""
     if not 1_000 <= accounts <= 12_000_000:
-        raise Refused(f"ACCOUNTS={accounts}: give a number from 1,000 to 12,000,000")
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    disk, memory = shutil.disk_usage(existing).free, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        raise Refused(f"ACCOUNTS={accounts:,}: give a number from 1,000 to 12,000,000")
     for what, needed, there in (
-        ("disk", accounts * DISK_PER_ACCOUNT, disk),
-        ("memory", MEMORY_BASE + accounts * MEMORY_PER_ACCOUNT, memory),
+        ("disk", accounts * DISK_PER_ACCOUNT, free_disk(folder)),
+        ("memory", MEMORY_BASE + accounts * MEMORY_PER_ACCOUNT, memory()),
     ):
         if needed > there:
             raise Refused(
                 f"ACCOUNTS={accounts:,} needs {needed / 1e9:.1f} GB of {what}, there are {there / 1e9:.1f} GB: choose "
                 f"a smaller number, or another NIGHTBOOK_HOME"
             )
+
+
+def free_disk(folder: Path) -> int:
+    """Free bytes where a folder, which need not exist, would lie."""
+    return shutil.disk_usage(next(parent for parent in (folder, *folder.parents) if parent.exists())).free
+
+
+def memory() -> int:
+    """Bytes of memory of the machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def measure(accounts: int, home: Path, with_peers: bool) -> dict:
@@ -141,9 +149,8 @@ def measure(accounts: int, home: Path, with_peers: bool) -> dict:
     others["floor"] |= agreement(home, home / "floor.parquet")
     if others["floor"]["equal"] != others["floor"]["accounts"]:
         raise Refused(f"the floor and the night differ: {others['floor']}")
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for peer, needed in PEER_MEMORY_PER_ACCOUNT.items() if with_peers else ():
-        if needed * accounts > memory:
+        if needed * accounts > memory():
             others[peer] = {"does_not_fit": needed * accounts}
             continue
         others[peer] = other(f"peer_{peer}", home) | agreement(home, home / f"peer_{peer}.parquet")
@@ -166,7 +173,7 @@ def measure(accounts: int, home: Path, with_peers: bool) -> dict:
         "machine": {
             "cpu": cpu(),
             "cores": os.cpu_count(),
-            "memory_bytes": memory,
+            "memory_bytes": memory(),
             "system": platform.platform(terse=True),
             "python": platform.python_version(),
         },
@@ -192,8 +199,13 @@ def run(command: list[str], environment: dict[str, str]) -> Step:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
+    try:
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
     seconds = time.monotonic() - started
     if os.waitstatus_to_exitcode(status) != 0:
         last = (output.strip().splitlines() or ["no word"])[-1]

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -52,6 +53,14 @@ def test_loads_add_up(query):
     land("files-a", "A1")
     land("files-b", "A2", "A3")
     assert query("select account_id from raw.default_events order by 1") == [("A1",), ("A2",), ("A3",)]
+
+
+def test_a_small_load_does_not_make_the_engine_expect_a_small_table(query):
+    land("files-b", *(f"A{number}" for number in range(50_000)))
+    land("files-a", "A1")
+    ((_, plan),) = query("explain select * from raw.default_events")
+    (expected,) = re.findall(r"~([\d,]+) rows", plan)
+    assert int(expected.replace(",", "")) >= 50_000
 
 
 def test_the_same_load_is_replaced(query):
