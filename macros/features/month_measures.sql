@@ -1,12 +1,16 @@
 {#
     The measures of one month of an account, as columns; every window reads them, so one measure has one definition.
 
-    month: alias of a row with balance, credit_limit, scheduled_payment, amount_paid, days_past_due, account_status.
+    month: alias of a row with balance, credit_limit, scheduled_payment, amount_paid, days_past_due, account_status and, of
+    the terms then known, opened_on.
     previous: prefix of columns balance and days_past_due of the month before, null where that month has no row.
     ledger: alias of a row of counts and amounts of the month's payments, null where it has none. in_ledger: condition
     that the lender's ledger covers the month; outside it, silence is not a missed payment.
 #}
 {% macro month_measures(month, previous, ledger, in_ledger) -%}
+    {%- set days_late = 'cast(' ~ at_least(
+        days_between(due_date(month ~ '.opened_on', ledger ~ '.last_good_on'), ledger ~ '.last_good_on'), 0
+    ) ~ ' as integer)' -%}
         cast({{ month }}.days_past_due as integer) as days_past_due,
         {{ _month_flag(month ~ '.days_past_due > 0') }} as is_late,
         {{ _month_flag(month ~ '.days_past_due >= 30') }} as is_30_dpd,
@@ -33,8 +37,8 @@
         case when {{ in_ledger }} then coalesce({{ ledger }}.payment_count, 0) end as payment_count,
         case when {{ in_ledger }} then coalesce({{ ledger }}.returned_count, 0) end as returned_count,
         case when {{ in_ledger }} then coalesce({{ ledger }}.returned_amount, 0) end as returned_amount,
-        {{ ledger }}.days_late,
-        {{ _month_flag(ledger ~ '.days_late > 5') }} as is_paid_late,
+        {{ days_late }} as days_late,
+        {{ _month_flag(days_late ~ ' > 5') }} as is_paid_late,
         case when {{ in_ledger }} then {{ _month_flag('coalesce(' ~ ledger ~ '.good_count, 0) = 0') }} end as is_unpaid
 {%- endmacro %}
 
@@ -53,16 +57,12 @@
     ]) }}
 {%- endmacro %}
 
-{#
-    What the ledger says of a month, as aggregates over its payments (alias payments), joined to the account's terms
-    (alias terms).
-#}
-{% macro ledger_measures(payments, terms) -%}
+{# What the ledger says of a month, as aggregates over its payments (alias payments). #}
+{% macro ledger_measures(payments) -%}
     {%- set is_good = 'not coalesce(' ~ payments ~ '.is_returned, false)' -%}
-    {%- set days_after_due = days_between(due_date(terms ~ '.opened_on', payments ~ '.paid_on'), payments ~ '.paid_on') -%}
         cast(count(*) as integer) as payment_count,
         cast(sum(case when {{ is_good }} then 0 else 1 end) as integer) as returned_count,
         cast(sum(case when {{ is_good }} then 0 else {{ payments }}.amount end) as decimal(18, 2)) as returned_amount,
         cast(sum(case when {{ is_good }} then 1 else 0 end) as integer) as good_count,
-        cast({{ at_least('max(case when ' ~ is_good ~ ' then ' ~ days_after_due ~ ' end)', 0) }} as integer) as days_late
+        max(case when {{ is_good }} then {{ payments }}.paid_on end) as last_good_on
 {%- endmacro %}

@@ -14,8 +14,7 @@ where _loaded_at <= {{ known_at() }}
     One row per grain: the version loaded last among those this run may see.
 #}
 {% macro latest_known(relation, columns, grain) -%}
-{{ known_versions(relation, columns) }}
-qualify {{ is_latest_version(grain) }}
+{{ first_of_grain('(' ~ known_versions(relation, columns) ~ ') as versions', grain, '_loaded_at desc, _load_id desc') }}
 {%- endmacro %}
 
 {#
@@ -25,6 +24,24 @@ qualify {{ is_latest_version(grain) }}
 {% macro is_latest_version(grain, alias='') -%}
     {%- set prefix = alias ~ '.' if alias else '' -%}
     row_number() over (partition by {{ grain | join(', ') }} order by {{ prefix }}_loaded_at desc, {{ prefix }}_load_id desc) = 1
+{%- endmacro %}
+
+{#
+    The rows of a CTE, or of a query in parentheses, that come first of their grain. Only grains of several rows are put in order: they are few where they
+    are corrections, and a window over all the others would cost more than the rest of the query.
+#}
+{% macro first_of_grain(rows, grain, order) -%}
+    {%- set key = engine_hash(grain | join(', ')) -%}
+    select *
+    from {{ rows }}
+    where {{ key }} not in (select {{ key }} from {{ rows }} group by {{ key }} having count(*) > 1)
+
+    union all
+
+    select *
+    from {{ rows }}
+    where {{ key }} in (select {{ key }} from {{ rows }} group by {{ key }} having count(*) > 1)
+    qualify row_number() over (partition by {{ grain | join(', ') }} order by {{ order }}) = 1
 {%- endmacro %}
 
 {#

@@ -41,7 +41,7 @@ terms as (
 ),
 
 -- An account without a row on the very date is not carried forward: a stale state is not scored.
-states as (
+state_versions as (
 
     select
         servicing.*,
@@ -59,7 +59,12 @@ states as (
             and servicing.snapshot_date = terms.as_of_date
     -- Said twice, because by this alone the snapshots of other dates are passed over without being read.
     where servicing.snapshot_date in (select dates.as_of_date from dates)
-    qualify {{ is_latest_version(['servicing.account_id', 'servicing.snapshot_date'], 'servicing') }}
+
+),
+
+states as (
+
+    {{ first_of_grain('state_versions', ['account_id', 'as_of_date'], '_loaded_at desc, _load_id desc') }}
 
 ),
 

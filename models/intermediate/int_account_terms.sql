@@ -1,15 +1,47 @@
 -- One row per account version: its terms, and the as-of dates for which they are the ones known.
 {{ config(materialized='table') }}
 
+{%- set key = engine_hash('account_id') %}
+
 with
 
 versions as (
 
     select
         *,
-        {{ add_days('cast(_loaded_at as date)', -1) }} as known_from,
-        row_number() over (partition by account_id order by _loaded_at, _load_id) as version_number
+        {{ add_days('cast(_loaded_at as date)', -1) }} as loaded_for
     from {{ ref('stg_account_versions') }}
+
+),
+
+-- Those with several versions, by a hash of their ids: only they need an order.
+changed as (
+
+    select {{ key }} as account_key
+    from versions
+    group by {{ key }}
+    having count(*) > 1
+
+),
+
+dated as (
+
+    select
+        *,
+        cast('0001-01-01' as date) as known_from,
+        cast('9999-12-31' as date) as known_before
+    from versions
+    where {{ key }} not in (select changed.account_key from changed)
+
+    union all
+
+    select
+        *,
+        case when row_number() over account_versions > 1 then loaded_for else cast('0001-01-01' as date) end as known_from,
+        coalesce(lead(loaded_for) over account_versions, cast('9999-12-31' as date)) as known_before
+    from versions
+    where {{ key }} in (select changed.account_key from changed)
+    window account_versions as (partition by account_id order by _loaded_at, _load_id)
 
 )
 
@@ -23,8 +55,6 @@ select
     term_months,
     _load_id,
     _loaded_at,
-    case when version_number > 1 then known_from else cast('0001-01-01' as date) end as known_from,
-    coalesce(
-        lead(known_from) over (partition by account_id order by version_number), cast('9999-12-31' as date)
-    ) as known_before
-from versions
+    known_from,
+    known_before
+from dated

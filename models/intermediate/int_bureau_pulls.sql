@@ -21,19 +21,24 @@ run as (
 
 ),
 
-latest as (
+{% if not is_whole -%}
+in_question as (
 
     select *
     from {{ versions }}
-    {%- if not is_whole %}
     where
         pull_id in (
             select pull_id
             from {{ versions }}
             where customer_id in (select customer_id from {{ stale }})
         )
-    {%- endif %}
-    qualify {{ is_latest_version(['pull_id']) }}
+
+),
+
+{% endif -%}
+latest as (
+
+    {{ first_of_grain(versions if is_whole else 'in_question', ['pull_id'], '_loaded_at desc, _load_id desc') }}
 
 ),
 

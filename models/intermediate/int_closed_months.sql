@@ -4,8 +4,8 @@
 {{ config(materialized='incremental', incremental_strategy='replace_stale', on_schema_change='sync_all_columns') }}
 
 {%- set servicing, payments = ref('stg_loan_servicing_versions'), ref('stg_payment_versions') -%}
-{%- set measures = month_measures('months', 'months.previous_', 'ledger', 'months.month_start >= ledger_feed.month_start') -%}
-{%- set ledger = ledger_measures('latest_payments', 'terms') -%}
+{%- set measures = month_measures('months', 'months.previous_', 'months', 'months.month_start >= ledger_feed.month_start') -%}
+{%- set ledger = ledger_measures('latest_payments') -%}
 {%- set definition = local_md5(model.raw_code ~ measures ~ ledger) -%}
 {%- set news = kept_news('int_closed_months', {
     'loan_servicing': (servicing, month_start('snapshot_date')),
@@ -13,7 +13,15 @@
     'accounts': (ref('stg_account_versions'), 'cast(null as date)'),
 }, definition) -%}
 {%- set is_whole = news.is_void or not is_incremental() -%}
-{%- set new_months = closed_months() | reject('in', news.months) | list %}
+{%- set new_months = closed_months() if is_whole else closed_months() | reject('in', news.months) | list -%}
+{#- A month at a time, so that the whole history of a large book needs no more memory than a month of it; then the accounts
+    that are computed again, all months of each. -#}
+{%- set parts = [] -%}
+{%- for month in new_months -%}
+    {%- set first_day = "cast('" ~ month ~ "' as date)" -%}
+    {%- do parts.append({'name': 'month_' ~ loop.index, 'month': first_day, 'before': add_months(first_day, -1)}) -%}
+{%- endfor -%}
+{%- if not is_whole or not parts -%}{%- do parts.append({'name': 'stale', 'month': none, 'before': none}) -%}{%- endif %}
 
 {{ '/* the whole history */' if is_whole }}
 with
@@ -26,9 +34,7 @@ run as (
 
 snapshots as (
 
-    select
-        snapshot_date,
-        {{ month_start('snapshot_date') }} as month_start
+    select {{ month_start('snapshot_date') }} as month_start
     from {{ ref('stg_snapshots') }}
 
 ),
@@ -55,123 +61,39 @@ ledger_feed as (
 
 ),
 
-in_question as (
-    {% if is_whole %}
-        select * from {{ servicing }}
-    {% else %}
-    {%- if new_months %}
-    -- The month before tells what was paid down and who got worse.
-    select *
-    from {{ servicing }}
-    where
-        snapshot_date in (
-            select snapshots.snapshot_date
-            from snapshots
-            where
-                snapshots.month_start in {{ date_list(new_months) }}
-                or {{ add_months('snapshots.month_start', 1) }} in {{ date_list(new_months) }}
-        )
-        and account_id not in (select account_id from stale_accounts)
-
-    union all
-    {% endif %}
-    select servicing.*
-    from {{ servicing }} as servicing
-    inner join stale_accounts on servicing.account_id = stale_accounts.account_id
-    {% endif %}
-),
-
--- A month with several snapshots counts once, by its last; a snapshot with corrections by the last of them.
-last_snapshots as (
-
-    select
-        *,
-        {{ month_start('snapshot_date') }} as month_start
-    from in_question
-    qualify
-        row_number() over (
-            partition by account_id, {{ month_start('snapshot_date') }}
-            order by snapshot_date desc, _loaded_at desc, _load_id desc
-        ) = 1
-
-),
-
-with_previous as (
-
-    select
-        account_id,
-        month_start,
-        balance,
-        credit_limit,
-        scheduled_payment,
-        amount_paid,
-        days_past_due,
-        account_status,
-        case
-            when lag(month_start) over account_history = {{ add_months('month_start', -1) }}
-                then lag(balance) over account_history
-        end as previous_balance,
-        case
-            when lag(month_start) over account_history = {{ add_months('month_start', -1) }}
-                then lag(days_past_due) over account_history
-        end as previous_days_past_due
-    from last_snapshots
-    window account_history as (partition by account_id order by month_start)
-
-),
-
--- Only what is new or stale is written; the limit is that of the terms known at the end of the month where servicing
--- has none.
-months as (
-
-    select
-        with_previous.* exclude (credit_limit),  -- noqa: RF02
-        coalesce(with_previous.credit_limit, terms.original_limit) as credit_limit,
-        stale_accounts.account_id is not null as is_stale
-    from with_previous
-    left join stale_accounts on with_previous.account_id = stale_accounts.account_id
-    left join terms
-        on
-            with_previous.account_id = terms.account_id
-            and {{ month_end('with_previous.month_start') }} >= terms.known_from
-            and {{ month_end('with_previous.month_start') }} < terms.known_before
-    where
-        with_previous.month_start < (select max(snapshots.month_start) from snapshots)
-        and (
-            {{ is_whole | string | lower }}
-            or stale_accounts.account_id is not null
-            or with_previous.month_start in {{ date_list(new_months) }}
-        )
-
-),
-
 -- With every version of them, wherever a correction may have put the payment.
 payments_in_question as (
+    {% if is_whole %}
+        select *
+        from {{ payments }}
+        where
+            {{ engine_hash('payment_id') }} in (
+                select {{ engine_hash('payment_id') }}
+                from {{ payments }}
+                group by {{ engine_hash('payment_id') }}
+                having count(*) > 1
+            )
+    {% else %}
+        select *
+        from {{ payments }}
+        where
+            payment_id in (
+                select payments.payment_id
+                from {{ payments }} as payments
+                inner join stale_accounts on payments.account_id = stale_accounts.account_id
+                {%- if new_months %}
 
-    select
-        *,
-        {{ month_start('paid_on') }} as month_start
-    from {{ payments }}
-    {%- if not is_whole %}
-    where
-        payment_id in (
-            select payments.payment_id
-            from {{ payments }} as payments
-            inner join stale_accounts on payments.account_id = stale_accounts.account_id
-            {%- if new_months %}
+                union all
 
-            union all
-
-            select payment_id
-            from {{ payments }}
-            where {{ month_start('paid_on') }} in {{ date_list(new_months) }}
-            {%- endif %}
-        )
-    {%- endif %}
-
+                select payment_id
+                from {{ payments }}
+                where {{ month_start('paid_on') }} in {{ date_list(new_months) }}
+                {%- endif %}
+            )
+    {% endif %}
 ),
 
-latest_payments as (
+settled_payments as (
 
     select *
     from payments_in_question
@@ -179,36 +101,136 @@ latest_payments as (
 
 ),
 
-ledger as (
+{%- if not parts[-1].month %}
+stale_snapshots as (
+
+    select
+        servicing.*,
+        {{ month_start('servicing.snapshot_date') }} as month_start
+    from {{ servicing }} as servicing
+    inner join stale_accounts on servicing.account_id = stale_accounts.account_id
+
+),
+
+{% endif -%}
+{% for part in parts %}
+-- A month with several snapshots counts once, by its last; a snapshot with corrections by the last of them.
+{%- for when in ('month', 'before') if part[when] or when == 'month' %}
+{#- Not a CTE of its own: the engine would write out all months' before it begins with the first. -#}
+{%- set rows_of_month %}
+(
+        select
+            *,
+            {{ month_start('snapshot_date') }} as month_start
+        from {{ servicing }}
+        where
+            snapshot_date >= {{ part[when] }}
+            and snapshot_date < {{ add_months(part[when], 1) }}
+            {%- if not is_whole %}
+            and account_id not in (select stale_accounts.account_id from stale_accounts)
+            {%- endif %}
+    ) as month_rows
+{%- endset %}
+{{ part.name }}_{{ when }} as (
+
+    {{ first_of_grain(
+        rows_of_month | trim if part.month else 'stale_snapshots',
+        ['account_id', 'month_start'],
+        'snapshot_date desc, _loaded_at desc, _load_id desc'
+    ) }}
+
+),
+{% endfor %}
+{{ part.name }}_ledger as (
 
     select
         latest_payments.account_id,
-        latest_payments.month_start,
+        {{ month_start('latest_payments.paid_on') }} as month_start,
         {{ ledger }}
-    from latest_payments
+    from (
+        select * from settled_payments
+        {%- if is_whole and part.month %}
+
+        union all
+
+        select * from {{ payments }}
+        where
+            {{ engine_hash('payment_id') }} not in (
+                select {{ engine_hash('payment_id') }} from settled_payments
+            )
+        {%- endif %}
+    ) as latest_payments
+    {%- if part.month %}
+    where
+        latest_payments.paid_on >= {{ part.month }}
+        and latest_payments.paid_on < {{ add_months(part.month, 1) }}
+    {%- endif %}
+    group by latest_payments.account_id, {{ month_start('latest_payments.paid_on') }}
+
+),
+{% endfor %}
+-- Months and blocks lie together on disk, so that whoever asks for one reads no other.
+all_parts as (
+    {% for part in parts %}
+    select * from (
+        select
+            months.account_id,
+            months.month_start,
+            {{ account_block('months.account_id') }} as account_block,
+            months.balance,
+            months.credit_limit,
+            months.scheduled_payment,
+            months.amount_paid,
+            months.days_past_due,
+            months.account_status,
+            months_before.balance as previous_balance,
+            months_before.days_past_due as previous_days_past_due,
+            ledger.payment_count,
+            ledger.returned_count,
+            ledger.returned_amount,
+            ledger.good_count,
+            ledger.last_good_on,
+            {{ "'history'" if is_whole else "'month'" if part.month else "'account'" }} as kept_for
+        from {{ part.name }}_month as months
+        left join {{ part.name }}_{{ 'before' if part.month else 'month' }} as months_before
+            on
+                months.account_id = months_before.account_id
+                and months.month_start = {{ add_months('months_before.month_start', 1) }}
+        left join {{ part.name }}_ledger as ledger
+            on
+                months.account_id = ledger.account_id
+                and months.month_start = ledger.month_start
+        where months.month_start < (select max(snapshots.month_start) from snapshots)
+        order by months.month_start, account_block
+    )
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+-- The limit is that of the terms known at the end of the month where servicing has none.
+months as (
+
+    select
+        all_parts.* exclude (credit_limit),  -- noqa: RF02
+        coalesce(all_parts.credit_limit, terms.original_limit) as credit_limit,
+        terms.opened_on
+    from all_parts
     left join terms
         on
-            latest_payments.account_id = terms.account_id
-            and {{ month_end('latest_payments.month_start') }} >= terms.known_from
-            and {{ month_end('latest_payments.month_start') }} < terms.known_before
-    group by latest_payments.account_id, latest_payments.month_start
+            all_parts.account_id = terms.account_id
+            and {{ month_end('all_parts.month_start') }} >= terms.known_from
+            and {{ month_end('all_parts.month_start') }} < terms.known_before
 
 )
 
 select
     months.account_id,
     months.month_start,
-    {{ account_block('months.account_id') }} as account_block,
+    months.account_block,
     {{ measures }},
     '{{ definition }}' as definition,
     run.run_id as kept_by,
-    {{ "'history'" if is_whole else "case when months.is_stale then 'account' else 'month' end" }} as kept_for
+    months.kept_for
 from months
 cross join run
 cross join ledger_feed
-left join ledger
-    on
-        months.account_id = ledger.account_id
-        and months.month_start = ledger.month_start
--- Months and blocks lie together on disk, so that whoever asks for one reads no other.
-order by months.month_start, account_block

@@ -153,21 +153,26 @@ exposures as (
 
 ),
 
--- One row per customer and as-of date: income as it was known then.
-incomes as (
+income_versions as (
 
     select
         customer_dates.customer_id,
         customer_dates.as_of_date,
         customer_versions.annual_income,
-        customer_versions.employment_status
+        customer_versions.employment_status,
+        customer_versions._loaded_at,
+        customer_versions._load_id
     from customer_dates
     inner join customer_versions on customer_dates.customer_id = customer_versions.customer_id
-    qualify
-        row_number() over (
-            partition by customer_dates.customer_id, customer_dates.as_of_date
-            order by {{ version_order_as_of('customer_versions._loaded_at', 'customer_versions._load_id', 'customer_dates.as_of_date') }}
-        ) = 1
+
+),
+
+-- One row per customer and as-of date: income as it was known then.
+incomes as (
+
+    {{ first_of_grain(
+        'income_versions', ['customer_id', 'as_of_date'], version_order_as_of('_loaded_at', '_load_id', 'as_of_date')
+    ) }}
 
 ),
 

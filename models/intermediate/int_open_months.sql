@@ -62,7 +62,12 @@ payments_in_question as (
             inner join {{ dates }} as dates on {{ month_start('payments.paid_on') }} = {{ month_start('dates.as_of_date') }}
             where payments.paid_on <= dates.as_of_date and payments.paid_on >= {{ first_day }}
         )
-    qualify {{ is_latest_version(['payment_id']) }}
+
+),
+
+latest_payments as (
+
+    {{ first_of_grain('payments_in_question', ['payment_id'], '_loaded_at desc, _load_id desc') }}
 
 ),
 
@@ -71,13 +76,13 @@ ledger as (
     select
         book.account_id,
         book.as_of_date,
-        {{ ledger_measures('payments_in_question', 'book') }}
-    from payments_in_question
+        {{ ledger_measures('latest_payments') }}
+    from latest_payments
     inner join book
         on
-            payments_in_question.account_id = book.account_id
-            and {{ month_start('payments_in_question.paid_on') }} = book.month_start
-            and payments_in_question.paid_on <= book.as_of_date
+            latest_payments.account_id = book.account_id
+            and {{ month_start('latest_payments.paid_on') }} = book.month_start
+            and latest_payments.paid_on <= book.as_of_date
     group by book.account_id, book.as_of_date
 
 )
