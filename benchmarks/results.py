@@ -93,6 +93,8 @@ def _other(one: dict, name: str) -> str:
         return "not run"
     if "does_not_fit" in other:
         return f"needs {other['does_not_fit'] / 1e9:.0f} GB"
+    if "failed" in other:
+        return "failed"
     return f"{other['seconds']:.0f} ({_gib(other['peak_bytes'])})"
 
 

@@ -153,7 +153,10 @@ def measure(accounts: int, home: Path, with_peers: bool) -> dict:
         if needed * accounts > memory():
             others[peer] = {"does_not_fit": needed * accounts}
             continue
-        others[peer] = other(f"peer_{peer}", home) | agreement(home, home / f"peer_{peer}.parquet")
+        try:
+            others[peer] = other(f"peer_{peer}", home) | agreement(home, home / f"peer_{peer}.parquet")
+        except Refused as failure:
+            others[peer] = {"failed": str(failure)}
     return {
         "accounts": accounts,
         "accounts_ever": ever,

@@ -33,26 +33,14 @@ select
     as_of_date,
     {{ columns }}
 from {{ ref('int_account_panel') }}
+where {{ in_turn(account_block('account_id')) }}
 group by account_id, as_of_date
     {%- endif -%}
 {%- endmacro %}
 
-{#
-    Hash tables of 24 partitions of a large book would not fit into memory, so the accounts are taken in turn, some
-    hundred thousand at a time. The as-of date is written out, so that each month is found on disk without a search.
-#}
-{% macro _over_months_abreast(columns, accounts_at_a_time=600000) -%}
-    {%- set book = namespace(accounts=0, as_of_date='1970-01-01') -%}
-    {%- set is_built = execute and load_relation(ref('int_open_months')) and load_relation(ref('int_run')) -%}
-    {%- if execute and not is_built and flags.WHICH in ('build', 'run', 'retry') -%}
-        {{ exceptions.raise_compiler_error('int_open_months and int_run are not there yet: build them first, with +' ~ this.identifier) }}
-    {%- endif -%}
-    {%- if is_built -%}
-        {%- set book.accounts = run_query('select count(*) from ' ~ ref('int_open_months')).columns[0].values()[0] -%}
-        {%- set book.as_of_date = run_query('select as_of_date from ' ~ ref('int_run')).columns[0].values()[0] or book.as_of_date -%}
-    {%- endif -%}
-    {%- set turns = [64, 1 + (book.accounts // accounts_at_a_time) | int] | min -%}
-    {%- set as_of_date = "cast('" ~ book.as_of_date ~ "' as date)" -%}
+{# The as-of date is written out, so that each month is found on disk without a search, and so are the accounts in turn. #}
+{% macro _over_months_abreast(columns) -%}
+    {%- set as_of_date = value_of('select as_of_date from ' ~ ref('int_run'), 'date', '1970-01-01') -%}
 with
 
 {% for ago in range(1, 25) -%}
@@ -60,14 +48,15 @@ month_{{ ago }} as (
 
     select *
     from {{ ref('int_closed_months') }}
-    where month_start = {{ add_months(month_start(as_of_date), -ago) }}
+    where
+        month_start = {{ add_months(month_start(as_of_date), -ago) }}
+        and {{ in_turn('account_block') }}
 
 ),
 
 {% endfor -%}
 abreast as (
-{% for turn in range(turns) %}
-    {%- set blocks = 'account_block between ' ~ (64 * turn // turns) ~ ' and ' ~ (64 * (turn + 1) // turns - 1) %}
+
     select
         month_0.account_id,
         month_0.as_of_date
@@ -78,14 +67,10 @@ abreast as (
         {%- endfor %}
     from {{ ref('int_open_months') }} as month_0
     {%- for ago in range(1, 25) %}
-    left join month_{{ ago }}
-        on
-            month_0.account_id = month_{{ ago }}.account_id
-            and month_{{ ago }}.{{ blocks }}
+    left join month_{{ ago }} on month_0.account_id = month_{{ ago }}.account_id
     {%- endfor %}
-    where month_0.{{ blocks }}
-    {{ 'union all' if not loop.last }}
-{% endfor %}
+    where {{ in_turn('month_0.account_block') }}
+
 )
 
 select

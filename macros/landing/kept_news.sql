@@ -103,6 +103,32 @@
     {{ return(news) }}
 {%- endmacro %}
 
+{#
+    kept_news of int_closed_months, for the models that keep it: besides, its definition, and the new_months that it does
+    not have yet.
+#}
+{% macro closed_months_news() -%}
+    {%- set sources = {
+        'loan_servicing': (ref('stg_loan_servicing_versions'), month_start('snapshot_date')),
+        'payments': (ref('stg_payment_versions'), month_start('paid_on')),
+        'accounts': (ref('stg_account_versions'), 'cast(null as date)'),
+    } -%}
+    {%- set definition = local_md5(
+        (graph.nodes['model.nightbook.int_closed_months'].raw_code if execute else '')
+        ~ closed_months_measures() ~ ledger_measures('payments')
+    ) -%}
+    {%- set news = kept_news('int_closed_months', sources, definition) -%}
+    {%- do news.update({'definition': definition, 'is_void': news.is_void or flags.FULL_REFRESH}) -%}
+    {%- set months = closed_months() -%}
+    {%- do news.update({'new_months': months if news.is_void else months | reject('in', news.months) | list}) -%}
+    {{ return(news) }}
+{%- endmacro %}
+
+{# The measures of int_closed_months, over its rows `months` and the first month of the ledger. #}
+{% macro closed_months_measures() -%}
+    {{ month_measures('months', 'months.previous_', 'months', 'months.month_start >= ledger_feed.month_start') }}
+{%- endmacro %}
+
 {# First days of the months that have a snapshot and a later month with one, as texts. #}
 {% macro closed_months() -%}
     {%- set snapshots, months = ref('stg_snapshots'), [] -%}

@@ -1,16 +1,30 @@
 {#
     dbt-duckdb copies the batch of an incremental model into a temporary table, and from there into its target. The
     strategies of this project that read the batch once get a view in its place: a night's partition of a large book is
-    then computed straight into the history, without a copy of it in memory.
+    then computed straight into the history, without a copy of it in memory. What is written in turns, or month by month, is
+    so from the first time on, when there is no history yet.
 #}
 {% macro duckdb__create_table_as(temporary, relation, compiled_code, language='sql', partitioned_by=none, sorted_by=none) -%}
-    {%- if temporary and language == 'sql' and config.get('incremental_strategy') in ('replace_partition', 'replace_run', 'append') -%}
+    {%- set strategy = config.get('incremental_strategy') -%}
+    {%- set batch = relation.identifier ~ '__batch' -%}
+    {%- set is_whole = strategy == 'replace_stale' and whole_history(compiled_code) is not none -%}
+    {%- if temporary and language == 'sql' and (strategy in ('replace_partition', 'replace_run', 'append') or is_whole) -%}
         {%- if config.get('contract').enforced -%}
             {{ get_assert_columns_equivalent(compiled_code) }}
         {%- endif %}
         create or replace temporary view {{ relation.include(database=false, schema=false) }} as (
             {{ compiled_code }}
         )
+    {%- elif not temporary and (strategy == 'replace_run' or is_whole) -%}
+        create or replace temporary view {{ batch }} as (
+            {{ compiled_code }}
+        );
+        create table {{ relation }} as select * from {{ batch }} limit 0;
+        {% if is_whole -%}
+            {{ insert_history(relation, none, batch, compiled_code) }}
+        {%- else -%}
+            {{ in_turns('insert into ' ~ relation ~ ' select * from ' ~ batch, config.require('accounts_at_a_time')) }}
+        {%- endif -%}
     {%- else -%}
         {{ dbt.duckdb__create_table_as(temporary, relation, compiled_code, language=language, partitioned_by=partitioned_by, sorted_by=sorted_by) }}
     {%- endif -%}

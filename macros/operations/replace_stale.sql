@@ -3,20 +3,43 @@
     (or whatever stale_key names) that it has computed again lose their old rows, and new months join those that are
     there. One transaction. The batch says in kept_for which it is: history, month, the name of what was stale, or gone,
     for a key of which nothing is left. A model that computes the whole history writes so into its SQL, because a history
-    of no row at all has none to say it.
+    of no row at all has none to say it; with the months of which the history is made, it is written month by month, which
+    needs the memory of one.
 #}
 {% macro get_incremental_replace_stale_sql(arguments) %}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
     {%- set key = config.get('stale_key', 'account_id') -%}
+    {%- if whole_history(compiled_code) is not none %}
+    delete from {{ arguments['target_relation'] }};
+    {{ insert_history(arguments['target_relation'], columns, arguments['temp_relation'], compiled_code) }}
+    {%- else %}
     delete from {{ arguments['target_relation'] }}
     where
-        {{ '/* the whole history */' in compiled_code }}
-        or {{ key }} in (
-            select {{ key }} from {{ arguments['temp_relation'] }} where kept_for not in ('history', 'month')
+        {{ key }} in (
+            select {{ key }} from {{ arguments['temp_relation'] }} where kept_for != 'month'
         );
 
     insert into {{ arguments['target_relation'] }} ({{ columns }})
     select {{ columns }}
     from {{ arguments['temp_relation'] }}
     where kept_for != 'gone';
+    {%- endif %}
 {% endmacro %}
+
+{# The months that a model's SQL names as its whole history, as texts; none where it computes a part of the history. #}
+{% macro whole_history(sql) -%}
+    {%- set found = modules.re.search('/\\* the whole history:? ?(.*?) ?\\*/', sql) -%}
+    {{ return(found.group(1).split() if found else none) }}
+{%- endmacro %}
+
+{# Statements that put a whole history into a relation, month by month where its SQL names months. columns: none for all. #}
+{% macro insert_history(relation, columns, batch, sql) -%}
+    {%- for month in whole_history(sql) or [none] %}
+    insert into {{ relation }} {{ '(' ~ columns ~ ')' if columns }}
+    select {{ columns or '*' }}
+    from {{ batch }}
+    {%- if month %}
+    where month_start = cast('{{ month }}' as date)
+    {%- endif %};
+    {%- endfor %}
+{%- endmacro %}

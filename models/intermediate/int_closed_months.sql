@@ -4,26 +4,18 @@
 {{ config(materialized='incremental', incremental_strategy='replace_stale', on_schema_change='sync_all_columns') }}
 
 {%- set servicing, payments = ref('stg_loan_servicing_versions'), ref('stg_payment_versions') -%}
-{%- set measures = month_measures('months', 'months.previous_', 'months', 'months.month_start >= ledger_feed.month_start') -%}
-{%- set ledger = ledger_measures('latest_payments') -%}
-{%- set definition = local_md5(model.raw_code ~ measures ~ ledger) -%}
-{%- set news = kept_news('int_closed_months', {
-    'loan_servicing': (servicing, month_start('snapshot_date')),
-    'payments': (payments, month_start('paid_on')),
-    'accounts': (ref('stg_account_versions'), 'cast(null as date)'),
-}, definition) -%}
-{%- set is_whole = news.is_void or not is_incremental() -%}
-{%- set new_months = closed_months() if is_whole else closed_months() | reject('in', news.months) | list -%}
-{#- A month at a time, so that the whole history of a large book needs no more memory than a month of it; then the accounts
-    that are computed again, all months of each. -#}
+{%- set news = closed_months_news() -%}
+{%- set is_whole = news.is_void -%}
+{#- The months apart, so that the whole history of a large book can be written a month at a time; then the accounts that are
+    computed again, all months of each. -#}
 {%- set parts = [] -%}
-{%- for month in new_months -%}
+{%- for month in news.new_months -%}
     {%- set first_day = "cast('" ~ month ~ "' as date)" -%}
     {%- do parts.append({'name': 'month_' ~ loop.index, 'month': first_day, 'before': add_months(first_day, -1)}) -%}
 {%- endfor -%}
 {%- if not is_whole or not parts -%}{%- do parts.append({'name': 'stale', 'month': none, 'before': none}) -%}{%- endif %}
 
-{{ '/* the whole history */' if is_whole }}
+{{ '/* the whole history: ' ~ news.new_months | join(' ') ~ ' */' if is_whole }}
 with
 
 run as (
@@ -61,43 +53,9 @@ ledger_feed as (
 
 ),
 
--- With every version of them, wherever a correction may have put the payment.
-payments_in_question as (
-    {% if is_whole %}
-        select *
-        from {{ payments }}
-        where
-            {{ engine_hash('payment_id') }} in (
-                select {{ engine_hash('payment_id') }}
-                from {{ payments }}
-                group by {{ engine_hash('payment_id') }}
-                having count(*) > 1
-            )
-    {% else %}
-        select *
-        from {{ payments }}
-        where
-            payment_id in (
-                select payments.payment_id
-                from {{ payments }} as payments
-                inner join stale_accounts on payments.account_id = stale_accounts.account_id
-                {%- if new_months %}
-
-                union all
-
-                select payment_id
-                from {{ payments }}
-                where {{ month_start('paid_on') }} in {{ date_list(new_months) }}
-                {%- endif %}
-            )
-    {% endif %}
-),
-
 settled_payments as (
 
-    select *
-    from payments_in_question
-    qualify {{ is_latest_version(['payment_id']) }}
+    select * from {{ ref('int_settled_payments') }}
 
 ),
 
@@ -116,7 +74,7 @@ stale_snapshots as (
 {% for part in parts %}
 -- A month with several snapshots counts once, by its last; a snapshot with corrections by the last of them.
 {%- for when in ('month', 'before') if part[when] or when == 'month' %}
-{#- Not a CTE of its own: the engine would write out all months' before it begins with the first. -#}
+{#- Not a CTE of its own: the engine would write it out, for it is read more than once. -#}
 {%- set rows_of_month %}
 (
         select
@@ -146,7 +104,7 @@ stale_snapshots as (
     select
         latest_payments.account_id,
         {{ month_start('latest_payments.paid_on') }} as month_start,
-        {{ ledger }}
+        {{ ledger_measures('latest_payments') }}
     from (
         select * from settled_payments
         {%- if is_whole and part.month %}
@@ -169,40 +127,36 @@ stale_snapshots as (
 
 ),
 {% endfor %}
--- Months and blocks lie together on disk, so that whoever asks for one reads no other.
 all_parts as (
     {% for part in parts %}
-    select * from (
-        select
-            months.account_id,
-            months.month_start,
-            {{ account_block('months.account_id') }} as account_block,
-            months.balance,
-            months.credit_limit,
-            months.scheduled_payment,
-            months.amount_paid,
-            months.days_past_due,
-            months.account_status,
-            months_before.balance as previous_balance,
-            months_before.days_past_due as previous_days_past_due,
-            ledger.payment_count,
-            ledger.returned_count,
-            ledger.returned_amount,
-            ledger.good_count,
-            ledger.last_good_on,
-            {{ "'history'" if is_whole else "'month'" if part.month else "'account'" }} as kept_for
-        from {{ part.name }}_month as months
-        left join {{ part.name }}_{{ 'before' if part.month else 'month' }} as months_before
-            on
-                months.account_id = months_before.account_id
-                and months.month_start = {{ add_months('months_before.month_start', 1) }}
-        left join {{ part.name }}_ledger as ledger
-            on
-                months.account_id = ledger.account_id
-                and months.month_start = ledger.month_start
-        where months.month_start < (select max(snapshots.month_start) from snapshots)
-        order by months.month_start, account_block
-    )
+    select
+        months.account_id,
+        {{ part.month or 'months.month_start' }} as month_start,
+        {{ account_block('months.account_id') }} as account_block,
+        months.balance,
+        months.credit_limit,
+        months.scheduled_payment,
+        months.amount_paid,
+        months.days_past_due,
+        months.account_status,
+        months_before.balance as previous_balance,
+        months_before.days_past_due as previous_days_past_due,
+        ledger.payment_count,
+        ledger.returned_count,
+        ledger.returned_amount,
+        ledger.good_count,
+        ledger.last_good_on,
+        {{ "'history'" if is_whole else "'month'" if part.month else "'account'" }} as kept_for
+    from {{ part.name }}_month as months
+    left join {{ part.name }}_{{ 'before' if part.month else 'month' }} as months_before
+        on
+            months.account_id = months_before.account_id
+            and months.month_start = {{ add_months('months_before.month_start', 1) }}
+    left join {{ part.name }}_ledger as ledger
+        on
+            months.account_id = ledger.account_id
+            and months.month_start = ledger.month_start
+    where months.month_start < (select max(snapshots.month_start) from snapshots)
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -227,10 +181,12 @@ select
     months.account_id,
     months.month_start,
     months.account_block,
-    {{ measures }},
-    '{{ definition }}' as definition,
+    {{ closed_months_measures() }},
+    '{{ news.definition }}' as definition,
     run.run_id as kept_by,
     months.kept_for
 from months
 cross join run
 cross join ledger_feed
+-- Months and blocks lie together on disk, so that whoever asks for one reads no other.
+order by months.month_start, months.account_block

@@ -2,6 +2,7 @@
 {{ config(materialized='table') }}
 
 {%- set customer_dates = ref('int_customer_dates') -%}
+{%- set for_all_time = "coalesce(known_from = cast('0001-01-01' as date) and known_before = cast('9999-12-31' as date), false)" -%}
 {%- set first_date = value_of('select min(as_of_date) from ' ~ customer_dates, 'date', '0001-03-01') %}
 
 with
@@ -12,14 +13,30 @@ customer_dates as (
 
 ),
 
--- One row per account: its owner does not change over versions.
+terms as (
+
+    select * from {{ ref('int_account_terms') }}
+
+),
+
+-- One row per account: its owner does not change over versions. Most have one version, which answers for all time.
 owners as (
+
+    select
+        account_id,
+        customer_id,
+        opened_on
+    from terms
+    where {{ for_all_time }}
+
+    union all
 
     select
         account_id,
         min(customer_id) as customer_id,
         min(opened_on) as opened_on
-    from {{ ref('int_account_terms') }}
+    from terms
+    where not {{ for_all_time }}
     group by account_id
 
 ),
@@ -42,11 +59,11 @@ customer_versions as (
 
 ),
 
--- One row per account and as-of date that needs no looking up: its customer is in the book, and it has a state on the
--- very date, be it open or closed.
+-- Accounts and as-of dates that need no looking up: the customer is in the book, and there is a state on the very date, be
+-- it open or closed.
 reported as (
 
-    select distinct
+    select
         servicing.account_id,
         servicing.snapshot_date as as_of_date
     from {{ ref('stg_loan_servicing_versions') }} as servicing
@@ -73,11 +90,12 @@ accounts_to_look_up as (
         customer_dates.as_of_date
     from customer_dates
     inner join owners on customer_dates.customer_id = owners.customer_id
-    left join reported
-        on
-            owners.account_id = reported.account_id
-            and customer_dates.as_of_date = reported.as_of_date
-    where reported.account_id is null
+    where
+        not exists (
+            select 1
+            from reported
+            where owners.account_id = reported.account_id and customer_dates.as_of_date = reported.as_of_date
+        )
 
 ),
 

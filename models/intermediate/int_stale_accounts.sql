@@ -2,11 +2,7 @@
 {{ config(materialized='table') }}
 
 {%- set servicing, payments = ref('stg_loan_servicing_versions'), ref('stg_payment_versions') -%}
-{%- set news = kept_news('int_closed_months', {
-    'loan_servicing': (servicing, month_start('snapshot_date')),
-    'payments': (payments, month_start('paid_on')),
-    'accounts': (ref('stg_account_versions'), 'cast(null as date)'),
-}) %}
+{%- set news = closed_months_news() %}
 
 select account_id
 from {{ servicing }}

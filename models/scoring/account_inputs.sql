@@ -1,6 +1,11 @@
 -- One row per account scored, as-of date and run: every model input, written once, before anything is scored. What the
 -- scorer reads and what the supervisor is shown are this relation.
-{{ config(materialized='incremental', incremental_strategy='replace_run', on_schema_change='append_new_columns') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_run',
+    on_schema_change='append_new_columns',
+    accounts_at_a_time=850000
+) }}
 
 with
 
@@ -32,7 +37,8 @@ select
 from features
 inner join run on features.as_of_date = run.as_of_date
 where
-    not exists (
+    {{ in_turn(account_block('features.account_id')) }}
+    and not exists (
         select 1
         from in_default
         where features.account_id = in_default.account_id and features.as_of_date = in_default.as_of_date

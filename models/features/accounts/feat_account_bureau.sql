@@ -1,4 +1,6 @@
 -- One row per account and as-of date whose customer has a bureau file: what the file says.
+{{ config(materialized='table') }}
+
 with
 
 book as (

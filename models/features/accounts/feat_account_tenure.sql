@@ -3,7 +3,9 @@ with
 
 book as (
 
-    select * from {{ ref('int_account_book') }}
+    select *
+    from {{ ref('int_account_book') }}
+    where {{ in_turn(account_block('account_id')) }}
 
 ),
 

@@ -1,0 +1,43 @@
+-- One row per payment of which more than one version may matter to the months that this run keeps: its last version. When
+-- everything is computed from nothing, the payments with several versions, for all others have only the one; else those
+-- of the accounts and months in question.
+{{ config(materialized='table') }}
+
+{%- set payments, stale_accounts = ref('stg_payment_versions'), ref('int_stale_accounts') -%}
+{%- set news = closed_months_news() %}
+
+with
+
+in_question as (
+
+    select *
+    from {{ payments }}
+    where
+        {%- if news.is_void %}
+        {{ engine_hash('payment_id') }} in (
+            select {{ engine_hash('payment_id') }}
+            from {{ payments }}
+            group by {{ engine_hash('payment_id') }}
+            having count(*) > 1
+        )
+        {%- else %}
+        payment_id in (
+            select payments.payment_id
+            from {{ payments }} as payments
+            inner join {{ stale_accounts }} as stale_accounts on payments.account_id = stale_accounts.account_id
+            {%- if news.new_months %}
+
+            union all
+
+            select payment_id
+            from {{ payments }}
+            where {{ month_start('paid_on') }} in {{ date_list(news.new_months) }}
+            {%- endif %}
+        )
+        {%- endif %}
+
+)
+
+select *
+from in_question
+qualify {{ is_latest_version(['payment_id']) }}
