@@ -33,7 +33,6 @@ select
     as_of_date,
     {{ columns }}
 from {{ ref('int_account_panel') }}
-where {{ in_turn(account_block('account_id')) }}
 group by account_id, as_of_date
     {%- endif -%}
 {%- endmacro %}

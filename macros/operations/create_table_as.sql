@@ -15,7 +15,7 @@
         create or replace temporary view {{ relation.include(database=false, schema=false) }} as (
             {{ compiled_code }}
         )
-    {%- elif not temporary and (strategy == 'replace_run' or is_whole) -%}
+    {%- elif not temporary and (config.get('accounts_at_a_time') or is_whole) -%}
         create or replace temporary view {{ batch }} as (
             {{ compiled_code }}
         );

@@ -3,13 +3,17 @@ with
 
 open_months as (
 
-    select * from {{ ref('int_open_months') }}
+    select *
+    from {{ ref('int_open_months') }}
+    where {{ in_turn('account_block') }}
 
 ),
 
 closed_months as (
 
-    select * from {{ ref('int_closed_months') }}
+    select *
+    from {{ ref('int_closed_months') }}
+    where {{ in_turn('account_block') }}
 
 ),
 

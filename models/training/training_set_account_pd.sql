@@ -1,5 +1,6 @@
 -- One row per account and matured cohort: outcome, split and every account feature as of the cohort.
-{{ config(materialized='table') }}
+-- Written in turns over depends_on: {{ ref('int_account_book') }}, as the windows of all cohorts take much memory.
+{{ config(materialized='table', accounts_at_a_time=250000) }}
 
 with
 
@@ -23,3 +24,4 @@ inner join features
     on
         outcomes.entity_id = features.account_id
         and outcomes.as_of_date = features.as_of_date
+where {{ in_turn(account_block('outcomes.entity_id')) }}
