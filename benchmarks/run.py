@@ -30,7 +30,7 @@ import results  # noqa: E402
 MONTHS = 24
 APPLICATIONS = 9_000
 SEED = 2
-TRAINING_ACCOUNTS = 140_000
+TRAINING_ACCOUNTS = 220_000
 # Of the accounts that the synthetic lender ever opened in 24 months and before, those on its book at the end.
 OPEN_SHARE = 0.682
 # Measured at 4.1 million accounts and rounded up: landing, warehouse with two nights, spill; the largest process.

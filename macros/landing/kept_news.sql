@@ -35,6 +35,11 @@
     {%- if not before or (definition and found | rejectattr('definition', 'equalto', definition) | list) -%}
         {{ return(news) }}
     {%- endif -%}
+    {#- int_landings has counted what was loaded since the last run that came to a good end; mostly that is the one. -#}
+    {%- set is_counted = run_query(
+        "select count(*) = 0 from " ~ landings ~ " as landings inner join " ~ run ~ " as run on landings.run_id = run.run_id"
+        ~ " where landings.seen_at is distinct from cast('" ~ before[0].known_at ~ "' as timestamp)"
+    ).columns[0].values()[0] -%}
     {%- set compared %}
         with
 
@@ -56,6 +61,14 @@
         ),
 
         landed_since as (
+            {% if is_counted %}
+            select
+                relation_name,
+                month_start,
+                load_id,
+                rows_since as row_count
+            from landed
+            {% else %}
             {% for name, (versions, month) in sources.items() %}
             select
                 '{{ name }}' as relation_name,
@@ -67,6 +80,7 @@
             group by {{ month }}, _load_id
             {{ 'union all' if not loop.last }}
             {% endfor %}
+            {% endif %}
         )
 
         select
@@ -142,17 +156,26 @@
 
 {#
     Condition on the versions of a landing table: the row is among the changes. loads: as kept_news gives them. month:
-    expression of the row's month, where loads are counted by month.
+    expression of the row's month, where loads are counted by month. The oldest time of all stands first, by itself, so
+    that what was loaded before it is passed over without a look at the rest.
 #}
 {% macro is_news(loads, month=none) -%}
     {%- set conditions = [] -%}
-    {%- for load in loads -%}
-        {%- do conditions.append(
-            "(_load_id = '" ~ dbt.escape_single_quotes(load.load_id) ~ "' and _loaded_at > cast('" ~ load.after ~ "' as timestamp)"
-            ~ (" and " ~ month ~ " = cast('" ~ load.month ~ "' as date)" if month else "") ~ ")"
-        ) -%}
+    {%- for load_id, of_load in loads | groupby('load_id') -%}
+        {%- for after, changes in of_load | groupby('after') -%}
+            {%- set months = changes | map(attribute='month') | list -%}
+            {%- do conditions.append(
+                "(_load_id = '" ~ dbt.escape_single_quotes(load_id) ~ "' and _loaded_at > cast('" ~ after ~ "' as timestamp)"
+                ~ (" and " ~ month ~ " in " ~ date_list(months) if month else "") ~ ")"
+            ) -%}
+        {%- endfor -%}
     {%- endfor -%}
-    ({{ conditions | join('\n        or ') if conditions else 'false' }})
+    {%- if loads -%}
+    (
+        _loaded_at > cast('{{ loads | map(attribute='after') | min }}' as timestamp)
+        and ({{ conditions | join('\n            or ') }})
+    )
+    {%- else -%} false {%- endif -%}
 {%- endmacro %}
 
 {# A list of dates written out for `in`, from texts. #}

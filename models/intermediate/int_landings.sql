@@ -88,6 +88,8 @@ select
     compared.month_start,
     compared.load_id,
     compared.row_count,
-    compared.new_after
+    compared.new_after,
+    {{ seen_at }} as seen_at,
+    compared.rows_since
 from compared
 cross join run

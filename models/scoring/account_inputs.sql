@@ -4,7 +4,7 @@
     materialized='incremental',
     incremental_strategy='replace_run',
     on_schema_change='append_new_columns',
-    accounts_at_a_time=850000
+    accounts_at_a_time=var('accounts_at_a_time')
 ) }}
 
 with

@@ -1,6 +1,6 @@
 -- One row per account and matured cohort: outcome, split and every account feature as of the cohort.
 -- Written in turns over depends_on: {{ ref('int_account_book') }}, as the windows of all cohorts take much memory.
-{{ config(materialized='table', accounts_at_a_time=250000) }}
+{{ config(materialized='table', accounts_at_a_time=var('cases_at_a_time')) }}
 
 with
 

@@ -18,17 +18,18 @@ def contents(home: Home, relation: str) -> list[tuple]:
     return home.query(f"select * exclude ({stamps}) from {relation} order by all")
 
 
-def test_plain_dbt_on_one_thread_gives_what_the_runner_gave_on_two(copy):
+def test_plain_dbt_on_one_thread_in_turns_gives_what_the_runner_gave_on_two(copy):
     before = {name: contents(copy, f"marts.{name}") for name in (*HISTORIES, "fct_application_scores")}
     assert len(before["fct_account_scores"]) > 1000
-    ok(copy.dbt("build", "--select", "tag:nightly", NIGHTBOOK_THREADS="1", NIGHTBOOK_DBT_THREADS="1"))
+    turns = ("--vars", "{accounts_at_a_time: 100}")
+    ok(copy.dbt("build", "--select", "tag:nightly", *turns, NIGHTBOOK_THREADS="1", NIGHTBOOK_DBT_THREADS="1"))
     for name, rows in before.items():
         assert contents(copy, f"marts.{name}") == rows, name
 
 
 def test_windows_by_their_plain_definition_on_one_thread_give_what_months_abreast_gave_on_two(copy):
     before = contents(copy, "marts.rpt_regulatory_features"), contents(copy, "marts.fct_account_scores")
-    grouped = ("--vars", "{windows: grouped}", "--exclude-resource-type", "unit_test")
+    grouped = ("--vars", "{windows: grouped, accounts_at_a_time: 400}", "--exclude-resource-type", "unit_test")
     ok(copy.dbt("build", "--select", "tag:nightly", *grouped, NIGHTBOOK_THREADS="1"))
     view = copy.query("select sql from duckdb_views() where view_name = 'feat_account_behaviour'")[0][0]
     assert "month_24" not in view
@@ -248,7 +249,7 @@ def test_the_committed_sample_is_scored_by_plain_dbt(demo, tmp_path):
     ok(home.dbt("build", "--select", "tag:nightly", "--exclude-resource-type", "unit_test"))
     assert home.query("select count(*) > 100 from marts.fct_account_scores") == [(True,)]
     before = home.partition()
-    grouped = ("--vars", "{windows: grouped}", "--exclude-resource-type", "unit_test")
+    grouped = ("--vars", "{windows: grouped, accounts_at_a_time: 400}", "--exclude-resource-type", "unit_test")
     ok(home.dbt("build", "--select", "tag:nightly", *grouped, NIGHTBOOK_THREADS="1"))
     assert home.partition() == before
     assert home.query("select count(*) from marts.underwriting_queue")[0][0] > 0
