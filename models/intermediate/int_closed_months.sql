@@ -59,6 +59,7 @@ settled_payments as (
 
 ),
 
+-- noqa: disable=LT02,LT08
 {%- if not parts[-1].month %}
 stale_snapshots as (
 
@@ -161,6 +162,7 @@ all_parts as (
     {% endfor %}
 ),
 
+-- noqa: enable=LT02,LT08
 -- The limit is that of the terms known at the end of the month where servicing has none.
 months as (
 

@@ -14,26 +14,26 @@ in_question as (
     from {{ payments }}
     where
         {%- if news.is_void %}
-        {{ engine_hash('payment_id') }} in (
-            select {{ engine_hash('payment_id') }}
-            from {{ payments }}
-            group by {{ engine_hash('payment_id') }}
-            having count(*) > 1
-        )
+            {{ engine_hash('payment_id') }} in (
+                select {{ engine_hash('payment_id') }}
+                from {{ payments }}
+                group by {{ engine_hash('payment_id') }}
+                having count(*) > 1
+            )
         {%- else %}
-        payment_id in (
-            select payments.payment_id
-            from {{ payments }} as payments
-            inner join {{ stale_accounts }} as stale_accounts on payments.account_id = stale_accounts.account_id
-            {%- if news.new_months %}
+            payment_id in (
+                select payments.payment_id
+                from {{ payments }} as payments
+                inner join {{ stale_accounts }} as stale_accounts on payments.account_id = stale_accounts.account_id
+                {%- if news.new_months %}
 
-            union all
+                union all
 
-            select payment_id
-            from {{ payments }}
-            where {{ month_start('paid_on') }} in {{ date_list(news.new_months) }}
-            {%- endif %}
-        )
+                select payment_id
+                from {{ payments }}
+                where {{ month_start('paid_on') }} in {{ date_list(news.new_months) }}
+                {%- endif %}
+            )
         {%- endif %}
 
 )
