@@ -39,7 +39,11 @@ group by account_id, as_of_date
 
 {# The as-of date is written out, so that each month is found on disk without a search, and so are the accounts in turn. #}
 {% macro _over_months_abreast(columns) -%}
-    {%- set as_of_date = value_of('select as_of_date from ' ~ ref('int_run'), 'date', '1970-01-01') -%}
+    {%- set found = namespace(as_of_date=none) -%}
+    {%- if execute and load_relation(ref('int_run')) -%}
+        {%- set found.as_of_date = run_query('select as_of_date from ' ~ ref('int_run')).columns[0].values()[0] -%}
+    {%- endif -%}
+    {%- set as_of_date = "cast('" ~ (found.as_of_date or '1970-01-01') ~ "' as date)" -%}
 with
 
 {% for ago in range(1, 25) -%}
