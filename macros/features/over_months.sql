@@ -40,7 +40,11 @@ group by account_id, as_of_date
 {# The as-of date is written out, so that each month is found on disk without a search, and so are the accounts in turn. #}
 {% macro _over_months_abreast(columns) -%}
     {%- set found = namespace(as_of_date=none) -%}
-    {%- if execute and load_relation(ref('int_run')) -%}
+    {%- set is_built = execute and load_relation(ref('int_run')) -%}
+    {%- if execute and not is_built and flags.WHICH in ('build', 'run', 'retry') -%}
+        {{ exceptions.raise_compiler_error('int_run is not there yet: build it first, with +' ~ this.identifier) }}
+    {%- endif -%}
+    {%- if is_built -%}
         {%- set found.as_of_date = run_query('select as_of_date from ' ~ ref('int_run')).columns[0].values()[0] -%}
     {%- endif -%}
     {%- set as_of_date = "cast('" ~ (found.as_of_date or '1970-01-01') ~ "' as date)" -%}

@@ -14,7 +14,7 @@ where _loaded_at <= {{ known_at() }}
     One row per grain: the version loaded last among those this run may see.
 #}
 {% macro latest_known(relation, columns, grain) -%}
-{{ first_of_grain('(' ~ known_versions(relation, columns) ~ ') as versions', grain, '_loaded_at desc, _load_id desc') }}
+{{ first_of_grain('(' ~ known_versions(relation, columns) ~ ') as versions', grain) }}
 {%- endmacro %}
 
 {#
@@ -27,21 +27,28 @@ where _loaded_at <= {{ known_at() }}
 {%- endmacro %}
 
 {#
-    The rows of a CTE, or of a query in parentheses, that come first of their grain. Only grains of several rows are put in order: they are few where they
-    are corrections, and a window over all the others would cost more than the rest of the query.
+    The rows of a CTE, or of a query in parentheses, that come first of their grain, by default those loaded last. Only
+    grains of several rows are put in order: they are few where they are corrections, and a window over all the others
+    would cost more than the rest of the query.
 #}
-{% macro first_of_grain(rows, grain, order) -%}
+{% macro first_of_grain(rows, grain, order='_loaded_at desc, _load_id desc') -%}
     {%- set key = engine_hash(grain | join(', ')) -%}
     select *
     from {{ rows }}
-    where {{ key }} not in (select {{ key }} from {{ rows }} group by {{ key }} having count(*) > 1)
+    where {{ key }} not in ({{ repeated_keys(rows, grain) }})
 
     union all
 
     select *
     from {{ rows }}
-    where {{ key }} in (select {{ key }} from {{ rows }} group by {{ key }} having count(*) > 1)
+    where {{ key }} in ({{ repeated_keys(rows, grain) }})
     qualify row_number() over (partition by {{ grain | join(', ') }} order by {{ order }}) = 1
+{%- endmacro %}
+
+{# Hashes of the grains that have several rows, and perhaps of a few that share a hash: a query of one column, grain_key. #}
+{% macro repeated_keys(rows, grain) -%}
+    {%- set key = engine_hash(grain | join(', ')) -%}
+    select {{ key }} as grain_key from {{ rows }} group by {{ key }} having count(*) > 1
 {%- endmacro %}
 
 {#

@@ -64,7 +64,7 @@ state_versions as (
 
 states as (
 
-    {{ first_of_grain('state_versions', ['account_id', 'as_of_date'], '_loaded_at desc, _load_id desc') }}
+    {{ first_of_grain('state_versions', ['account_id', 'as_of_date']) }}
 
 ),
 

@@ -17,10 +17,7 @@ versions as (
 -- Those with several versions, by a hash of their ids: only they need an order.
 changed as (
 
-    select {{ key }} as account_key
-    from versions
-    group by {{ key }}
-    having count(*) > 1
+    {{ repeated_keys('versions', ['account_id']) }}
 
 ),
 
@@ -31,7 +28,7 @@ dated as (
         cast('0001-01-01' as date) as known_from,
         cast('9999-12-31' as date) as known_before
     from versions
-    where {{ key }} not in (select changed.account_key from changed)
+    where {{ key }} not in (select changed.grain_key from changed)
 
     union all
 
@@ -40,7 +37,7 @@ dated as (
         case when row_number() over account_versions > 1 then loaded_for else cast('0001-01-01' as date) end as known_from,
         coalesce(lead(loaded_for) over account_versions, cast('9999-12-31' as date)) as known_before
     from versions
-    where {{ key }} in (select changed.account_key from changed)
+    where {{ key }} in (select changed.grain_key from changed)
     window account_versions as (partition by account_id order by _loaded_at, _load_id)
 
 )

@@ -38,7 +38,7 @@ in_question as (
 {% endif -%}
 latest as (
 
-    {{ first_of_grain(versions if is_whole else 'in_question', ['pull_id'], '_loaded_at desc, _load_id desc') }}
+    {{ first_of_grain(versions if is_whole else 'in_question', ['pull_id']) }}
 
 ),
 

@@ -67,7 +67,7 @@ payments_in_question as (
 
 latest_payments as (
 
-    {{ first_of_grain('payments_in_question', ['payment_id'], '_loaded_at desc, _load_id desc') }}
+    {{ first_of_grain('payments_in_question', ['payment_id']) }}
 
 ),
 

@@ -14,12 +14,7 @@ in_question as (
     from {{ payments }}
     where
         {%- if news.is_void %}
-            {{ engine_hash('payment_id') }} in (
-                select {{ engine_hash('payment_id') }}
-                from {{ payments }}
-                group by {{ engine_hash('payment_id') }}
-                having count(*) > 1
-            )
+            {{ engine_hash('payment_id') }} in ({{ repeated_keys(payments, ['payment_id']) }})
         {%- else %}
             payment_id in (
                 select payments.payment_id

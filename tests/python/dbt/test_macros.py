@@ -372,6 +372,7 @@ def book(project):
     panel = (ROOT / "models" / "intermediate" / "int_account_panel.sql").read_text()
     with duckdb.connect(project.home / "warehouse.duckdb") as connection:
         for statement in (
+            "drop schema if exists intermediate cascade",
             "create schema intermediate",
             "create table intermediate.int_run as select date '2024-06-15' as as_of_date",
             f"""
