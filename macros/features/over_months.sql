@@ -1,11 +1,11 @@
 {#
-    How windows are computed. A statistic is made of parts (a sum, a count, the value of a month), and there are two
-    ways to a part, which give the same bits:
+    How windows are computed. Features are arithmetic over parts: a sum, a count, the value of a month. window_part names
+    a part, over_months gives every part that is named, in one of two ways with the same bits:
 
     grouped   an aggregate over the panel, one row per month, grouped by account and as-of date: short, for any engine,
               any number of as-of dates, any sample
-    abreast   the 25 months of an account as columns of one row, each joined from its own partition of kept months, and
-              parts as arithmetic over them: no grouping, nothing sorted, which is what a whole book on one machine takes
+    abreast   what the closed months give to each part stands in int_closed_windows, computed once for all nights of a
+              month; a night adds the as-of month, one row to one row
 #}
 {% macro months_are_abreast() -%}
     {{ return(adapter.dispatch('months_are_abreast', 'nightbook')()) }}
@@ -21,70 +21,50 @@
 
 {# A query of one row per account and as-of date with the given columns, written with window_stat. #}
 {% macro over_months(columns) -%}
+    {%- set parts = window_parts(columns) -%}
     {%- if not execute -%}
         {#- Either way may be taken when it runs, so the graph knows the parents of both. -#}
-        {%- do [ref('int_account_panel'), ref('int_open_months'), ref('int_closed_months'), ref('int_run')] -%}
+        {%- do [ref('int_account_panel'), ref('int_open_months'), ref('int_closed_windows')] -%}
     {%- endif -%}
-    {%- if nightbook.months_are_abreast() -%}
-        {{ nightbook._over_months_abreast(columns) }}
-    {%- else -%}
-select
-    account_id,
-    as_of_date,
-    {{ columns }}
-from {{ ref('int_account_panel') }}
-group by account_id, as_of_date
-    {%- endif -%}
-{%- endmacro %}
-
-{# The as-of date is written out, so that each month is found on disk without a search, and so are the accounts in turn. #}
-{% macro _over_months_abreast(columns) -%}
-    {%- set found = namespace(as_of_date=none) -%}
-    {%- set is_built = execute and load_relation(ref('int_run')) -%}
-    {%- if execute and not is_built and flags.WHICH in ('build', 'run', 'retry') -%}
-        {{ exceptions.raise_compiler_error('int_run is not there yet: build it first, with +' ~ this.identifier) }}
-    {%- endif -%}
-    {%- if is_built -%}
-        {%- set found.as_of_date = run_query('select as_of_date from ' ~ ref('int_run')).columns[0].values()[0] -%}
-    {%- endif -%}
-    {%- set as_of_date = "cast('" ~ (found.as_of_date or '1970-01-01') ~ "' as date)" -%}
 with
 
-{% for ago in range(1, 25) -%}
-month_{{ ago }} as (
-
-    select *
-    from {{ ref('int_closed_months') }}
-    where
-        month_start = {{ add_months(month_start(as_of_date), -ago) }}
-        and {{ in_turn('account_block') }}
-
-),
-
-{% endfor -%}
-abreast as (
+{% if nightbook.months_are_abreast() -%}
+parts as (
 
     select
-        month_0.account_id,
-        month_0.as_of_date
-        {%- for measure in measure_names() -%}
-            {%- for ago in range(25) %},
-        month_{{ ago }}.{{ measure }} as {{ measure }}_{{ ago }}
-            {%- endfor -%}
+        open_months.account_id,
+        open_months.as_of_date
+        {%- for part in parts %},
+        {{ nightbook._whole_part(part, 'open_months', 'closed_windows') }} as {{ part.name }}
         {%- endfor %}
-    from {{ ref('int_open_months') }} as month_0
-    {%- for ago in range(1, 25) %}
-    left join month_{{ ago }} on month_0.account_id = month_{{ ago }}.account_id
-    {%- endfor %}
-    where {{ in_turn('month_0.account_block') }}
+    from {{ ref('int_open_months') }} as open_months
+    left join {{ ref('int_closed_windows') }} as closed_windows
+        on
+            open_months.account_id = closed_windows.account_id
+            and {{ in_turn('closed_windows.account_block') }}
+    where {{ in_turn('open_months.account_block') }}
 
 )
+{%- else -%}
+parts as (
+
+    select
+        account_id,
+        as_of_date
+        {%- for part in parts %},
+        {{ nightbook._grouped_part(part) }} as {{ part.name }}
+        {%- endfor %}
+    from {{ ref('int_account_panel') }}
+    group by account_id, as_of_date
+
+)
+{%- endif %}
 
 select
     account_id,
     as_of_date,
     {{ columns }}
-from abreast
+from parts
 {%- endmacro %}
 
 {#
@@ -93,57 +73,107 @@ from abreast
     x as it was `months` ago.
 #}
 {% macro window_part(part, measure, months) -%}
-    {%- if nightbook.months_are_abreast() -%}
-        {{ nightbook._part_abreast(part, measure, months) }}
-    {%- else -%}
-        {{ nightbook._part_grouped(part, measure, months) }}
+    parts.{{ measure }}__{{ months }}m_{{ part }}
+{%- endmacro %}
+
+{# The parts that columns name, each once: dictionaries of name, measure, months and part. #}
+{% macro window_parts(columns) -%}
+    {%- set parts = [] -%}
+    {%- for name, measure, months, part in modules.re.findall('parts\\.((\\w+?)__(\\d+)m_(\\w+))', columns) | unique | sort -%}
+        {%- do parts.append({'name': name, 'measure': measure, 'months': months | int, 'part': part}) -%}
+    {%- endfor -%}
+    {{ return(parts) }}
+{%- endmacro %}
+
+{% macro _grouped_part(part) -%}
+    {%- set kind, measure, months = part.part, part.measure, part.months -%}
+    {%- set x = 'case when months_ago < ' ~ months ~ ' then ' ~ measure ~ ' end' -%}
+    {%- set t = 'case when months_ago < ' ~ months ~ ' and ' ~ measure ~ ' is not null then -months_ago end' -%}
+    {%- if kind in ('count', 'sum', 'max', 'min') -%} {{ kind }}({{ x }})
+    {%- elif kind == 'sum_t' -%} sum({{ t }})
+    {%- elif kind == 'sum_tt' -%} sum(({{ t }}) * ({{ t }}))
+    {%- elif kind == 'sum_xt' -%} sum(({{ x }}) * ({{ t }}))
+    {%- elif kind == 'sum_xx' -%} sum({{ nightbook._square(x) }})
+    {%- elif kind == 'since' -%} min(case when months_ago < {{ months }} and {{ measure }} > 0 then months_ago end)
+    {%- elif kind == 'at' -%} max(case when months_ago = {{ months }} then {{ measure }} end)
     {%- endif -%}
 {%- endmacro %}
 
-{% macro _part_grouped(part, measure, months) -%}
-    {%- set x = 'case when months_ago < ' ~ months ~ ' then ' ~ measure ~ ' end' -%}
-    {%- set t = 'case when months_ago < ' ~ months ~ ' and ' ~ measure ~ ' is not null then -months_ago end' -%}
-    {%- if part in ('count', 'sum', 'max', 'min') -%} {{ part }}({{ x }})
-    {%- elif part == 'sum_t' -%} sum({{ t }})
-    {%- elif part == 'sum_tt' -%} sum(({{ t }}) * ({{ t }}))
-    {%- elif part == 'sum_xt' -%} sum(({{ x }}) * ({{ t }}))
-    {%- elif part == 'sum_xx' -%} sum({{ nightbook._square(x) }})
-    {%- elif part == 'since' -%} min(case when months_ago < {{ months }} and {{ measure }} > 0 then months_ago end)
-    {%- elif part == 'at' -%} max(case when months_ago = {{ months }} then {{ measure }} end)
+{# Of the as-of month, which is 0 months ago, and what the closed ones gave. #}
+{% macro _whole_part(part, open_months, closed_windows) -%}
+    {%- set kind, x = part.part, open_months ~ '.' ~ part.measure -%}
+    {%- set closed = closed_windows ~ '.' ~ part.name if nightbook._has_closed_months(part) -%}
+    {%- if kind == 'at' -%} {{ closed or x }}
+    {%- elif kind in ('max', 'min') -%}
+        {{ ('greatest(' if kind == 'max' else 'least(') ~ x ~ ', ' ~ closed ~ ')' if closed else x }}
+    {%- elif kind == 'since' -%}
+        case when {{ x }} > 0 then 0 {{ 'else ' ~ closed if closed }} end
+    {%- elif kind == 'sum' -%}
+        {{ 'coalesce(' ~ x ~ ' + ' ~ closed ~ ', ' ~ x ~ ', ' ~ closed ~ ')' if closed else x }}
+    {%- else -%}
+        {%- set own = {
+            'count': 'cast(' ~ x ~ ' is not null as integer)',
+            'sum_xx': 'coalesce(' ~ nightbook._square(x) ~ ', 0)',
+        }.get(kind, '0') -%}
+        {{ own }} {{ '+ coalesce(' ~ closed ~ ', 0)' if closed }}
     {%- endif -%}
+{%- endmacro %}
+
+{% macro _has_closed_months(part) -%}
+    {{ return(part.months > (0 if part.part == 'at' else 1)) }}
+{%- endmacro %}
+
+{# Columns of what the closed months give to each part that has any: over their measures as columns <measure>_<months ago>. #}
+{% macro closed_windows(parts) -%}
+    {%- set columns = [] -%}
+    {%- for part in parts if nightbook._has_closed_months(part) -%}
+        {%- do columns.append(nightbook._closed_part(part) ~ ' as ' ~ part.name) -%}
+    {%- endfor -%}
+    {{ columns | join(',\n    ') }}
 {%- endmacro %}
 
 {#
-    A longer window is written as the next shorter one and the months beyond it, so that the engine, which sees the same
-    expression twice, computes it once.
+    What the closed months give to a part: the months 1 to months - 1 as columns <measure>_<months ago> of one row, null
+    where they say nothing of it. A longer window is written as the next shorter one and the months beyond it, so that the
+    engine, which sees the same expression twice, computes it once.
 #}
-{% macro _part_abreast(part, measure, months) -%}
-    {%- set x, shorter, terms = [], [], [] -%}
-    {%- for ago in range(months) -%}{%- do x.append(measure ~ '_' ~ ago) -%}{%- endfor -%}
+{% macro _closed_part(part) -%}
+    {%- set kind, measure, months = part.part, part.measure, part.months -%}
+    {%- if kind == 'at' -%} {{ measure ~ '_' ~ months }}
+    {%- elif kind == 'since' -%}
+        case when {{ nightbook._closed_terms('max', measure, months) }} > 0 then
+        case{% for ago in range(1, months) %} when {{ measure }}_{{ ago }} > 0 then {{ ago }}{% endfor %} end end
+    {%- elif kind == 'sum' -%}
+        case
+            when coalesce({% for ago in range(1, months) %}{{ measure }}_{{ ago }}{{ ', ' if not loop.last }}{% endfor %}) is not null
+                then {{ nightbook._closed_terms(kind, measure, months) }}
+        end
+    {%- elif kind == 'sum_xt' -%} cast({{ nightbook._closed_terms(kind, measure, months) }} as double)
+    {%- elif kind in ('max', 'min', 'sum_xx') -%} {{ nightbook._closed_terms(kind, measure, months) }}
+    {%- else -%} cast({{ nightbook._closed_terms(kind, measure, months) }} as integer)
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro _closed_terms(kind, measure, months) -%}
+    {%- set shorter, terms = [], [] -%}
     {%- for length in (3, 6, 12) if length < months -%}{%- do shorter.append(length) -%}{%- endfor -%}
-    {%- set first = shorter[-1] if shorter else 0 -%}
-    {%- if part == 'at' -%} {{ measure ~ '_' ~ months }}
-    {%- elif part == 'since' -%}
-        case when {{ nightbook._part_abreast('max', measure, months) }} > 0 then
-        case{% for ago in range(months) %} when {{ measure }}_{{ ago }} > 0 then {{ ago }}{% endfor %} end end
-    {%- elif part in ('max', 'min') -%}
-        {%- if first -%}{%- do terms.append(nightbook._part_abreast(part, measure, first)) -%}{%- endif -%}
-        {{ 'greatest' if part == 'max' else 'least' }}({{ (terms + x[first:]) | join(', ') }})
-    {%- elif part == 'sum' -%}
-        case when coalesce({{ x | join(', ') }}) is not null then {{ nightbook._part_abreast('total', measure, months) }} end
-    {%- else -%}
-        {%- if first -%}{%- do terms.append(nightbook._part_abreast(part, measure, first)) -%}{%- endif -%}
-        {%- for ago in range(first, months) -%}
-            {%- do terms.append({
-                'total': 'coalesce(' ~ x[ago] ~ ', 0)',
-                'count': 'cast(' ~ x[ago] ~ ' is not null as integer)',
-                'sum_t': 'cast(' ~ x[ago] ~ ' is not null as integer) * ' ~ (-ago),
-                'sum_tt': 'cast(' ~ x[ago] ~ ' is not null as integer) * ' ~ (ago * ago),
-                'sum_xt': nightbook._wide(measure, 'coalesce(' ~ x[ago] ~ ', 0)') ~ ' * ' ~ (-ago),
-                'sum_xx': 'coalesce(' ~ nightbook._square(x[ago]) ~ ', 0)',
-            }[part]) -%}
-        {%- endfor -%}
-        ({{ terms | join(' + ') }})
+    {%- if shorter -%}{%- do terms.append(nightbook._closed_terms(kind, measure, shorter[-1])) -%}{%- endif -%}
+    {%- for ago in range(shorter[-1] if shorter else 1, months) -%}
+        {%- set x = measure ~ '_' ~ ago -%}
+        {%- do terms.append({
+            'max': x,
+            'min': x,
+            'sum': 'coalesce(' ~ x ~ ', 0)',
+            'count': 'cast(' ~ x ~ ' is not null as integer)',
+            'sum_t': 'cast(' ~ x ~ ' is not null as integer) * ' ~ (-ago),
+            'sum_tt': 'cast(' ~ x ~ ' is not null as integer) * ' ~ (ago * ago),
+            'sum_xt': nightbook._wide(measure, 'coalesce(' ~ x ~ ', 0)') ~ ' * ' ~ (-ago),
+            'sum_xx': 'coalesce(' ~ nightbook._square(x) ~ ', 0)',
+        }[kind]) -%}
+    {%- endfor -%}
+    {%- if kind == 'max' -%} greatest({{ terms | join(', ') }})
+    {%- elif kind == 'min' -%} least({{ terms | join(', ') }})
+    {%- else -%} ({{ terms | join(' + ') }})
     {%- endif -%}
 {%- endmacro %}
 

@@ -127,14 +127,68 @@
         'payments': (ref('stg_payment_versions'), month_start('paid_on')),
         'accounts': (ref('stg_account_versions'), 'cast(null as date)'),
     } -%}
-    {%- set definition = local_md5(
-        (graph.nodes['model.nightbook.int_closed_months'].raw_code if execute else '')
-        ~ closed_months_measures() ~ ledger_measures('payments')
-    ) -%}
+    {%- set definition = closed_months_definition() -%}
     {%- set news = kept_news('int_closed_months', sources, definition) -%}
     {%- do news.update({'definition': definition, 'is_void': news.is_void or flags.FULL_REFRESH}) -%}
     {%- set months = closed_months() -%}
     {%- do news.update({'new_months': months if news.is_void else months | reject('in', news.months) | list}) -%}
+    {{ return(news) }}
+{%- endmacro %}
+
+{# What makes a closed month what it is, as a digest. #}
+{% macro closed_months_definition() -%}
+    {{ return(local_md5(
+        (graph.nodes['model.nightbook.int_closed_months'].raw_code if execute else '')
+        ~ closed_months_measures() ~ ledger_measures('payments')
+    )) }}
+{%- endmacro %}
+
+{#
+    What has become of int_closed_months since int_closed_windows was computed from it, read off the runs that wrote the
+    two. Gives a dictionary:
+      as_of_month  first day of the month that is scored, a literal
+      definition   digest of sql, and of what a closed month is
+      is_void      all windows must be computed again: they are of another month or definition, or another month, or the
+                   whole history, has been kept since
+      runs         otherwise, those that have computed accounts again since; none in a run that trains, whose windows end
+                   elsewhere
+#}
+{% macro closed_windows_news(sql) -%}
+    {%- set closed_months, landings, run = ref('int_closed_months'), ref('int_landings'), ref('int_run') -%}
+    {%- set as_of_month = value_of('select ' ~ month_start('as_of_date') ~ ' from ' ~ run, 'date', '1970-01-01', run) -%}
+    {%- set definition = local_md5(sql ~ closed_months_definition()) -%}
+    {%- set news = {'as_of_month': as_of_month, 'definition': definition, 'is_void': true, 'runs': []} -%}
+    {%- set kept = adapter.get_relation(this.database, this.schema, this.identifier) if execute -%}
+    {%- if execute and is_training_run() -%}
+        {%- do news.update({'is_void': false}) -%}
+    {%- endif -%}
+    {%- if not news.is_void or not kept or flags.FULL_REFRESH -%}{{ return(news) }}{%- endif -%}
+    {%- set keepers %}
+        select
+            max(runs.started_at) as started_at,
+            -- False as well where nothing is kept, or by a run of which nothing is known.
+            coalesce(min(keepers.is_current) = 1 and count(runs.run_id) = count(*), false) as is_current
+        from (
+            select
+                kept_by,
+                min(case when definition = '{{ definition }}' and month_start = {{ as_of_month }} then 1 else 0 end) as is_current
+            from {{ kept }}
+            group by kept_by
+        ) as keepers
+        left join (select distinct run_id, started_at from {{ landings }}) as runs on keepers.kept_by = runs.run_id
+    {%- endset -%}
+    {%- set last = run_query(keepers).rows[0] -%}
+    {%- if not last.is_current -%}{{ return(news) }}{%- endif -%}
+    {%- set later = run_query(
+        "select distinct run_id from " ~ landings ~ " where started_at > cast('" ~ last.started_at ~ "' as timestamp)"
+    ).columns[0].values() | join("', '") -%}
+    {%- set found = run_query(
+        "select kept_by, kept_for from " ~ closed_months ~ " where kept_by in ('" ~ later ~ "') group by kept_by, kept_for"
+    ).rows -%}
+    {%- do news.update({
+        'is_void': found | rejectattr('kept_for', 'equalto', 'account') | list | length > 0,
+        'runs': found | map(attribute='kept_by') | unique | list,
+    }) -%}
     {{ return(news) }}
 {%- endmacro %}
 

@@ -1,12 +1,14 @@
 {#
     The one value of a query, read when the model runs and written out as a literal: by a literal the engine finds the part
     of a long history that it needs, by a subquery it reads all of it. query: gives one row of one column. data_type: of
-    the literal. otherwise: text for it where the relations are not there yet, or the value is null.
+    the literal. otherwise: text for it where the relations are not there yet, or the value is null. relation: if it
+    is there, a command that only compiles asks as well.
 #}
-{% macro value_of(query, data_type, otherwise) -%}
+{% macro value_of(query, data_type, otherwise, relation=none) -%}
     {%- set found = namespace(value=none) -%}
     {#- In a unit test the relations are rows of the test, which cannot be asked beforehand. -#}
-    {%- if execute and flags.WHICH in ('build', 'run', 'retry') and '__dbt__cte__' not in query -%}
+    {%- set is_there = flags.WHICH in ('build', 'run', 'retry') or (execute and relation and load_relation(relation)) -%}
+    {%- if execute and is_there and '__dbt__cte__' not in query -%}
         {%- set found.value = run_query(query).columns[0].values()[0] -%}
     {%- endif -%}
     cast('{{ found.value if found.value is not none else otherwise }}' as {{ data_type }})

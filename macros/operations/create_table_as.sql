@@ -20,11 +20,7 @@
             {{ compiled_code }}
         );
         create table {{ relation }} as select * from {{ batch }} limit 0;
-        {% if is_whole -%}
-            {{ insert_history(relation, none, batch, compiled_code) }}
-        {%- else -%}
-            {{ in_turns('insert into ' ~ relation ~ ' select * from ' ~ batch, config.require('accounts_at_a_time')) }}
-        {%- endif -%}
+        {{ insert_history(relation, none, batch, compiled_code) }}
     {%- else -%}
         {{ dbt.duckdb__create_table_as(temporary, relation, compiled_code, language=language, partitioned_by=partitioned_by, sorted_by=sorted_by) }}
     {%- endif -%}

@@ -32,14 +32,24 @@
     {{ return(found.group(1).split() if found else none) }}
 {%- endmacro %}
 
-{# Statements that put a whole history into a relation, month by month where its SQL names months. columns: none for all. #}
+{#
+    Statements that put a whole history into a relation: in turns where the model says accounts_at_a_time, month by month
+    where its SQL names months. columns: none for all.
+#}
 {% macro insert_history(relation, columns, batch, sql) -%}
-    {%- for month in whole_history(sql) or [none] %}
+    {%- set insert -%}
     insert into {{ relation }} {{ '(' ~ columns ~ ')' if columns }}
     select {{ columns or '*' }}
     from {{ batch }}
+    {%- endset -%}
+    {%- if config.get('accounts_at_a_time') -%}
+        {{ in_turns(insert, config.get('accounts_at_a_time')) }}
+    {%- else -%}
+    {%- for month in whole_history(sql) or [none] %}
+    {{ insert }}
     {%- if month %}
     where month_start = cast('{{ month }}' as date)
     {%- endif %};
-    {%- endfor %}
+    {%- endfor -%}
+    {%- endif -%}
 {%- endmacro %}

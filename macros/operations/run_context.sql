@@ -1,6 +1,16 @@
 {# The cutoff of this run, UTC: rows loaded later do not exist for it. #}
 {% macro known_at() -%}
-    cast('{{ var("known_at") or run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp)
+    cast('{{ var("known_at") or nightbook._from_environment("NIGHTBOOK_KNOWN_AT") or run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp)
+{%- endmacro %}
+
+{# The date to score or train as of, if the caller named one, as a text. #}
+{% macro given_as_of() -%}
+    {{ return(var('as_of') or nightbook._from_environment('NIGHTBOOK_AS_OF')) }}
+{%- endmacro %}
+
+{# Read when a model runs, not when it is parsed: dbt would parse it anew for every other value. #}
+{% macro _from_environment(name) -%}
+    {{ return(env_var(name, '') if execute else '') }}
 {%- endmacro %}
 
 {# The start of this run, UTC. #}

@@ -73,6 +73,7 @@ book as (
     select
         states.account_id,
         states.as_of_date,
+        {{ account_block('states.account_id') }} as account_block,
         states.customer_id,
         states.product,
         states.opened_on,

@@ -59,9 +59,16 @@ customer_versions as (
 
 ),
 
--- Accounts and as-of dates that need no looking up: the customer is in the book, and there is a state on the very date, be
--- it open or closed.
+-- Accounts and as-of dates that need no looking up: those in the book, and those of its customers that are closed on the
+-- very date.
 reported as (
+
+    select
+        account_id,
+        as_of_date
+    from book
+
+    union all
 
     select
         servicing.account_id,
@@ -70,6 +77,7 @@ reported as (
     inner join owners on servicing.account_id = owners.account_id
     where
         servicing.snapshot_date in (select dates.as_of_date from dates)
+        and servicing.account_status in ('charged_off', 'closed')
         and (owners.customer_id, servicing.snapshot_date) in (
             select
                 book.customer_id,
@@ -131,16 +139,15 @@ looked_up as (
 account_states as (
 
     select
-        owners.customer_id,
-        book.as_of_date,
-        owners.opened_on,
-        book.balance,
-        book.reported_limit as credit_limit,
-        book.scheduled_payment,
-        book.days_past_due,
-        book.account_status
+        customer_id,
+        as_of_date,
+        opened_on,
+        balance,
+        reported_limit as credit_limit,
+        scheduled_payment,
+        days_past_due,
+        account_status
     from book
-    inner join owners on book.account_id = owners.account_id
 
     union all
 

@@ -21,24 +21,33 @@ run as (
 
 ),
 
--- The long histories month by month; of the others it is enough to know the load.
+-- The long histories month by month; of the others it is enough to know the load. Days are counted first, because there are
+-- few of them to be cut down to months.
 landed as (
 
-    {%- for relation_name, model, month in [
-        ('loan_servicing', ref('stg_loan_servicing_versions'), month_start('snapshot_date')),
-        ('payments', ref('stg_payment_versions'), month_start('paid_on')),
+    {%- for relation_name, model, day in [
+        ('loan_servicing', ref('stg_loan_servicing_versions'), 'snapshot_date'),
+        ('payments', ref('stg_payment_versions'), 'paid_on'),
         ('bureau_pulls', ref('stg_bureau_pull_versions'), 'cast(null as date)'),
         ('accounts', ref('stg_account_versions'), 'cast(null as date)'),
     ] %}
 
         select
             '{{ relation_name }}' as relation_name,
-            {{ month }} as month_start,
-            _load_id as load_id,
-            count(*) as row_count,
-            sum(case when _loaded_at > {{ seen_at }} then 1 else 0 end) as rows_since
-        from {{ model }}
-        group by {{ month }}, _load_id
+            {{ month_start('days.day') }} as month_start,
+            days.load_id,
+            cast(sum(days.row_count) as bigint) as row_count,
+            cast(sum(days.rows_since) as bigint) as rows_since
+        from (
+            select
+                {{ day }} as day,
+                _load_id as load_id,
+                count(*) as row_count,
+                count(case when _loaded_at > {{ seen_at }} then 1 end) as rows_since
+            from {{ model }}
+            group by {{ day }}, _load_id
+        ) as days
+        group by {{ month_start('days.day') }}, days.load_id
         {{ 'union all' if not loop.last }}
     {%- endfor %}
 

@@ -91,7 +91,7 @@ select
     months.account_id,
     months.as_of_date,
     months.month_start,
-    {{ account_block('months.account_id') }} as account_block,
+    months.account_block,
     {{ month_measures('months', 'months.previous_', 'ledger', 'months.month_start >= ledger_feed.month_start') }}
 from months
 cross join ledger_feed

@@ -20,7 +20,7 @@ run as (
     select
         '{{ invocation_id }}' as run_id,
         '{{ cadence() }}' as cadence,
-        {{ "cast('" ~ var('as_of') ~ "' as date)" if var('as_of') else 'latest.snapshot_date' }} as as_of_date,
+        {{ "cast('" ~ given_as_of() ~ "' as date)" if given_as_of() else 'latest.snapshot_date' }} as as_of_date,
         {{ known_at() }} as known_at,
         {{ started_at() }} as started_at
     from latest

@@ -2,7 +2,9 @@
 {{ config(materialized='table') }}
 
 {%- set servicing, payments = ref('stg_loan_servicing_versions'), ref('stg_payment_versions') -%}
-{%- set news = closed_months_news() %}
+{%- set news = closed_months_news() -%}
+{%- set first_day = "cast('" ~ (news.months | min if news.months else '9999-12-01') ~ "' as date)" -%}
+{%- set last_day = month_end("cast('" ~ (news.months | max if news.months else '0001-01-01') ~ "' as date)") %}
 
 select account_id
 from {{ servicing }}
@@ -15,12 +17,9 @@ union
 select account_id
 from {{ payments }}
 where
-    payment_id in (
-        select changed.payment_id
-        from {{ payments }} as changed
-        where {{ is_news(news.changes.payments, month_start('paid_on')) }}
-    )
-    and {{ month_start('paid_on') }} in {{ date_list(news.months) }}
+    payment_id in (select changed.payment_id from {{ ref('int_changed_payments') }} as changed)
+    and paid_on >= {{ first_day }}
+    and paid_on <= {{ last_day }}
 
 union
 
@@ -29,4 +28,4 @@ select account_id
 from {{ ref('int_account_terms') }}
 where
     {{ is_news(news.changes.accounts) }}
-    and known_from <= {{ month_end("cast('" ~ (news.months | max if news.months else '0001-01-01') ~ "' as date)") }}
+    and known_from <= {{ last_day }}

@@ -37,8 +37,7 @@ select
 from features
 inner join run on features.as_of_date = run.as_of_date
 where
-    {{ in_turn(account_block('features.account_id')) }}
-    and not exists (
+    not exists (
         select 1
         from in_default
         where features.account_id = in_default.account_id and features.as_of_date = in_default.as_of_date

@@ -31,7 +31,7 @@ class Build:
     warnings: tuple[str, ...]
 
 
-def build(selector: str, title: str, variables: dict[str, str] | None = None) -> Build:
+def build(selector: str, title: str) -> Build:
     """Run `dbt build --selector ...` and return what it did.
 
     Unit tests are left out: they test the code, on every pull request, not tonight's data.
@@ -52,8 +52,6 @@ def build(selector: str, title: str, variables: dict[str, str] | None = None) ->
         "--selector", selector,
         "--exclude-resource-type", "unit_test",
     ]  # fmt: skip
-    if variables:
-        arguments += ["--vars", json.dumps(variables)]
     try:
         with _progress(title) as callback, _quiet():
             result = dbtRunner(callbacks=[callback]).invoke(arguments)

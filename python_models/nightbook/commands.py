@@ -31,7 +31,8 @@ def land_files(directory: Path) -> None:
 
 def train(as_of: date | None = None, known_at: datetime | None = None) -> list[dict]:
     """Train every model; returns what became of each candidate."""
-    build = builds.build("weekly", "Training", _variables(as_of, known_at))
+    with _environment(**_named(as_of, known_at)):
+        build = builds.build("weekly", "Training")
     candidates = views.candidates()
     reports.training(build, candidates)
     return candidates
@@ -55,7 +56,8 @@ def rollback(model: str, approver: str, change_request: str) -> None:
 
 def score(as_of: date | None = None, known_at: datetime | None = None) -> None:
     """Score a night."""
-    build = builds.build("nightly", "Scoring", _variables(as_of, known_at))
+    with _environment(**_named(as_of, known_at)):
+        build = builds.build("nightly", "Scoring")
     reports.night(build, views.night())
 
 
@@ -72,9 +74,9 @@ def demo(accounts: int) -> None:
     """From nothing to a scored book: land, train, approve by somebody else, score."""
     maker, approver = "demo-modeller", "demo-approver"
     land_synthetic(accounts, months=36, seed=1, applications=200)
-    with _acting_as(maker):
+    with _environment(NIGHTBOOK_ACTOR=maker):
         candidates = train()
-    with _acting_as(approver):
+    with _environment(NIGHTBOOK_ACTOR=approver):
         for candidate in candidates:
             if candidate["model_version"] is None:
                 raise NightbookError(
@@ -97,19 +99,20 @@ def _mirrored(promotion) -> None:
         ) from error
 
 
-def _variables(as_of: date | None, known_at: datetime | None) -> dict[str, str]:
-    given = {"as_of": as_of and as_of.isoformat(), "known_at": known_at and known_at.isoformat(" ")}
+def _named(as_of: date | None, known_at: datetime | None) -> dict[str, str]:
+    given = {"NIGHTBOOK_AS_OF": as_of and as_of.isoformat(), "NIGHTBOOK_KNOWN_AT": known_at and known_at.isoformat(" ")}
     return {name: value for name, value in given.items() if value}
 
 
 @contextmanager
-def _acting_as(actor: str) -> Iterator[None]:
-    before = os.environ.get("NIGHTBOOK_ACTOR")
-    os.environ["NIGHTBOOK_ACTOR"] = actor
+def _environment(**values: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["NIGHTBOOK_ACTOR"]
-        else:
-            os.environ["NIGHTBOOK_ACTOR"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

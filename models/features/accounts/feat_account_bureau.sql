@@ -31,6 +31,7 @@ account_files as (
 
     select
         book.account_id,
+        book.account_block,
         customer_files.* exclude (customer_id)  -- noqa: RF02
     from book
     inner join customer_files

@@ -5,7 +5,7 @@ book as (
 
     select *
     from {{ ref('int_account_book') }}
-    where {{ in_turn(account_block('account_id')) }}
+    where {{ in_turn('account_block') }}
 
 ),
 

@@ -192,15 +192,34 @@ def test_ks_statistic_at_its_ends(project, label, score, expected):
 STATS = ["avg", "max", "min", "sum", "slope", "std", "change", "since", "last", "seen"]
 WINDOWS = [1, 3, 6, 12, 24]
 ASKED = [(stat, months) for stat in STATS for months in WINDOWS]
-# How windows are computed -> the relation that columns are read from: a row per month, or the months side by side.
-WAYS = {"grouped": "panel group by account_id", "abreast": "abreast"}
+# How windows are computed -> the parts of each account: from a row per month, or from the months side by side.
+WAYS = {
+    "grouped": """
+        select account_id{% for part in parts %}, {{ nightbook._grouped_part(part) }} as {{ part.name }}{% endfor %}
+        from panel
+        group by account_id
+    """,
+    "abreast": """
+        select
+            account_id
+            {% for part in parts %}, {{ nightbook._whole_part(part, 'now', 'closed') }} as {{ part.name }}{% endfor %}
+        from (select account_id, MEASURE_0 as MEASURE from abreast) as now
+        left join (select account_id, {{ closed_windows(parts) }} from abreast) as closed using (account_id)
+    """,
+}
 # Measure -> its type; the name tells a flag, which is kept in a byte.
 MEASURES = {"ratio": pa.decimal128(18, 6), "amount": pa.decimal128(18, 2), "days": pa.int32(), "is_flag": pa.int8()}
 
 
 def window_sql(measure: str, way: str, asked: list[tuple[str, int]] = ASKED) -> str:
     columns = "".join(f", {{{{ window_stat('{measure}', '{stat}', {months}) }}}}" for stat, months in asked)
-    return f"select account_id{columns} from {WAYS[way]} order by account_id"
+    parts = WAYS[way].replace("MEASURE", measure)
+    return f"""
+        {{%- set columns %}}{columns}{{% endset -%}}
+        {{%- set parts = window_parts(columns) -%}}
+        with parts as ({parts})
+        select account_id{{{{ columns }}}} from parts order by account_id
+    """
 
 
 def expected_stat(months_to_value: dict[int, Decimal | None], stat: str, months: int) -> float | None:
@@ -369,12 +388,15 @@ def book(project):
     months = (
         "(select cast(unnest(range(date '2022-04-01', date '2024-08-01', interval 1 month)) as date) as month_start)"
     )
-    panel = (ROOT / "models" / "intermediate" / "int_account_panel.sql").read_text()
+    panel, windows = (
+        (ROOT / "models" / "intermediate" / f"{name}.sql").read_text()
+        for name in ("int_account_panel", "int_closed_windows")
+    )
     with duckdb.connect(project.home / "warehouse.duckdb") as connection:
         for statement in (
             "drop schema if exists intermediate cascade",
             "create schema intermediate",
-            "create table intermediate.int_run as select date '2024-06-15' as as_of_date",
+            "create table intermediate.int_run as select 'made up' as run_id, date '2024-06-15' as as_of_date",
             f"""
             create table intermediate.int_open_months as
             select account_id, date '2024-06-15' as as_of_date, month_start, {block},
@@ -391,6 +413,9 @@ def book(project):
             f"create view intermediate.int_account_panel as {project.compile(panel)}",
         ):
             connection.execute(statement)
+    compiled = project.compile(windows)
+    with duckdb.connect(project.home / "warehouse.duckdb") as connection:
+        connection.execute(f"create table intermediate.int_closed_windows as {compiled}")
     yield project.home / "warehouse.duckdb"
     with duckdb.connect(project.home / "warehouse.duckdb") as connection:
         connection.execute("drop schema intermediate cascade")
@@ -412,10 +437,8 @@ def test_behaviour_is_the_same_either_way(project, book):
 
 def test_a_book_taken_in_turns_is_the_same_book(project, book):
     """Each account in one turn, however many there are; 64 at the most, one for each block."""
-    columns = "window_stat('balance', 'sum', 24) ~ ' as total, ' ~ window_stat('is_late', 'seen', 24) ~ ' as seen'"
-    compiled = project.compile(
-        f"-- depends_on: {{{{ ref('int_run') }}}}\n{{{{ nightbook._over_months_abreast({columns}) }}}}"
-    )
+    columns = "window_stat('balance', 'avg', 24) ~ ' as average, ' ~ window_stat('balance', 'seen', 24) ~ ' as seen'"
+    compiled = project.compile(f"{{{{ over_months({columns}) }}}}", windows="abreast")
     whole = rows_of(book, compiled)
     assert len(whole) == 300
     for accounts_at_a_time, turns in ((600, 1), (299, 2), (150, 3), (43, 7), (1, 64)):

@@ -21,7 +21,8 @@ def contents(home: Home, relation: str) -> list[tuple]:
 def test_plain_dbt_on_one_thread_in_turns_gives_what_the_runner_gave_on_two(copy):
     before = {name: contents(copy, f"marts.{name}") for name in (*HISTORIES, "fct_application_scores")}
     assert len(before["fct_account_scores"]) > 1000
-    turns = ("--vars", "{accounts_at_a_time: 100}")
+    turns = ("--vars", "{accounts_at_a_time: 100, windows_at_a_time: 150}")
+    copy.execute("drop table intermediate.int_closed_windows")  # or they would be there already
     ok(copy.dbt("build", "--select", "tag:nightly", *turns, NIGHTBOOK_THREADS="1", NIGHTBOOK_DBT_THREADS="1"))
     for name, rows in before.items():
         assert contents(copy, f"marts.{name}") == rows, name
@@ -32,13 +33,20 @@ def test_windows_by_their_plain_definition_on_one_thread_give_what_months_abreas
     grouped = ("--vars", "{windows: grouped, accounts_at_a_time: 400}", "--exclude-resource-type", "unit_test")
     ok(copy.dbt("build", "--select", "tag:nightly", *grouped, NIGHTBOOK_THREADS="1"))
     view = copy.query("select sql from duckdb_views() where view_name = 'feat_account_behaviour'")[0][0]
-    assert "month_24" not in view
+    assert "int_account_panel" in view and "int_closed_windows" not in view
     assert (contents(copy, "marts.rpt_regulatory_features"), contents(copy, "marts.fct_account_scores")) == before
 
 
 KEPT = {
     name: f"select * exclude (kept_by, kept_for) from intermediate.{name} order by all"
     for name in ("int_closed_months", "int_bureau_pulls")
+} | {
+    # An account that has left the book keeps its windows until the month turns; nobody reads them.
+    "int_closed_windows": """
+        select * exclude (kept_by, kept_for)
+        from intermediate.int_closed_windows semi join intermediate.int_account_book using (account_id)
+        order by all
+    """
 }
 
 LATER = {
@@ -88,16 +96,18 @@ LATER = {
 
 def test_what_is_kept_is_what_a_build_from_nothing_gives_whatever_lands_later(copy):
     """Fault upon fault: each must change what is kept, and to what an empty warehouse would hold."""
-    select = ("run", "--select", "+int_closed_months", "+int_bureau_pulls")
-    first = copy.query("select distinct kept_by from intermediate.int_closed_months")
+    select = ("run", "--select", "+int_closed_windows", "+int_bureau_pulls")
+    keepers = "select distinct kept_by from intermediate."
+    (first,) = copy.query(keepers + "int_closed_windows")
     for what, statements in LATER.items():
         before = {name: copy.query(sql) for name, sql in KEPT.items()}
         copy.execute(*statements.split(";"))
         ok(copy.dbt(*select))
         after = {name: copy.query(sql) for name, sql in KEPT.items()}
         assert after != before, what
-        keepers = copy.query("select distinct kept_by from intermediate.int_closed_months")
-        assert first[0] in keepers, f"{what}: everything was computed again"
+        assert first in copy.query(keepers + "int_closed_months"), f"{what}: everything was computed again"
+        # Windows end with the month that is scored.
+        assert (first in copy.query(keepers + "int_closed_windows")) == (what != "a month that turns"), what
     ok(copy.dbt(*select, "--full-refresh"))
     assert {name: copy.query(sql) for name, sql in KEPT.items()} == after
 

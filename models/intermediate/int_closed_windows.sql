@@ -1,0 +1,107 @@
+-- One row per account of the book: what its closed months give to every window that ends with the as-of month. Computed
+-- once for all nights of a month, and again for the accounts whose closed months were.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_stale',
+    on_schema_change='sync_all_columns',
+    accounts_at_a_time=var('windows_at_a_time')
+) }}
+
+{%- set closed_months, book = ref('int_closed_months'), ref('int_account_book') -%}
+{%- set parts = window_parts(behaviour_features()) -%}
+{%- set news = closed_windows_news(model.raw_code ~ closed_windows(parts)) %}
+
+{{ '/* the whole history */' if news.is_void }}
+with
+
+run as (
+
+    select * from {{ ref('int_run') }}
+
+),
+
+{% if news.is_void -%}
+accounts as (
+
+    select account_id
+    from {{ book }}
+    where {{ in_turn('account_block') }}
+
+),
+{%- else -%}
+new_in_book as (
+
+    select account_id
+    from {{ book }}
+    where {{ 'false' if is_training_run() else 'account_id not in (select kept.account_id from ' ~ this ~ ' as kept)' }}
+
+),
+
+-- All months of an account are written together when they are computed again, so the run that did so finds them.
+months_in_question as (
+
+    select *
+    from {{ closed_months }}
+    where kept_by in ('{{ news.runs | join("', '") }}')
+
+    union all
+
+    select *
+    from {{ closed_months }}
+    where
+        kept_by not in ('{{ news.runs | join("', '") }}')
+        and account_id in (select new_in_book.account_id from new_in_book)
+
+),
+
+accounts as (
+
+    select account_id from months_in_question
+
+    union
+
+    select account_id from new_in_book
+
+),
+{%- endif %}
+
+-- noqa: disable=LT02
+{% for ago in range(1, 25) -%}
+month_{{ ago }} as (
+
+    select *
+    from {{ closed_months if news.is_void else 'months_in_question' }}
+    where
+        month_start = {{ add_months(news.as_of_month, -ago) }}
+        {{ 'and ' ~ in_turn('account_block') if news.is_void }}
+
+),
+
+{% endfor -%}
+abreast as (
+
+    select
+        accounts.account_id
+        {%- for measure in parts | map(attribute='measure') | unique -%}
+            {%- for ago in range(1, 25) %},
+        month_{{ ago }}.{{ measure }} as {{ measure }}_{{ ago }}
+            {%- endfor -%}
+        {%- endfor %}
+    from accounts
+    {%- for ago in range(1, 25) %}
+    left join month_{{ ago }} on accounts.account_id = month_{{ ago }}.account_id
+    {%- endfor %}
+
+)
+
+-- noqa: enable=LT02
+select
+    abreast.account_id,
+    {{ account_block('abreast.account_id') }} as account_block,
+    {{ news.as_of_month }} as month_start,
+    {{ closed_windows(parts) }},
+    '{{ news.definition }}' as definition,
+    run.run_id as kept_by,
+    {{ "'history'" if news.is_void else "'account'" }} as kept_for
+from abreast
+cross join run
