@@ -20,7 +20,9 @@ and the peers then compute the second night's account features and scores, and n
 in a process of its own, with two threads like the night. Nothing here is asserted by a test; ratios are within one run.
 
 The second night is an ordinary one: the day before has been scored, a snapshot, the day's payments and corrections of
-closed months have landed. The weekly run is the first on the warehouse, so it builds all kept history from nothing.
+closed months have landed. The first night is dearer, as the first of every month is: it computes what the closed months
+give to the windows, which the other nights of the month read. The weekly run is the first on the warehouse, so it
+builds all kept history from nothing.
 """
 
 

@@ -409,7 +409,10 @@ def book(project):
             from {accounts} cross join {months}
             where hash(account_id, month_start) % 10 > 0 and date_diff('month', month_start, date '2024-06-01') < number
             """,
-            "create table intermediate.int_account_book as select account_id from intermediate.int_open_months",
+            """
+            create table intermediate.int_account_book as
+            select account_id, account_block from intermediate.int_open_months
+            """,
             f"create view intermediate.int_account_panel as {project.compile(panel)}",
         ):
             connection.execute(statement)

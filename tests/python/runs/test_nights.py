@@ -102,6 +102,9 @@ def test_what_is_kept_is_what_a_build_from_nothing_gives_whatever_lands_later(co
     for what, statements in LATER.items():
         before = {name: copy.query(sql) for name, sql in KEPT.items()}
         copy.execute(*statements.split(";"))
+        if what == "a correction of a closed month":
+            # A night that fell after the months and before the windows; the next one finds nothing new in the months.
+            ok(copy.dbt("run", "--select", "+int_closed_months"))
         ok(copy.dbt(*select))
         after = {name: copy.query(sql) for name, sql in KEPT.items()}
         assert after != before, what
