@@ -157,12 +157,10 @@
     {%- set closed_months, landings, run = ref('int_closed_months'), ref('int_landings'), ref('int_run') -%}
     {%- set as_of_month = value_of('select ' ~ month_start('as_of_date') ~ ' from ' ~ run, 'date', '1970-01-01', run) -%}
     {%- set definition = local_md5(sql ~ closed_months_definition()) -%}
-    {%- set news = {'as_of_month': as_of_month, 'definition': definition, 'is_void': true, 'runs': []} -%}
+    {%- set is_void = not (execute and is_training_run()) -%}
+    {%- set news = {'as_of_month': as_of_month, 'definition': definition, 'is_void': is_void, 'runs': []} -%}
     {%- set kept = adapter.get_relation(this.database, this.schema, this.identifier) if execute -%}
-    {%- if execute and is_training_run() -%}
-        {%- do news.update({'is_void': false}) -%}
-    {%- endif -%}
-    {%- if not news.is_void or not kept or flags.FULL_REFRESH -%}{{ return(news) }}{%- endif -%}
+    {%- if not is_void or not kept or flags.FULL_REFRESH -%}{{ return(news) }}{%- endif -%}
     {%- set keepers %}
         select
             max(runs.started_at) as started_at,

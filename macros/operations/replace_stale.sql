@@ -45,11 +45,11 @@
     {%- if config.get('accounts_at_a_time') -%}
         {{ in_turns(insert, config.get('accounts_at_a_time')) }}
     {%- else -%}
-    {%- for month in whole_history(sql) or [none] %}
+        {%- for month in whole_history(sql) or [none] %}
     {{ insert }}
-    {%- if month %}
+            {%- if month %}
     where month_start = cast('{{ month }}' as date)
-    {%- endif %};
-    {%- endfor -%}
+            {%- endif %};
+        {%- endfor -%}
     {%- endif -%}
 {%- endmacro %}
