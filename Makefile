@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export NIGHTBOOK_HOME ?= .nightbook
 ACCOUNTS ?= 100000
+# A run takes a little more than a core and 1 GB.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint benchmark catalog lock clean
@@ -23,7 +25,7 @@ demo: setup  ## land, train, approve and score a synthetic lender
 	$(BIN)/python orchestrate.py demo
 
 test: setup lint  ## every check: static, dbt unit tests, pytest, whole runs
-	$(BIN)/python -m pytest tests/python
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 15 tests/python
 
 lint: setup  ## every static check
 	$(BIN)/ruff check .

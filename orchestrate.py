@@ -47,6 +47,24 @@ def _whole(text: str) -> int:
     return int(text)
 
 
+def _versions(text: str) -> dict[str, int]:
+    versions = dict((part if "=" in part else f"account_pd={part}").split("=", 1) for part in text.split(","))
+    if not all(name and version.isdigit() for name, version in versions.items()):
+        raise argparse.ArgumentTypeError(f"'{text}' names no versions; write N, or MODEL=N,MODEL=N")
+    return {name: int(version) for name, version in versions.items()}
+
+
+def _explain(command: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    if given.model:
+        if given.version is None:
+            command.error("--model needs --version N")
+        commands.explain_version(given.model, given.version, given.against, given.json)
+    elif given.as_of is None:
+        command.error("--account and --application need --as-of DATE")
+    else:
+        commands.explain(given.as_of, given.account, given.application, given.json, given.evidence)
+
+
 def parser() -> argparse.ArgumentParser:
     """Arguments of every command."""
     top = argparse.ArgumentParser(
@@ -92,6 +110,40 @@ def parser() -> argparse.ArgumentParser:
         run.add_argument(
             "--known-at", type=_moment, metavar="TIME", help="see nothing landed after this, UTC; default: now"
         )
+
+    backfill = command.add_parser("backfill", help="score past dates, each by the champion of its own date")
+    backfill.add_argument("--from", dest="first", type=_date, required=True, metavar="DATE")
+    backfill.add_argument("--to", dest="last", type=_date, required=True, metavar="DATE")
+    backfill.add_argument(
+        "--with-champion", type=_versions, default={}, metavar="N",
+        help="by this version of account_pd on every date; or MODEL=N,MODEL=N",
+    )  # fmt: skip
+    backfill.set_defaults(run=lambda a: commands.backfill(a.first, a.last, a.with_champion))
+
+    explain = command.add_parser("explain", help="how one score came about")
+    subject = explain.add_mutually_exclusive_group(required=True)
+    subject.add_argument("--account", metavar="ID")
+    subject.add_argument("--application", metavar="ID")
+    subject.add_argument("--model", metavar="MODEL", help="how a version of a model came about")
+    explain.add_argument("--as-of", type=_date, metavar="DATE", help="night that was scored")
+    explain.add_argument("--version", type=_count, metavar="N", help="of the model")
+    explain.add_argument("--against", type=_count, metavar="N", help="say what another version of it does not share")
+    explain.add_argument("--json", action="store_true", help="for machines")
+    explain.add_argument("--evidence", type=_path, metavar="FILE.zip", help="write a pack that opens offline")
+    explain.set_defaults(run=lambda a: _explain(explain, a))
+
+    reproduce = command.add_parser("reproduce", help="derive a past night anew from raw rows, and compare")
+    reproduce.add_argument("--as-of", type=_date, required=True, metavar="DATE", help="night that was scored")
+    part = reproduce.add_mutually_exclusive_group()
+    part.add_argument("--account", metavar="ID", help="this account alone")
+    part.add_argument("--application", metavar="ID", help="this application alone")
+    part.add_argument("--sample", type=_count, metavar="N", help="so many of each; default: the whole night")
+    reproduce.add_argument("--json", action="store_true", help="for machines")
+    reproduce.set_defaults(run=lambda a: commands.reproduce(a.as_of, a.account, a.application, a.sample, a.json))
+
+    verify = command.add_parser("verify-audit", help="check that the trail behind the scores is as it was written")
+    verify.add_argument("--head", metavar="HASH", help="hash of an entry noted earlier, which the log must still hold")
+    verify.set_defaults(run=lambda a: commands.verify_audit(a.head))
 
     status = command.add_parser("status", help="champions, last runs, gate, drift, open approvals")
     status.add_argument("--json", action="store_true", help="for machines")

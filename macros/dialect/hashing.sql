@@ -41,3 +41,16 @@
 {% macro duckdb__engine_hash(columns) -%}
     hash({{ columns }})
 {%- endmacro %}
+
+{# SHA-256 of a text, 64 hexadecimal digits in lower case. #}
+{% macro sha256(text) -%}
+    {{ return(adapter.dispatch('sha256', 'nightbook')(text)) }}
+{%- endmacro %}
+
+{% macro default__sha256(text) -%}
+    sha2({{ text }}, 256)
+{%- endmacro %}
+
+{% macro duckdb__sha256(text) -%}
+    sha256({{ text }})
+{%- endmacro %}

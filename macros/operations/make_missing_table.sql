@@ -14,3 +14,14 @@
         {%- do adapter.cache_added(relation) -%}
     {%- endif -%}
 {% endmacro %}
+
+{# Adds to a table that an earlier version made, from within a hook, the columns that it lacks. columns: name -> type. #}
+{% macro add_missing_columns(relation, columns) %}
+    {%- set there = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | list -%}
+    {%- for name, data_type in columns.items() if name not in there -%}
+        {%- call statement('add_missing_columns', auto_begin=true) -%}
+            alter table {{ relation }} add column {{ name }} {{ data_type }}
+        {%- endcall -%}
+        {%- do adapter.commit() -%}
+    {%- endfor -%}
+{% endmacro %}

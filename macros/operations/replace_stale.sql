@@ -33,8 +33,8 @@
 {%- endmacro %}
 
 {#
-    Statements that put a whole history into a relation: in turns where the model says accounts_at_a_time, month by month
-    where its SQL names months. columns: none for all.
+    Statements that put a whole history into a relation: in turns where the model says accounts_at_a_time, some months at a
+    time where its SQL names months. columns: none for all.
 #}
 {% macro insert_history(relation, columns, batch, sql) -%}
     {%- set insert -%}
@@ -45,11 +45,31 @@
     {%- if config.get('accounts_at_a_time') -%}
         {{ in_turns(insert, config.get('accounts_at_a_time')) }}
     {%- else -%}
-        {%- for month in whole_history(sql) or [none] %}
+        {%- set history = whole_history(sql) -%}
+        {%- for months in (history | batch(months_at_a_time()) if history else [none]) %}
     {{ insert }}
-            {%- if month %}
-    where month_start = cast('{{ month }}' as date)
+            {%- if months %}
+    where month_start in {{ date_list(months) }}
             {%- endif %};
         {%- endfor -%}
     {%- endif -%}
+{%- endmacro %}
+
+{#
+    How many months of history fit into the memory of one statement: by the rows that landed of the largest month, as many
+    as the model's rows_at_a_time allows. Planning a statement costs half a second, whatever it writes.
+#}
+{% macro months_at_a_time() -%}
+    {%- set largest %}
+        select max(months.row_count)
+        from (
+            select sum(landings.row_count) as row_count
+            from {{ ref('int_landings') }} as landings
+            inner join {{ ref('int_run') }} as run on landings.run_id = run.run_id
+            where landings.month_start is not null
+            group by landings.month_start
+        ) as months
+    {%- endset -%}
+    {%- set rows = run_query(largest).columns[0].values()[0] if execute else none -%}
+    {{ return([1, config.require('rows_at_a_time') // ([1, rows or 1] | max) | int] | max) }}
 {%- endmacro %}

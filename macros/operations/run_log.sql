@@ -1,19 +1,8 @@
 {# The table that every dbt build leaves a row in; hooks write it, because no model can know how its own run ended. #}
 {% macro ensure_run_log() %}
     {%- if execute -%}
-        {%- do make_missing_table(nightbook._run_log(), {
-            'run_id': 'varchar',
-            'cadence': 'varchar',
-            'as_of_date': 'date',
-            'known_at': 'timestamp',
-            'actor': 'varchar',
-            'started_at': 'timestamp',
-            'ended_at': 'timestamp',
-            'outcome': 'varchar',
-            'first_failure': 'varchar',
-            'accounts_scored': 'bigint',
-            'applications_scored': 'bigint',
-        }) -%}
+        {%- do make_missing_table(nightbook._run_log(), nightbook._run_log_columns()) -%}
+        {%- do add_missing_columns(nightbook._run_log(), nightbook._run_log_columns()) -%}
     {%- endif -%}
 {% endmacro %}
 
@@ -21,25 +10,77 @@
 {% macro record_run(results) %}
     {%- if execute and cadence() in ('nightly', 'weekly', 'full') and invocation_args_dict.which in ('build', 'run', 'retry') -%}
         {%- set failed = results | selectattr('status', 'in', ['error', 'fail']) | list -%}
-        {%- set succeeded = results | selectattr('status', 'equalto', 'success') | map(attribute='node.name') | list -%}
-        insert into {{ nightbook._run_log() }}
+        {%- set succeeded = results | selectattr('status', 'equalto', 'success') | map(attribute='node') | list -%}
+        {%- set names = succeeded | map(attribute='name') | list -%}
+        insert into {{ nightbook._run_log() }} ({{ nightbook._run_log_columns() | join(', ') }})
         select
             '{{ invocation_id }}',
             '{{ cadence() }}',
-            {{ '(select as_of_date from intermediate.int_run)' if 'int_run' in succeeded else 'null' }},
+            {{ '(select as_of_date from intermediate.int_run)' if 'int_run' in names else 'null' }},
             {{ known_at() }},
             '{{ dbt.escape_single_quotes(env_var("NIGHTBOOK_ACTOR", "") or env_var("USER", "") or "unknown") }}',
             {{ started_at() }},
             cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp),
             '{{ "failed" if failed else "succeeded" }}',
             {{ "'" ~ dbt.escape_single_quotes(failed[0].node.name) ~ "'" if failed else 'null' }},
-            {{ '(select count(*) from scoring.tonight_account_scores)'
-                if 'fct_account_scores' in succeeded else 'null' }},
+            {{ '(select count(*) from scoring.tonight_account_scores)' if 'fct_account_scores' in names else 'null' }},
             {{ '(select count(*) from scoring.tonight_application_scores)'
-                if 'fct_application_scores' in succeeded else 'null' }}
+                if 'fct_application_scores' in names else 'null' }},
+            {%- for column in nightbook._provenance_columns() %}
+            {{ '(select ' ~ column ~ ' from audit.run_provenance)' if 'run_provenance' in names else 'null' }},
+            {%- endfor %}
+            '{{ tojson(nightbook._rows_by_relation(succeeded)) }}',
+            nullif('{{ dbt.escape_single_quotes(env_var("NIGHTBOOK_VERSIONS", "")) }}', '')
     {%- endif -%}
 {% endmacro %}
 
 {% macro _run_log() -%}
     {{ return(api.Relation.create(database=target.database, schema='audit', identifier='run_log', type='table')) }}
+{%- endmacro %}
+
+{% macro _run_log_columns() -%}
+    {%- set columns = {
+        'run_id': 'varchar',
+        'cadence': 'varchar',
+        'as_of_date': 'date',
+        'known_at': 'timestamp',
+        'actor': 'varchar',
+        'started_at': 'timestamp',
+        'ended_at': 'timestamp',
+        'outcome': 'varchar',
+        'first_failure': 'varchar',
+        'accounts_scored': 'bigint',
+        'applications_scored': 'bigint',
+    } -%}
+    {%- do columns.update(nightbook._provenance_columns()) -%}
+    {%- do columns.update({'rows_by_relation': 'varchar', 'pinned_versions': 'varchar'}) -%}
+    {{ return(columns) }}
+{%- endmacro %}
+
+{# What run_provenance says of the code, column -> type. #}
+{% macro _provenance_columns() -%}
+    {{ return({
+        'git_commit': 'varchar',
+        'is_dirty': 'boolean',
+        'manifest_digest': 'varchar',
+        'library_digest': 'varchar',
+        'lock_digest': 'varchar',
+        'engine': 'varchar',
+        'versions': 'varchar',
+    }) }}
+{%- endmacro %}
+
+{# Rows of each table among nodes that were built, schema.name -> count; one query, and views are not worth the work. #}
+{% macro _rows_by_relation(nodes) -%}
+    {%- set rows, counts = {}, [] -%}
+    {%- for node in nodes if node.config.materialized in ('table', 'incremental', 'seed', 'snapshot') -%}
+        {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) -%}
+        {%- do counts.append(
+            "select '" ~ node.schema ~ '.' ~ node.alias ~ "' as relation_name, count(*) as row_count from " ~ relation
+        ) -%}
+    {%- endfor -%}
+    {%- for row in run_query((counts | join(' union all ')) ~ ' order by relation_name').rows if counts -%}
+        {%- do rows.update({row[0]: row[1] | int}) -%}
+    {%- endfor -%}
+    {{ return(rows) }}
 {%- endmacro %}

@@ -10,5 +10,14 @@ select
     outcome,
     first_failure,
     accounts_scored,
-    applications_scored
+    applications_scored,
+    git_commit,
+    is_dirty,
+    manifest_digest,
+    library_digest,
+    lock_digest,
+    engine,
+    versions,
+    rows_by_relation,
+    pinned_versions
 from {{ source('audit', 'run_log') }}

@@ -1,7 +1,12 @@
 -- One row per account and closed calendar month: its measures, computed once and kept. A month is closed when a later
 -- one has a snapshot; a correction that lands afterwards has the account's months computed again, and so has a change of
 -- this file or of a measure's definition every account's.
-{{ config(materialized='incremental', incremental_strategy='replace_stale', on_schema_change='sync_all_columns') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_stale',
+    on_schema_change='sync_all_columns',
+    rows_at_a_time=var('rows_at_a_time')
+) }}
 
 {%- set servicing, payments = ref('stg_loan_servicing_versions'), ref('stg_payment_versions') -%}
 {%- set news = closed_months_news() -%}

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from nightbook import home
 from nightbook.errors import NightbookError
@@ -39,26 +40,13 @@ def build(selector: str, title: str) -> Build:
     Raises:
         NightbookError: something failed; the first cause in one line, and how many more there were.
     """
-    from dbt.cli.main import dbtRunner
+    from nightbook import events
 
     started = time.monotonic()
     os.environ.setdefault("NIGHTBOOK_ACTOR", home.actor())
-    home.home().mkdir(parents=True, exist_ok=True)
-    arguments = [
-        "--log-path", str(home.home() / "logs"),
-        "--log-level", "none",
-        "--log-level-file", "info",
-        "build",
-        "--selector", selector,
-        "--exclude-resource-type", "unit_test",
-    ]  # fmt: skip
-    try:
-        with _progress(title) as callback, _quiet():
-            result = dbtRunner(callbacks=[callback]).invoke(arguments)
-    finally:
-        _release()
-    if result.exception is not None:
-        raise NightbookError(one_line(str(result.exception)))
+    with _progress(title) as callback:
+        result = _invoke(["build", "--selector", selector, "--exclude-resource-type", "unit_test"], [callback])
+    undelivered = events.tell(Path.cwd())
     failed = [one for one in result.result.results if one.status in ("error", "fail")]
     if failed:
         more = f" (and {len(failed) - 1} more; see {home.home() / 'logs' / 'dbt.log'})" if len(failed) > 1 else ""
@@ -69,8 +57,32 @@ def build(selector: str, title: str) -> Build:
         seconds=time.monotonic() - started,
         models=sum(one.node.resource_type in ("model", "seed", "snapshot") for one in done),
         tests=sum(one.node.resource_type == "test" for one in done),
-        warnings=tuple(one.node.name for one in done if one.status == "warn"),
+        warnings=(*(one.node.name for one in done if one.status == "warn"), *([undelivered] if undelivered else [])),
     )
+
+
+def parse() -> None:
+    """Have dbt read the project, so that its manifest is that of the files as they are.
+
+    Raises:
+        NightbookError: the project is not valid.
+    """
+    _invoke(["parse"], [])
+
+
+def _invoke(arguments: list[str], callbacks: list):
+    from dbt.cli.main import dbtRunner
+
+    home.home().mkdir(parents=True, exist_ok=True)
+    logs = ["--log-path", str(home.home() / "logs"), "--log-level", "none", "--log-level-file", "info"]
+    try:
+        with _quiet():
+            result = dbtRunner(callbacks=callbacks).invoke([*logs, *arguments])
+    finally:
+        _release()
+    if result.exception is not None:
+        raise NightbookError(one_line(str(result.exception)))
+    return result
 
 
 def _release() -> None:

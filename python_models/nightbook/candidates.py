@@ -92,7 +92,7 @@ def _fit_one(model_name: str, relation, features: list[FeatureSpec], run_id: str
     mlflow_run_id = registry.log_candidate(
         model_name,
         candidate.booster_bytes,
-        training.metadata(candidate),
+        training.metadata(candidate) | {"row_order": list(ORDER)},
         tags={"maker": row["maker"], "run_id": run_id, "git_commit": row["git_commit"]}
         | {f"version.{name}": version for name, version in provenance.library_versions().items()},
         metrics={name: float(value) for name, value in candidate.metrics.items()},

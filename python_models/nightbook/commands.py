@@ -61,6 +61,72 @@ def score(as_of: date | None = None, known_at: datetime | None = None) -> None:
     reports.night(build, views.night())
 
 
+def backfill(first: date, last: date, pinned: dict[str, int]) -> None:
+    """Score past dates, one partition at a time; those that stand already are left."""
+    from nightbook import backfill
+
+    builds.parse()
+    dates = backfill.plan(first, last, pinned)
+    for number, one in enumerate(dates, start=1):
+        title = f"{one.as_of_date} ({number} of {len(dates)})"
+        if one.is_done:
+            print(f"{title}: stands already")
+            continue
+        with _environment(NIGHTBOOK_AS_OF=one.as_of_date.isoformat(), NIGHTBOOK_VERSIONS=one.versions):
+            build = builds.build("nightly", f"Scoring {title}")
+        print(f"{title}: scored by {one.versions} in {build.seconds:.0f} s")
+
+
+def explain(
+    as_of: date, account: str | None, application: str | None, as_json: bool = False, evidence: Path | None = None
+) -> None:
+    """Tell how one score came about."""
+    from nightbook import explanation
+
+    told = explanation.explain(as_of, account=account, application=application)
+    if evidence is not None:
+        from nightbook import evidence as pack
+
+        digest = pack.write(told, evidence)
+        print(f"{evidence}: SHA-256 {digest}")
+    elif as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        reports.explanation(told)
+
+
+def explain_version(model: str, version: int, against: int | None, as_json: bool = False) -> None:
+    """Tell how a version of a model came about, and what another one does not share with it."""
+    from nightbook import explanation
+
+    told = explanation.explain_version(model, version, against)
+    if as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        reports.version(told)
+
+
+def reproduce(
+    as_of: date, account: str | None, application: str | None, sample: int | None, as_json: bool = False
+) -> None:
+    """Derive a past night anew and compare."""
+    from nightbook import reproduce
+
+    found = reproduce.reproduce(as_of, account=account, application=application, sample=sample)
+    if as_json:
+        print(json.dumps(reproduce.as_dict(found), indent=2, default=str))
+    else:
+        reports.reproduction(found)
+    if not found.is_equal:
+        more = sum(found.different.values()) - 1
+        raise NightbookError(f"not reproduced: {found.differences[0]}" + (f" (and {more} more rows)" if more else ""))
+
+
+def verify_audit(head: str | None = None) -> None:
+    """Compare the trail behind the scores with the audit log."""
+    reports.verified(views.verified(head))
+
+
 def status(as_json: bool) -> None:
     """Show where things stand."""
     state = views.status()

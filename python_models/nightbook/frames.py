@@ -67,6 +67,22 @@ def doubles(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
 
 
+def columns(session) -> dict[str, list[str]]:
+    """Columns of every relation of the warehouse, in order, by schema.name."""
+    found: dict[str, list[str]] = {}
+    for schema, table, column in session.execute(
+        "select schema_name, table_name, column_name from duckdb_columns()"
+        " where database_name = current_database() and not internal order by schema_name, table_name, column_index"
+    ).fetchall():
+        found.setdefault(f"{schema}.{table}", []).append(column)
+    return found
+
+
+def kept(session, relation: str) -> list[dict]:
+    """The rows of a relation, schema.name, that an earlier run left; for what a model carries on."""
+    return session.sql(f"select * from {relation}").to_arrow_table().to_pylist()
+
+
 def count(relation) -> int:
     """Rows of a relation."""
     return relation.aggregate("count(*) as n").fetchall()[0][0]

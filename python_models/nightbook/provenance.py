@@ -1,11 +1,35 @@
 """Where a result came from: code, libraries, machine settings."""
 
 import functools
+import hashlib
+import json
 import os
+import platform
 import subprocess
 from importlib import metadata
+from pathlib import Path
+
+import pyarrow as pa
+
+from nightbook import home
 
 LIBRARIES = ("dbt-core", "dbt-duckdb", "duckdb", "mlflow", "numpy", "pyarrow", "scikit-learn", "scipy")
+
+_DIRTY = "-dirty"
+# Configuration that tells readers something and changes nothing.
+_TOLD = ("access", "docs", "group", "meta")
+
+SCHEMA = pa.schema(
+    [
+        ("git_commit", pa.string()),
+        ("is_dirty", pa.bool_()),
+        ("manifest_digest", pa.string()),
+        ("library_digest", pa.string()),
+        ("lock_digest", pa.string()),
+        ("engine", pa.string()),
+        ("versions", pa.string()),
+    ]
+)
 
 
 @functools.cache
@@ -13,7 +37,7 @@ def git_commit() -> str:
     """The commit of the working tree, with '-dirty' when it holds changes; 'unknown' outside a checkout."""
     try:
         commit = _git("rev-parse", "HEAD")
-        return f"{commit}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else commit
+        return f"{commit}{_DIRTY}" if _git("status", "--porcelain", "--untracked-files=no") else commit
     except (OSError, subprocess.SubprocessError):
         return "unknown"
 
@@ -25,9 +49,59 @@ def library_versions() -> dict[str, str]:
     return {"xgboost": xgboost.__version__} | {name: metadata.version(name) for name in LIBRARIES}
 
 
+def record() -> dict:
+    """The code and the settings of this run, a row of `SCHEMA`; `versions` is JSON."""
+    commit = git_commit()
+    versions = library_versions() | {"python": platform.python_version()}
+    return {
+        "git_commit": commit.removesuffix(_DIRTY),
+        "is_dirty": commit.endswith(_DIRTY),
+        **code_digests(),
+        "engine": f"duckdb {versions['duckdb']}",
+        "versions": json.dumps(versions, sort_keys=True),
+    }
+
+
+def code_digests() -> dict[str, str]:
+    """SHA-256 of the three things that decide a score: what dbt runs, the library, and the lock.
+
+    Keys manifest_digest, library_digest and lock_digest. The first is of the manifest that dbt has written for this
+    run: files and configuration of models, seeds and snapshots, and all macros. Tests and descriptions decide no score.
+
+    Raises:
+        OSError: the working directory is not the project's, or dbt has not parsed it yet.
+    """
+    return {
+        "manifest_digest": _manifest_digest(json.loads((home.home() / "target" / "manifest.json").read_text())),
+        "library_digest": _files_digest(Path(__file__).parent, "**/*.py"),
+        "lock_digest": _files_digest(Path.cwd(), "requirements.txt"),
+    }
+
+
 def threads() -> int:
     """Threads of a fit or a scoring; results do not depend on it."""
     return int(os.environ.get("NIGHTBOOK_THREADS", "2"))
+
+
+def _manifest_digest(manifest: dict) -> str:
+    nodes = {
+        name: [node["checksum"], {key: value for key, value in node["config"].items() if key not in _TOLD}]
+        for name, node in manifest["nodes"].items()
+        if node["resource_type"] in ("model", "seed", "snapshot")
+    }
+    macros = {name: macro["macro_sql"] for name, macro in manifest["macros"].items()}
+    return hashlib.sha256(json.dumps([nodes, macros], sort_keys=True).encode()).hexdigest()
+
+
+def _files_digest(folder: Path, pattern: str) -> str:
+    """SHA-256 of the digests of files and their names, in the order of the names."""
+    lines = [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder).as_posix()}\n"
+        for file in sorted(folder.glob(pattern))
+    ]
+    if not lines:
+        raise FileNotFoundError(f"there is no {pattern} in {folder}")
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _git(*arguments: str) -> str:

@@ -23,6 +23,7 @@ CHAMPION = "champion"
 MODEL_FILE = "model.ubj"
 METADATA_FILE = "nightbook.json"
 _PROMOTION = "promotion."
+_VERSION = "version."
 _CARRIED_OUT = "carried_out."
 
 VERSION_SCHEMA = pa.schema(
@@ -167,6 +168,12 @@ def candidate(model_name: str, mlflow_run_id: str) -> Model:
     return _checked(model_name, None, mlflow_run_id, tags["model_digest"], tags["metadata_digest"])
 
 
+def libraries(mlflow_run_id: str) -> dict[str, str]:
+    """Versions of the libraries that a candidate was fitted with."""
+    tags = _client().get_run(mlflow_run_id).data.tags
+    return {name.removeprefix(_VERSION): value for name, value in sorted(tags.items()) if name.startswith(_VERSION)}
+
+
 def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) -> int:
     """Make a logged candidate a version of the model; the same candidate is never registered twice.
 
@@ -236,6 +243,14 @@ def champion(model_name: str) -> Model:
             f"approve a version with `python orchestrate.py approve {model_name} ...` to settle who answers for it"
         )
     return load(model_name, number)
+
+
+def champion_at(model_name: str, moment: datetime) -> int | None:
+    """The version that was champion at a moment, UTC; None before the first approval."""
+    if model_name not in model_names():
+        return None
+    moves = [move for move in _carried_out(model_name, champion_version(model_name)) if move.promoted_at <= moment]
+    return moves[-1].model_version if moves else None
 
 
 def load(model_name: str, version: int) -> Model:

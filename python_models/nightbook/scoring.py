@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -69,17 +70,21 @@ def contribution_schema(key: str) -> pa.Schema:
 def champions(populations: Mapping[str, object]) -> list[dict]:
     """The version of each model that scores in this run, artifacts checked; rows of `CHAMPION_SCHEMA`.
 
+    The registry's champion, but where `pinned_versions` names another: a past date is scored again by the version that
+    was champion then.
+
     Args:
         populations: model name -> engine's frame of what it would score.
 
     Raises:
         NightbookError: a model with somebody to score has no champion, or its artifact fails its check.
     """
+    pinned = pinned_versions()
     found = []
     for name, population in populations.items():
-        if registry.champion_version(name) is None and not frames.count(population):
+        if name not in pinned and registry.champion_version(name) is None and not frames.count(population):
             continue
-        model = registry.champion(name)
+        model = registry.load(name, pinned[name]) if name in pinned else registry.champion(name)
         found.append(
             {
                 "model_name": name,
@@ -89,6 +94,19 @@ def champions(populations: Mapping[str, object]) -> list[dict]:
             }
         )
     return found
+
+
+def pinned_versions() -> dict[str, int]:
+    """Versions that score in the place of champions: NIGHTBOOK_VERSIONS, as in `account_pd=3 application_pd=2`.
+
+    Raises:
+        NightbookError: it is written in another way.
+    """
+    text = os.environ.get("NIGHTBOOK_VERSIONS", "")
+    pinned = dict(part.partition("=")[::2] for part in text.split())
+    if not all(name and version.isdigit() for name, version in pinned.items()):
+        raise NightbookError(f"NIGHTBOOK_VERSIONS is '{text}': write MODEL=VERSION, one after another")
+    return {name: int(version) for name, version in pinned.items()}
 
 
 def profiles(chosen: Iterable[dict]) -> list[dict]:

@@ -102,6 +102,7 @@ class Candidate:
     params: dict
     metrics: dict
     data_digest: str
+    column_digests: dict
     reference: dict
 
 
@@ -157,6 +158,7 @@ def train(
     for name in SPLITS:
         mask = getattr(rows, name)
         figures |= {f"{name}_rows": int(mask.sum()), f"{name}_defaults": int(rows.label[mask].sum())}
+    columns = column_digests(table)
     figures |= {
         "is_validation_halved": rows.is_validation_halved,
         "best_iteration": fits["boosted_trees"].best_iteration,
@@ -172,7 +174,8 @@ def train(
         monotone=tuple(feature.monotone for feature in features),
         params=fit.params,
         metrics=figures,
-        data_digest=data_digest(table),
+        data_digest=digest_of_columns(table.num_rows, columns),
+        column_digests=columns,
         reference=reference_profile(table, rows, boosting.predict_pd(folded, train_matrix)),
     )
 
@@ -188,6 +191,7 @@ def metadata(candidate: Candidate) -> dict:
         "params": candidate.params,
         "metrics": candidate.metrics,
         "data_digest": candidate.data_digest,
+        "column_digests": candidate.column_digests,
         "reference": candidate.reference,
         "xgboost_version": xgb.__version__,
     }
@@ -223,11 +227,24 @@ def data_digest(table: pa.Table) -> str:
     Chunks, offsets, dictionary encoding and bytes under nulls do not count; neither does the width of string
     offsets. Row order and column order do.
     """
-    digest = hashlib.sha256(str(table.num_rows).encode())
+    return digest_of_columns(table.num_rows, column_digests(table))
+
+
+def digest_of_columns(rows: int, columns: Mapping[str, str]) -> str:
+    """The digest of a table, from the number of its rows and `column_digests`."""
+    digest = hashlib.sha256(str(rows).encode())
+    for name, column in columns.items():
+        part = name.encode()
+        digest.update(len(part).to_bytes(8, "little") + part + bytes.fromhex(column))
+    return digest.hexdigest()
+
+
+def column_digests(table: pa.Table) -> dict[str, str]:
+    """SHA-256 of each column's type and values in row order, hexadecimal: which data two trainings do not share."""
+    digests = {}
     for field, column in zip(table.schema, table.columns, strict=True):
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
-        type_name = "string" if _is_string(column.type) else str(column.type)
         # Three digests, each a plain concatenation over chunks: interleaving would let chunk borders in.
         validity, lengths, values = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
         for chunk in column.chunks:
@@ -240,10 +257,10 @@ def data_digest(table: pa.Table) -> str:
             lengths.update(np.diff(offsets))
             if len(text) and text.buffers()[2] is not None:
                 values.update(memoryview(text.buffers()[2])[offsets[0] : offsets[-1]])
-        for part in (field.name.encode(), type_name.encode()):
-            digest.update(len(part).to_bytes(8, "little") + part)
+        digest = hashlib.sha256(("string" if _is_string(column.type) else str(column.type)).encode())
         digest.update(validity.digest() + lengths.digest() + values.digest())
-    return digest.hexdigest()
+        digests[field.name] = digest.hexdigest()
+    return digests
 
 
 def reference_profile(table: pa.Table, rows: TrainingSet, score: np.ndarray) -> dict[str, dict]:

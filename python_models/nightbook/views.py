@@ -1,12 +1,8 @@
 """What the command line shows, read from the warehouse and the registry; it writes nothing."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import duckdb
-
-from nightbook import builds, home
+from nightbook import audit, home
 from nightbook.errors import NightbookError
+from nightbook.warehouse import asking, has
 
 # The last night that published: a later run that failed, or that only trained, has marts of nothing.
 _LAST_NIGHT = """(
@@ -17,7 +13,7 @@ _LAST_NIGHT = """(
 
 def candidates() -> list[dict]:
     """The last training's candidate per model: metrics, verdict, version if registered, failed rules in a sentence."""
-    with _warehouse() as query:
+    with asking() as query:
         return query(
             """
             with figures as (
@@ -50,7 +46,7 @@ def candidates() -> list[dict]:
 
 def night() -> dict:
     """The last night: how many were scored and triaged, provisions by stage, share by grade, drift."""
-    with _warehouse() as query:
+    with asking() as query:
         return {
             **query(f"select as_of_date, run_id from {_LAST_NIGHT}")[0],
             "grades": query(
@@ -96,8 +92,8 @@ def status() -> dict:
     }
     if not home.warehouse().exists():
         return state
-    with _warehouse() as query:
-        if _has(query, "audit", "run_log"):
+    with asking() as query:
+        if has(query, "audit", "run_log"):
             state["last_runs"] = query(
                 """
                 select *, epoch(ended_at - started_at) as seconds from audit.run_log
@@ -105,13 +101,22 @@ def status() -> dict:
                 order by started_at desc
                 """
             )
-        has_gate = _has(query, "training", "gate_measurements") and _has(query, "training", "registrations")
+        has_gate = has(query, "training", "gate_measurements") and has(query, "training", "registrations")
         has_night = bool(state["last_runs"]) and bool(query(f"select * from {_LAST_NIGHT}"))
     if has_gate:
         state["last_gate"] = candidates()
     if has_night:
         state["last_night"] = night()
     return state
+
+
+def verified(head: str | None) -> audit.Checked:
+    """The trail compared with the audit log."""
+    with asking() as query:
+        for relation in ("audit_chain", "audit_facts"):
+            if not has(query, "audit", relation):
+                raise NightbookError("this home has no audit log yet: `train` or `score` begin one")
+        return audit.verify(query, head)
 
 
 def _champion_of(versions: list[dict], model_name: str) -> int:
@@ -135,28 +140,3 @@ def _worst_psi(query) -> list[dict]:
         order by model_name, feature
         """
     )
-
-
-def _has(query, schema: str, table: str) -> bool:
-    return bool(
-        query(f"select 1 from information_schema.tables where table_schema = '{schema}' and table_name = '{table}'")
-    )
-
-
-@contextmanager
-def _warehouse() -> Iterator:
-    """A function from SQL to rows as dictionaries, on a read-only connection."""
-    try:
-        connection = duckdb.connect(str(home.warehouse()), read_only=True)
-    except duckdb.Error as error:
-        raise NightbookError(builds.one_line(str(error))) from error
-
-    def query(sql: str) -> list[dict]:
-        cursor = connection.execute(sql)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-    try:
-        yield query
-    finally:
-        connection.close()

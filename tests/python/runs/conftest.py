@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[3]
 UCI_FILE = ROOT.parent / "shared" / "data" / "uci_taiwan" / "UCI_Credit_Card.csv"
@@ -80,11 +81,31 @@ def refused(done: subprocess.CompletedProcess) -> str:
     return lines[0]
 
 
+def once(tmp_path_factory, name: str, make) -> Path:
+    """A folder that is made by whichever of the workers needs it first, and read by all of them."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = tmp_path_factory.mktemp(name)
+        make(folder)
+        return folder
+    folder = tmp_path_factory.getbasetemp().parent / name
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "made").exists():
+            assert not folder.exists(), f"{name} could not be made: see the first test that asked for it"
+            folder.mkdir()
+            make(folder)
+            (folder / "made").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory) -> tuple[Home, str]:
-    """The home that the demo leaves, and what it printed."""
-    home = Home(tmp_path_factory.mktemp("demo"))
-    return home, ok(home.run("demo")).stdout
+    """The home that the demo leaves, and what it printed. Tests read it: another worker may do so at the same time."""
+
+    def make(folder: Path) -> None:
+        (folder / "said.txt").write_text(ok(Home(folder).run("demo")).stdout)
+
+    folder = once(tmp_path_factory, "demo", make)
+    return Home(folder), (folder / "said.txt").read_text()
 
 
 @pytest.fixture(scope="session")
@@ -93,34 +114,67 @@ def small(demo, tmp_path_factory) -> Home:
 
     Every fifteenth customer; the registry is the demo's.
     """
-    whole = demo[0]
-    home = Home(tmp_path_factory.mktemp("small"), registry=f"sqlite:///{whole.path / 'mlflow.db'}")
-    with duckdb.connect(str(home.path / "warehouse.duckdb")) as connection:
-        connection.execute(f"attach '{whole.path / 'warehouse.duckdb'}' as whole (read_only)")
-        connection.execute("create schema raw")
-        connection.execute(
-            "create temp table chosen as select distinct customer_id from whole.raw.customers"
-            " where cast(substr(customer_id, 2) as bigint) % 15 = 0"
-        )
-        connection.execute(
-            "create temp table chosen_accounts as select distinct account_id from whole.raw.accounts semi join chosen"
-            " using (customer_id)"
-        )
-        for table in LANDING:
-            columns = [row[0] for row in connection.execute(f"describe whole.raw.{table}").fetchall()]
-            chosen = next((f"chosen{'' if key == 'customer_id' else '_accounts'} using ({key})"
-                           for key in ("customer_id", "account_id") if key in columns), None)  # fmt: skip
-            source = f"whole.raw.{table}" + (f" semi join {chosen}" if chosen else "")
-            connection.execute(f"create table raw.{table} as select * from {source}")
-    ok(home.run("score"))
-    return home
+    registry = f"sqlite:///{demo[0].path / 'mlflow.db'}"
+
+    def make(folder: Path) -> None:
+        home = Home(folder, registry=registry)
+        with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
+            connection.execute(f"attach '{demo[0].path / 'warehouse.duckdb'}' as whole (read_only)")
+            connection.execute("create schema raw")
+            connection.execute(
+                "create temp table chosen as select distinct customer_id from whole.raw.customers"
+                " where cast(substr(customer_id, 2) as bigint) % 15 = 0"
+            )
+            connection.execute(
+                "create temp table chosen_accounts as select distinct account_id from whole.raw.accounts"
+                " semi join chosen using (customer_id)"
+            )
+            for table in LANDING:
+                columns = [row[0] for row in connection.execute(f"describe whole.raw.{table}").fetchall()]
+                chosen = next((f"chosen{'' if key == 'customer_id' else '_accounts'} using ({key})"
+                               for key in ("customer_id", "account_id") if key in columns), None)  # fmt: skip
+                source = f"whole.raw.{table}" + (f" semi join {chosen}" if chosen else "")
+                connection.execute(f"create table raw.{table} as select * from {source}")
+        ok(home.run("score"))
+
+    return Home(once(tmp_path_factory, "small", make), registry=registry)
+
+
+@pytest.fixture(scope="session")
+def parsed(tmp_path_factory) -> tuple[Path, Path]:
+    """A path that stands for one home after another, and the project as dbt has parsed it for a home at that path.
+
+    dbt parses everything anew, eight seconds, for a NIGHTBOOK_HOME that it has not seen.
+    """
+    folder = tmp_path_factory.mktemp("parsed")
+    here, first = folder / "home", folder / "first"
+    first.mkdir()
+    here.symlink_to(first)
+    ok(Home(here).dbt("parse"))
+    return here, first / "target" / "partial_parse.msgpack"
 
 
 @pytest.fixture
-def copy(small, tmp_path) -> Home:
+def settle(parsed, tmp_path):
+    """A function that makes the test's folder a home of copies of files, one that a test may change."""
+    here, project = parsed
+
+    def settle(*files: Path, registry: str | None = None) -> Home:
+        for file in files:
+            shutil.copy(file, tmp_path / file.name)
+        (tmp_path / "target").mkdir()
+        shutil.copy(project, tmp_path / "target" / project.name)
+        here.unlink()
+        here.symlink_to(tmp_path)
+        return Home(here, registry=registry)
+
+    return settle
+
+
+@pytest.fixture
+def copy(small, settle) -> Home:
     """A copy of the small home that a test may change."""
-    shutil.copy(small.path / "warehouse.duckdb", tmp_path / "warehouse.duckdb")
-    return Home(tmp_path, registry=small.registry)
+    return settle(small.path / "warehouse.duckdb", registry=small.registry)
 
 
 @pytest.fixture(scope="session")

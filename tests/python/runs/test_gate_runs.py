@@ -1,10 +1,8 @@
 """Bad candidates through the whole weekly chain: each is rejected, says why, and changes nothing in production."""
 
-import shutil
-
 import pytest
 
-from .conftest import Home, ok
+from .conftest import ok
 
 AFTER_TRAINING_SETS = [
     "candidates",
@@ -60,10 +58,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_bad_candidate_is_rejected_and_production_stays(demo, tmp_path, fault):
+def test_a_bad_candidate_is_rejected_and_production_stays(demo, settle, fault):
     whole, _ = demo
-    shutil.copy(whole.path / "warehouse.duckdb", tmp_path / "warehouse.duckdb")
-    home = Home(tmp_path, registry=f"sqlite:///{whole.path / 'mlflow.db'}")
+    home = settle(whole.path / "warehouse.duckdb", registry=f"sqlite:///{whole.path / 'mlflow.db'}")
     rules, plant = FAULTS[fault]
     versions = home.query("select * from audit.fct_model_versions order by all")
     home.execute(THIN, "delete from training.training_set_application_pd", plant)

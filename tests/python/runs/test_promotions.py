@@ -1,8 +1,7 @@
 """Who may make a version champion, and what a night does without one; on the command line."""
 
 import shutil
-from hashlib import sha256
-from pathlib import Path
+import sqlite3
 
 import pytest
 
@@ -13,32 +12,26 @@ def marts(home: Home) -> list[tuple]:
     return home.query("select * from marts.fct_account_scores order by all")
 
 
-def test_without_a_champion_nothing_is_written(small, tmp_path):
-    shutil.copy(small.path / "warehouse.duckdb", tmp_path / "warehouse.duckdb")
-    home = Home(tmp_path)
+def test_without_a_champion_nothing_is_written(small, settle):
+    home = settle(small.path / "warehouse.duckdb")
     before = marts(home)
     line = refused(home.run("score"))
     assert "account_pd has no champion" in line and "approve" in line
     assert marts(home) == before
 
 
-def test_a_changed_artifact_is_refused_and_nothing_is_written(copy, demo):
+def test_an_artifact_that_is_not_the_registered_one_is_refused_and_nothing_is_written(copy, demo):
+    """The registry's own record is changed, in a copy of it: the artifact belongs to every test."""
     home, _ = demo
     before = marts(copy)
     (digest,) = home.query("select model_digest from audit.fct_model_versions where model_name = 'account_pd'")[0]
-    (model_file,) = [
-        path
-        for path in Path(home.path / "mlflow-artifacts" / "account_pd").rglob("model.ubj")
-        if sha256(path.read_bytes()).hexdigest() == digest
-    ]
-    original = model_file.read_bytes()
-    changed = bytearray(original)
-    changed[len(changed) // 2] ^= 1
-    try:
-        model_file.write_bytes(changed)
-        line = refused(copy.run("score"))
-    finally:
-        model_file.write_bytes(original)
+    shutil.copy(home.path / "mlflow.db", copy.path)
+    with sqlite3.connect(copy.path / "mlflow.db") as store:
+        changed = store.execute(
+            "update model_version_tags set value = ? where key = 'model_digest' and value = ?", [digest[::-1], digest]
+        )
+    assert changed.rowcount == 1
+    line = refused(Home(copy.path, registry=f"sqlite:///{copy.path / 'mlflow.db'}").run("score"))
     assert "account_pd version 1" in line and "SHA-256" in line
     assert marts(copy) == before
 

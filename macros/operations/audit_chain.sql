@@ -1,0 +1,149 @@
+{#
+    The audit log: one entry for every fact that answers for a score, each with the hash of the one before it, so that an
+    entry cannot be changed, taken out, put in or moved without every later hash being wrong. Hooks write it at the end of
+    every build, because the run itself is one of the facts.
+#}
+{% macro ensure_audit_chain() %}
+    {%- if execute -%}
+        {%- do make_missing_table(nightbook._audit_chain(), {
+            'sequence': 'bigint',
+            'kind': 'varchar',
+            'subject': 'varchar',
+            'payload': 'varchar',
+            'recorded_at': 'timestamp',
+            'run_id': 'varchar',
+            'previous_hash': 'varchar',
+            'entry_hash': 'varchar',
+        }) -%}
+    {%- endif -%}
+{% endmacro %}
+
+{# Adds to the log the facts that it does not hold yet, and the score partitions that this run has written. #}
+{% macro extend_audit_chain(results) %}
+    {%- if execute and invocation_args_dict.which in ('build', 'run', 'retry') -%}
+        {%- set succeeded = results | selectattr('status', 'equalto', 'success') | map(attribute='node.name') | list -%}
+        {%- set facts = adapter.get_relation(target.database, 'audit', 'audit_facts') -%}
+        {%- set chain = nightbook._audit_chain() -%}
+        {%- if facts %}
+        insert into {{ chain }} (sequence, kind, subject, payload, recorded_at, run_id, previous_hash, entry_hash)
+        with recursive
+
+        last_entry as (
+
+            select
+                coalesce(max(sequence), 0) as sequence,
+                coalesce(max(case when sequence = (select max(sequence) from {{ chain }}) then entry_hash end), '') as entry_hash
+            from {{ chain }}
+
+        ),
+
+        facts as (
+
+            select kind, subject, payload, occurred_at from {{ facts }}
+            {%- for relation_name in ('fct_account_scores', 'fct_application_scores')
+                if relation_name in succeeded and 'fct_score_partitions' in succeeded %}
+            {#- A literal, by which the engine reads one partition and not all of them. A run that scored nobody says so. -#}
+            {%- set as_of_date = run_query('select as_of_date from intermediate.int_run').columns[0].values()[0] %}
+            union all
+            select
+                'partition' as kind,
+                '{{ relation_name }} {{ as_of_date }} {{ invocation_id }}' as subject,
+                {{ json_text(['row_count', 'digest']) }} as payload,
+                {{ started_at() }} as occurred_at
+            from (
+                select
+                    coalesce(max(row_count), 0) as row_count,
+                    coalesce(max(digest), '') as digest
+                from marts.fct_score_partitions
+                where
+                    relation_name = '{{ relation_name }}'
+                    and as_of_date = cast('{{ as_of_date }}' as date)
+                    and run_id = '{{ invocation_id }}'
+            ) as written
+            {%- endfor %}
+
+        ),
+
+        news as (
+
+            select
+                facts.kind,
+                facts.subject,
+                facts.payload,
+                row_number() over (order by facts.occurred_at, facts.kind, facts.subject) as number
+            from facts
+            where
+                not exists (
+                    select 1
+                    from {{ chain }} as entries
+                    where entries.kind = facts.kind and entries.subject = facts.subject
+                )
+
+        ),
+
+        entries as (
+
+            select
+                news.number,
+                last_entry.sequence + news.number as sequence,
+                news.kind,
+                news.subject,
+                news.payload,
+                cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp) as recorded_at
+            from news
+            cross join last_entry
+
+        ),
+
+        linked as (
+
+            select
+                cast(0 as bigint) as number,
+                cast('' as varchar) as previous_hash,
+                last_entry.entry_hash
+            from last_entry
+
+            union all
+
+            select
+                entries.number,
+                linked.entry_hash as previous_hash,
+                {{ entry_hash('linked.entry_hash', 'entries') }} as entry_hash
+            from linked
+            inner join entries on entries.number = linked.number + 1
+
+        )
+
+        select
+            entries.sequence,
+            entries.kind,
+            entries.subject,
+            entries.payload,
+            entries.recorded_at,
+            '{{ invocation_id }}' as run_id,
+            linked.previous_hash,
+            linked.entry_hash
+        from entries
+        inner join linked on entries.number = linked.number
+        {%- endif -%}
+    {%- endif -%}
+{% endmacro %}
+
+{#
+    The hash of an entry: SHA-256 of the lines previous hash, sequence, kind, subject, time and payload. previous_hash:
+    expression. entry: alias of the row that has the others.
+#}
+{% macro entry_hash(previous_hash, entry) -%}
+    {{ sha256([
+        previous_hash,
+        'cast(' ~ entry ~ '.sequence as varchar)',
+        entry ~ '.kind',
+        entry ~ '.subject',
+        timestamp_text(entry ~ '.recorded_at'),
+        entry ~ '.payload',
+    ] | join(' || chr(10) || ')) }}
+{%- endmacro %}
+
+{% macro _audit_chain() -%}
+    {{ return(api.Relation.create(database=target.database, schema='audit', identifier='audit_chain', type='table')) }}
+{%- endmacro %}

@@ -1,0 +1,54 @@
+-- One row per fact that answers for a score, as the relations of the audit trail have it now: what the audit log is extended
+-- by, and compared with.
+{%- set gate_decisions = ref('fct_gate_decisions') %}
+
+select
+    'run' as kind,
+    run_id as subject,
+    ended_at as occurred_at,
+    {{ json_text([
+        'run_id', 'cadence', 'as_of_date', 'known_at', 'actor', 'started_at', 'ended_at', 'outcome', 'first_failure',
+        'accounts_scored', 'applications_scored', 'git_commit', 'is_dirty', 'manifest_digest', 'library_digest',
+        'lock_digest', 'engine', 'versions', 'rows_by_relation',
+        'pinned_versions',
+    ]) }} as payload
+from {{ ref('fct_runs') }}
+
+union all
+
+-- Not who approved it: that is told by the promotions, and changes with them.
+select
+    'model_version' as kind,
+    model_name || ' version ' || model_version as subject,
+    registered_at as occurred_at,
+    {{ json_text([
+        'model_name', 'model_version', 'mlflow_run_id', 'model_digest', 'algorithm', 'maker', 'run_id', 'registered_at',
+        'data_digest', 'git_commit',
+    ]) }} as payload
+from {{ ref('fct_model_versions') }}
+
+union all
+
+select
+    'promotion' as kind,
+    model_name || ' promotion ' || sequence as subject,
+    promoted_at as occurred_at,
+    {{ json_text([
+        'model_name', 'sequence', 'action', 'model_version', 'previous_version', 'approver', 'change_request', 'actor',
+        'promoted_at',
+    ]) }} as payload
+from {{ ref('fct_promotions') }}
+{%- if execute and gate_decisions.schema and load_relation(gate_decisions) %}
+
+union all
+
+select
+    'gate_decision' as kind,
+    model_name || ' ' || run_id || ' ' || rule as subject,
+    decided_at as occurred_at,
+    {{ json_text([
+        'model_name', 'run_id', 'rule', 'as_of_date', 'mlflow_run_id', 'metric', 'measure', 'candidate_value',
+        'champion_value', 'measured', 'comparison', 'threshold', 'severity', 'verdict', 'reason', 'decided_at',
+    ]) }} as payload
+from {{ gate_decisions }}
+{%- endif %}

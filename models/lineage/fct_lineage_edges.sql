@@ -1,0 +1,35 @@
+-- One row per run and edge from a column to one that was made of it: read off the SQL, or declared by a Python model. Which
+-- code a run was made with says which edges are its own.
+{%- set weekly = ref('lineage_weekly') %}
+with
+
+runs as (
+
+    select * from {{ ref('fct_runs') }}
+
+),
+
+edges as (
+
+    select * from {{ ref('lineage_nightly') }}
+    {%- if execute and weekly.schema and load_relation(weekly) %}
+
+    union all
+
+    select * from {{ weekly }}
+    {%- endif %}
+
+)
+
+select
+    runs.run_id,
+    edges.from_relation,
+    edges.from_column,
+    edges.to_relation,
+    edges.to_column,
+    edges.transformation
+from runs
+inner join edges
+    on
+        runs.manifest_digest = edges.manifest_digest
+        and runs.cadence in (edges.cadence, 'full')

@@ -1,0 +1,38 @@
+-- One row per relation of scores, as-of date and run: how many rows, and a digest of all that stands in them. A view:
+-- whoever reads it has the digest computed from what is there now; the audit log holds what it was when it was written.
+{%- set of_score = ['pd', 'margin', 'score', 'risk_grade', 'feature_digest'] -%}
+{%- set of_model = ['model_name', 'model_version', 'model_digest', 'scored_at'] %}
+with
+
+-- A block is the rows of a version whose inputs hash alike: the text of a whole partition would not fit into memory.
+blocks as (
+
+    {%- for relation_name, key, scores, others in [
+        ('fct_account_scores', 'account_id', ref('fct_account_scores'), []),
+        ('fct_application_scores', 'application_id', ref('fct_application_scores'),
+         ['reason_1', 'reason_2', 'reason_3', 'reason_4']),
+    ] %}
+
+        select
+            '{{ relation_name }}' as relation_name,
+            as_of_date,
+            run_id,
+            count(*) as row_count,
+            {{ sha256(
+                row_text(of_model) ~ ' || chr(10) || ' ~ texts_in_order(row_text([key] + of_score + others), key)
+            ) }} as digest
+        from {{ scores }}
+        group by as_of_date, run_id, substr(feature_digest, 1, 2), {{ of_model | join(', ') }}
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
+
+)
+
+select
+    relation_name,
+    as_of_date,
+    run_id,
+    cast(sum(row_count) as bigint) as row_count,
+    {{ sha256(texts_in_order('digest', 'digest')) }} as digest
+from blocks
+group by relation_name, as_of_date, run_id

@@ -1,0 +1,11 @@
+"""Say which code, libraries and engine this run is made with.
+
+Python because git, the lock and the library are files, not relations.
+"""
+
+from nightbook import frames, provenance
+
+
+def model(dbt, session):
+    dbt.config(materialized="table")
+    return frames.records(provenance.SCHEMA, [provenance.record()])

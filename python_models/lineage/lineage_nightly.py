@@ -1,0 +1,22 @@
+"""Read off the SQL of a nightly run which column came from which; once for each version of the code.
+
+Python because SQL has to be read by a parser.
+"""
+
+from nightbook import frames, lineage
+
+
+def model(dbt, session):
+    dbt.config(materialized="table")
+    code = frames.rows(dbt.ref("run_provenance"))[0]
+    catalog = frames.rows(dbt.ref("feature_catalog"))
+    inputs = {row["name"] for row in catalog}
+    return frames.records(lineage.SCHEMA, lineage.of_run(session, "nightly", code["manifest_digest"], inputs))
+
+
+def _comes_after(dbt):
+    # Never called: dbt reads the references from the file. All SQL of the run is compiled by then.
+    dbt.ref("fct_provisions")
+    dbt.ref("fct_score_partitions")
+    dbt.ref("rpt_regulatory_features")
+    dbt.ref("underwriting_queue")

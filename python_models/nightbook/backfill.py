@@ -1,0 +1,92 @@
+"""Which past dates are to be scored, by which versions, and which of them stand already."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+
+from nightbook import provenance, registry, warehouse
+from nightbook.errors import NightbookError
+from nightbook.landing.contract import TABLES
+
+
+@dataclass(frozen=True)
+class Date:
+    """A past date to be scored. versions: as NIGHTBOOK_VERSIONS; is_done: its scores are what they would be again."""
+
+    as_of_date: date
+    versions: str
+    is_done: bool
+
+
+def plan(first: date, last: date, pinned: dict[str, int]) -> list[Date]:
+    """The dates from first to last that have a snapshot, in order.
+
+    A date is scored by the versions that were champions at its end, but for those that are pinned. It is done where a
+    run that came to a good end scored it by the same versions, with the same code, and nothing has landed since.
+
+    Raises:
+        NightbookError: no such date has a snapshot, or a model had no champion then.
+    """
+    if first > last:
+        raise NightbookError(f"--from {first} is later than --to {last}: exchange them")
+    models = registry.model_names()
+    if not models:
+        raise NightbookError("no model is registered: train and approve one before past dates are scored")
+    for name, version in pinned.items():
+        registry.load(name, version)
+    with warehouse.asking() as query:
+        dates = [
+            row["snapshot_date"]
+            for row in query(
+                "select distinct snapshot_date from raw.loan_servicing where snapshot_date between ? and ? order by 1",
+                [first, last],
+            )
+        ]
+        if not dates:
+            [known] = query("select min(snapshot_date) as first, max(snapshot_date) as last from raw.loan_servicing")
+            raise NightbookError(
+                f"no snapshot from {first} to {last}: snapshots are there from {known['first']} to {known['last']}"
+            )
+        versions = {as_of: _versions(models, as_of, pinned) for as_of in dates}
+        done = _done(query, versions)
+    return [Date(as_of, versions[as_of], as_of in done) for as_of in dates]
+
+
+def _versions(models: list[str], as_of: date, pinned: dict[str, int]) -> str:
+    chosen = dict(pinned)
+    for name in models:
+        if name not in chosen:
+            version = registry.champion_at(name, datetime.combine(as_of, time.max))
+            if version is None:
+                moves = registry.promotions(name)
+                since = f"its first was approved at {moves[0].promoted_at}" if moves else "it has none to this day"
+                raise NightbookError(
+                    f"{name} had no champion on {as_of}, {since}: say which version scores, --with-champion {name}=N"
+                )
+            chosen[name] = version
+    return " ".join(f"{name}={version}" for name, version in sorted(chosen.items()))
+
+
+def _done(query: warehouse.Query, versions: dict[date, str]) -> set[date]:
+    if not warehouse.has(query, "audit", "run_log") or not warehouse.has(query, "marts", "fct_account_scores"):
+        return set()
+    code = provenance.code_digests()
+    landed = max(
+        (row["at"] for table in TABLES for row in query(f"select max(_loaded_at) as at from raw.{table}") if row["at"]),
+        default=datetime.min,
+    )
+    standing = query(
+        """
+        select runs.*
+        from audit.run_log as runs
+        inner join (select distinct as_of_date, run_id from marts.fct_account_scores) as scores
+            on runs.run_id = scores.run_id and runs.as_of_date = scores.as_of_date
+        where runs.outcome = 'succeeded'
+        """
+    )
+    return {
+        run["as_of_date"]
+        for run in standing
+        if versions.get(run["as_of_date"]) == run["pinned_versions"]
+        and run["known_at"] >= landed
+        and all(run[name] == digest for name, digest in code.items())
+    }

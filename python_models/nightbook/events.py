@@ -1,0 +1,201 @@
+"""OpenLineage events of a finished dbt build: made by openlineage-dbt, with columns joined up, kept until delivered.
+
+Events go to a file under the home, or to where the standard OpenLineage environment variables or configuration file
+say. They are written to an outbox first: what cannot be delivered tonight is delivered, in order, with the next run's.
+"""
+
+import json
+import logging
+import os
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nightbook import home, lineage, warehouse
+from nightbook.errors import NightbookError
+
+_SUBTYPES = {
+    lineage.IDENTITY: ("DIRECT", "IDENTITY"),
+    lineage.TRANSFORMATION: ("DIRECT", "TRANSFORMATION"),
+    lineage.AGGREGATION: ("DIRECT", "AGGREGATION"),
+    lineage.INDIRECT: ("INDIRECT", "FILTER"),
+}
+REGISTRY = "mlflow"
+
+
+def tell(project: Path) -> str | None:
+    """Make the events of the last dbt build and deliver them, and those that waited.
+
+    Returns:
+        Why some are still waiting, None when all are delivered. Nothing is raised: no night fails for its events.
+    """
+    try:
+        run_id, events = of_last_build(project)
+        outbox = home.home() / "lineage" / "outbox"
+        outbox.mkdir(parents=True, exist_ok=True)
+        # Names in the order of time; whole or not at all.
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run_id}.jsonl"
+        part = outbox / f".{name}"
+        part.write_text("".join(f"{json.dumps(event, sort_keys=True)}\n" for event in events))
+        part.rename(outbox / name)
+    except Exception as error:
+        return f"lineage: no event was made: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    return deliver()
+
+
+def deliver() -> str | None:
+    """Send what waits in the outbox, oldest first; a file goes once its last event has been taken.
+
+    Returns:
+        Why some are still waiting, None when the outbox is empty.
+    """
+    waiting = sorted((home.home() / "lineage" / "outbox").glob("*.jsonl"))
+    sent = 0
+    try:
+        transport = _transport()
+        for file in waiting:
+            lines = file.read_text().splitlines()
+            done = file.with_suffix(".sent")
+            start = int(done.read_text()) if done.exists() else 0
+            for number, line in enumerate(lines[start:], start=start + 1):
+                try:
+                    transport.emit(json.loads(line))
+                except BaseException:
+                    done.write_text(str(number - 1))
+                    raise
+            file.unlink()
+            done.unlink(missing_ok=True)
+            sent += 1
+        transport.close()
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or ["no reason"])[0]
+        return f"lineage: events of {len(waiting) - sent} runs wait in {home.home() / 'lineage' / 'outbox'}: {reason}"
+    return None
+
+
+def of_last_build(project: Path) -> tuple[str, list[dict]]:
+    """The events of the build whose artifacts lie in the home's target folder, in order of time.
+
+    Returns:
+        The dbt invocation, and its events: START of the whole, each node's own, then COMPLETE or FAIL of the whole.
+
+    Raises:
+        NightbookError: there is no finished build.
+    """
+    from openlineage.client.serde import Serde
+    from openlineage.common.provider.dbt import DbtLocalArtifactProcessor, ParentRunMetadata
+    from openlineage.common.provider.dbt.utils import PRODUCER
+    from openlineage.dbt import dbt_run_event_end, dbt_run_event_failed, dbt_run_event_start
+
+    class Processor(DbtLocalArtifactProcessor):
+        """Columns are joined up afterwards, over all relations, and for Python models too."""
+
+        def get_column_lineage(self, *arguments):
+            return None
+
+    target = home.home() / "target"
+    if not (target / "run_results.json").exists():
+        raise NightbookError(f"{target} holds no results of a build")
+    results = json.loads((target / "run_results.json").read_text())
+    namespace = os.environ.get("OPENLINEAGE_NAMESPACE", "nightbook")
+    processor = Processor(
+        producer=PRODUCER,
+        target=results["args"].get("target"),
+        job_namespace=namespace,
+        project_dir=str(project),
+        target_path=str(target),
+        logger=logging.getLogger("openlineage.dbt"),
+        openlineage_job_name=os.environ.get("OPENLINEAGE_DBT_JOB_NAME"),
+    )
+    start = dbt_run_event_start(processor.job_name, namespace, None)
+    processor.dbt_run_metadata = ParentRunMetadata(
+        run_id=start.run.runId, job_name=start.job.name, job_namespace=start.job.namespace
+    )
+    nodes = [Serde.to_dict(event) for event in processor.parse().events()]
+    failed = any(one["status"] in ("error", "fail") for one in results["results"])
+    last = (dbt_run_event_failed if failed else dbt_run_event_end)(start.run.runId, namespace, processor.job_name, None)
+    order = {"START": 0, "COMPLETE": 1, "FAIL": 1}
+    nodes.sort(key=lambda event: (event["eventTime"], order[event["eventType"]]))
+    whole = [Serde.to_dict(start), Serde.to_dict(last)]
+    for event in whole:
+        event["run"].setdefault("facets", {}).update(nodes[0]["run"].get("facets", {}) if nodes else {})
+        event["run"]["facets"].pop("parent", None)
+    whole[0]["eventTime"] = nodes[0]["eventTime"] if nodes else whole[0]["eventTime"]
+    events = [whole[0], *nodes, whole[1]]
+    run_id = results["metadata"]["invocation_id"]
+    _join_columns(events)
+    return run_id, events
+
+
+def _join_columns(events: list[dict]) -> None:
+    """Give each output dataset the facet of its columns, and each model that scored a dataset of its own."""
+    try:
+        with warehouse.asking() as query:
+            edges = [
+                edge
+                for cadence in ("nightly", "weekly")
+                if warehouse.has(query, "audit", f"lineage_{cadence}")
+                for edge in query(
+                    f"select * from audit.lineage_{cadence} inner join audit.run_provenance using (manifest_digest)"
+                )
+            ]
+            has_champions = warehouse.has(query, "scoring", "champions")
+            champions = query("select * from scoring.champions") if has_champions else []
+    except Exception:
+        # A first run that failed early has no such relation yet; its events say as much as they can.
+        return
+    versions = {row["model_name"]: row["model_version"] for row in champions}
+    into = defaultdict(lambda: defaultdict(list))
+    for edge in edges:
+        into[edge["to_relation"]][edge["to_column"]].append(edge)
+    for event in events:
+        # Said once a node, by the event that says that it is there.
+        for dataset in event.get("outputs", []) if event["eventType"] == "COMPLETE" else ():
+            database, _, relation = dataset["name"].partition(".")
+            if relation not in into:
+                continue
+            origins, fields = {}, {}
+            for column, found in into[relation].items():
+                fields[column] = {
+                    "inputFields": [_input_field(edge, dataset["namespace"], database, versions) for edge in found]
+                }
+                origins |= {
+                    (one["namespace"], one["name"]): None
+                    for one in fields[column]["inputFields"]
+                    if one["namespace"] == REGISTRY
+                }
+            dataset.setdefault("facets", {})["columnLineage"] = {
+                "_producer": event["producer"],
+                "_schemaURL": "https://openlineage.io/spec/facets/1-2-0/ColumnLineageDatasetFacet.json"
+                "#/$defs/ColumnLineageDatasetFacet",
+                "fields": fields,
+            }
+            event.setdefault("inputs", []).extend({"namespace": space, "name": name} for space, name in origins)
+
+
+def _input_field(edge: dict, namespace: str, database: str, versions: dict[str, int]) -> dict:
+    kind, subtype = _SUBTYPES[edge["transformation"]]
+    name = edge["from_relation"]
+    if name.startswith("models:/"):
+        version = versions.get(name.removeprefix("models:/"))
+        namespace, name = REGISTRY, f"{name}/{version}" if version else name
+    else:
+        name = f"{database}.{name}"
+    return {
+        "namespace": namespace,
+        "name": name,
+        "field": edge["from_column"],
+        "transformations": [{"type": kind, "subtype": subtype}],
+    }
+
+
+def _transport():
+    """Where events go: what OpenLineage's own settings say, else one file under the home."""
+    from openlineage.client.client import OpenLineageClient
+    from openlineage.client.transport.file import FileConfig, FileTransport
+
+    if any(name.startswith("OPENLINEAGE__") for name in os.environ) or any(
+        os.environ.get(name) for name in ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE_DISABLED")
+    ):
+        return OpenLineageClient().transport
+    return FileTransport(FileConfig(log_file_path=str(home.home() / "lineage" / "events.jsonl"), append=True))

@@ -1,0 +1,294 @@
+"""How one score came about: model, people, inputs and their contributions, definitions, raw rows; each link checked."""
+
+import re
+import subprocess
+from dataclasses import asdict
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from nightbook import registry, reproduce, scoring, warehouse
+from nightbook.errors import NightbookError
+from nightbook.landing.contract import TABLES
+
+# Contributions are float32; a hundred and fifty of them are added up.
+_TOLERANCE = 1e-4
+_MONTHS_OF_ROWS = 25
+
+
+def explain(as_of: date, *, account: str | None = None, application: str | None = None) -> dict:
+    """Everything that led to the score of an account or an application on a scored night, as plain values.
+
+    The stored inputs are scored again by the stored version: what is told of the score is what gives it.
+
+    Raises:
+        NightbookError: the key or the night was never scored, the model is not what it was, or the stored inputs do not
+            give the stored score.
+    """
+    kind, key = ("account", account) if account is not None else ("application", application)
+    with warehouse.reading() as connection:
+
+        def query(sql, parameters=None):
+            return warehouse.rows(connection, sql, parameters)
+
+        night = reproduce.scored_night(query, as_of)
+        relation, column = reproduce.SCORES[kind]
+        found = query(f"select * from marts.{relation} where as_of_date = ? and {column} = ?", [as_of, key])
+        if not found:
+            raise NightbookError(reproduce.never_scored(query, kind, key, as_of))
+        score = found[0]
+        model = registry.load(score["model_name"], score["model_version"])
+        inputs = _inputs(connection, kind, key, score, model)
+        _check_score(model, score, inputs, column)
+        told = {
+            "kind": kind,
+            "key": key,
+            "as_of_date": as_of,
+            "score": {name: value for name, value in score.items() if name not in (column, "as_of_date")},
+            "run": night.run,
+            "model": _model(query, model, score),
+            "gate": _gate(query, model),
+            **_contributions(connection, model, score, inputs, column, kind, night.run),
+            "raw": _raw(query, kind, key, as_of, night.run["known_at"]),
+        }
+    return _plain(told)
+
+
+def explain_version(model_name: str, version: int, against: int | None = None) -> dict:
+    """How a registered version came about; with another version, what the two do not share, first of all which data.
+
+    Raises:
+        NightbookError: a version does not exist, or its artifact is not what was registered.
+    """
+    told = _version_told(model_name, version)
+    if against is not None:
+        other = _version_told(model_name, against)
+        told["against"] = {
+            "model_version": against,
+            "differs_in": {
+                name: {"this": told[name], "other": other[name]}
+                for name in (
+                    "model_digest",
+                    "data_digest",
+                    "git_commit",
+                    "algorithm",
+                    "params",
+                    "libraries",
+                    "row_order",
+                )
+                if told[name] != other[name]
+            },
+            "data_that_differs": sorted(
+                name
+                for name in {*told["column_digests"], *other["column_digests"]}
+                if told["column_digests"].get(name) != other["column_digests"].get(name)
+            ),
+        }
+    return _plain(told)
+
+
+def _version_told(model_name: str, version: int) -> dict:
+    model = registry.load(model_name, version)
+    [found] = [one for one in registry.versions(model_name) if one.model_version == version]
+    names = ("algorithm", "params", "metrics", "features", "column_digests", "row_order")
+    return {
+        **{name: value for name, value in asdict(found).items() if name != "is_champion"},
+        **{name: model.metadata.get(name, {}) for name in names},
+        "libraries": registry.libraries(model.mlflow_run_id),
+    }
+
+
+def _inputs(connection, kind: str, key: str, score: dict, model) -> duckdb.DuckDBPyRelation:
+    """The stored inputs of the score, one row, as the scorer reads them."""
+    if kind == "account":
+        rows = connection.sql(
+            "select * from scoring.account_inputs where as_of_date = ? and account_id = ? and run_id = ?",
+            params=[score["as_of_date"], key, score["run_id"]],
+        ).to_arrow_table()
+    else:
+        stored = warehouse.rows(
+            connection,
+            "select feature, value from marts.fct_application_contributions"
+            " where as_of_date = ? and application_id = ?",
+            [score["as_of_date"], key],
+        )
+        values = {row["feature"]: row["value"] for row in stored if row["feature"] != scoring.BASE_VALUE}
+        columns = {"application_id": [key], "as_of_date": [score["as_of_date"]]}
+        columns |= {name: pa.array([values.get(name)], pa.float64()) for name in model.features} if values else {}
+        rows = pa.table(columns).slice(0, 1 if values else 0)
+    if rows.num_rows != 1:
+        raise NightbookError(
+            f"{kind} {key} as of {score['as_of_date']}: the inputs of its score are gone: {rows.num_rows} rows of run"
+            f" {score['run_id']}; `reproduce` derives them anew"
+        )
+    return connection.from_arrow(rows)
+
+
+def _check_score(model, score: dict, inputs, column: str) -> None:
+    [batch] = scoring.score(model, inputs, column)
+    [again] = pa.Table.from_batches([batch]).to_pylist()
+    for name in ("model_digest", "feature_digest", "margin", "pd"):
+        if again[name] != score[name]:
+            raise NightbookError(
+                f"{column} {score[column]} as of {score['as_of_date']}: {name} is {score[name]} as stored, and its"
+                f" stored inputs give {again[name]}: one of the two was changed; `reproduce` tells which"
+            )
+
+
+def _model(query, model, score: dict) -> dict:
+    """The version, and the last promotion by which it could score at that time."""
+    version = next(one for one in registry.versions(model.model_name) if one.model_version == model.version)
+    moves = [
+        move
+        for move in registry.promotions(model.model_name)
+        if move.model_version == model.version and move.promoted_at <= score["scored_at"]
+    ]
+    pinned = not moves or registry.champion_at(model.model_name, score["scored_at"]) != model.version
+    return {
+        "model_name": model.model_name,
+        "model_version": model.version,
+        "model_digest": model.digest,
+        "mlflow_run_id": model.mlflow_run_id,
+        "algorithm": version.algorithm,
+        "maker": version.maker,
+        "trained_by_run": version.run_id,
+        "registered_at": version.registered_at,
+        "git_commit": version.git_commit,
+        "data_digest": version.data_digest,
+        "approver": moves[-1].approver if moves else None,
+        "change_request": moves[-1].change_request if moves else None,
+        "approved_at": moves[-1].promoted_at if moves else None,
+        "was_champion": not pinned,
+    }
+
+
+def _gate(query, model) -> list[dict]:
+    if not warehouse.has(query, "training", "fct_gate_decisions"):
+        return []
+    return query(
+        "select rule, verdict, candidate_value, champion_value, reason, decided_at from training.fct_gate_decisions"
+        " where model_name = ? and mlflow_run_id = ? order by rule",
+        [model.model_name, model.mlflow_run_id],
+    )
+
+
+def _contributions(connection, model, score: dict, inputs, column: str, kind: str, run: dict) -> dict:
+    """Each input with its value, its part of the margin and its definition, the strongest first, and their sum."""
+    [batch] = scoring.explain(model, inputs, column)
+    parts = pa.Table.from_batches([batch]).to_pylist()
+    total = float(np.sum([part["contribution"] for part in parts]))
+    if abs(total - score["margin"]) > _TOLERANCE:
+        raise NightbookError(
+            f"{column} {score[column]}: contributions add up to {total:.6f}, the stored margin is {score['margin']:.6f}"
+        )
+    catalog = {
+        row["name"]: row
+        for row in warehouse.rows(
+            connection, "select * from reference.feature_catalog where model_name = ?", [model.model_name]
+        )
+    }
+    defined_in = _definitions(connection, kind, run)
+    base = next(part["contribution"] for part in parts if part["feature"] == scoring.BASE_VALUE)
+    inputs_told = []
+    for part in sorted(parts, key=lambda part: (-abs(part["contribution"]), part["feature"])):
+        name = part["feature"]
+        if name == scoring.BASE_VALUE:
+            continue
+        entry = catalog.get(name, {})
+        inputs_told.append(
+            {
+                "feature": name,
+                "value": part["value"],
+                "contribution": part["contribution"],
+                "description": entry.get("description"),
+                "reason_text": entry.get("reason_text"),
+                "source": entry.get("source"),
+                "window_months": entry.get("window_months"),
+                "defined_in": defined_in.get(name),
+            }
+        )
+    return {"base_value": base, "margin": score["margin"], "sum_of_contributions": total, "inputs": inputs_told}
+
+
+def _definitions(connection, kind: str, run: dict) -> dict[str, dict]:
+    """Feature -> the model that defines it, its files, and the commit that last touched them before the run."""
+    found = connection.execute(
+        "select table_name, column_name from duckdb_columns()"
+        " where schema_name = 'features' and starts_with(table_name, ?)",
+        [f"feat_{kind}_"],
+    ).fetchall()
+    places: dict[str, dict] = {}
+    of_feature = {}
+    for table, feature in found:
+        if table not in places:
+            places[table] = _place(table, run)
+        of_feature[feature] = places[table]
+    return of_feature
+
+
+def _place(model_name: str, run: dict) -> dict:
+    files = list(Path("models/features").rglob(f"{model_name}.sql"))
+    for path in list(files):
+        called = re.findall(r"\b(\w+)\(", path.read_text())
+        files += [macro for name in called if (macro := Path("macros/features") / f"{name}.sql").exists()]
+    names = sorted({path.as_posix() for path in files})
+    return {"model": model_name, "files": names, "git_commit": _last_commit(names, run)}
+
+
+def _last_commit(files: list[str], run: dict) -> str | None:
+    """The commit that last changed the files, up to the code that ran; None where git cannot say."""
+    if not files or not run["git_commit"] or run["git_commit"] == "unknown":
+        return None
+    done = subprocess.run(
+        ["git", "log", "-1", "--format=%H", run["git_commit"], "--", *files], capture_output=True, text=True
+    )
+    return done.stdout.strip() or None
+
+
+def _raw(query, kind: str, key: str, as_of: date, known_at: datetime) -> dict[str, list[dict]]:
+    """Rows of the landing tables that the inputs rest on, as known at the run's cutoff, the superseded ones marked."""
+    first = f"date '{as_of}' - interval {_MONTHS_OF_ROWS} month"
+    if kind == "account":
+        customers = "select customer_id from raw.accounts where account_id = $key"
+        conditions = {
+            "accounts": "account_id = $key",
+            "loan_servicing": f"account_id = $key and snapshot_date between {first} and $as_of",
+            "payments": f"account_id = $key and paid_on between {first} and $as_of",
+            "default_events": "account_id = $key",
+        }
+    else:
+        customers = "select customer_id from raw.applications where application_id = $key"
+        conditions = {"applications": "application_id = $key"}
+    conditions |= {
+        "customers": f"customer_id in ({customers})",
+        "bureau_pulls": f"customer_id in ({customers}) and pulled_on <= $as_of",
+    }
+    rows = {}
+    for name, condition in conditions.items():
+        grain = ", ".join(TABLES[name].grain)
+        values = {"key": key, "as_of": as_of, "known_at": known_at}
+        used = {name: value for name, value in values.items() if name == "known_at" or f"${name}" in condition}
+        rows[name] = query(
+            f"select *, row_number() over (partition by {grain} order by _loaded_at desc, _load_id desc) > 1"
+            f" as is_superseded from raw.{name} where {condition} and _loaded_at <= $known_at"
+            f" order by {grain}, _loaded_at, _load_id",
+            used,
+        )
+    return rows
+
+
+def _plain(value):
+    """Dates, moments and decimals as text, so that the same explanation is the same JSON."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, datetime):
+        return value.isoformat(" ")
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value

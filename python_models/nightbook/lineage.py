@@ -1,0 +1,292 @@
+"""Which column came from which: read off the SQL that ran, declared for what is not SQL.
+
+An edge leads from a column of one relation to a column of another. It is IDENTITY where the value is handed on as it
+is, TRANSFORMATION where it is computed row by row, AGGREGATION where rows are folded, and INDIRECT where no value
+flows: a constant depends on the columns that decide which rows it stands in. The words are OpenLineage's.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, build_scope, find_all_in_scope
+from sqlglot.schema import MappingSchema
+
+from nightbook import frames, home
+from nightbook.errors import NightbookError
+
+IDENTITY, TRANSFORMATION, AGGREGATION, INDIRECT = "IDENTITY", "TRANSFORMATION", "AGGREGATION", "INDIRECT"
+_STRENGTH = (IDENTITY, TRANSFORMATION, AGGREGATION, INDIRECT)
+
+SCHEMA = pa.schema(
+    [
+        ("manifest_digest", pa.string()),
+        ("cadence", pa.string()),
+        ("from_relation", pa.string()),
+        ("from_column", pa.string()),
+        ("to_relation", pa.string()),
+        ("to_column", pa.string()),
+        ("transformation", pa.string()),
+    ]
+)
+
+# relation -> column names in order
+Columns = Mapping[str, list[str]]
+# (relation, column) -> transformation
+Origins = dict[tuple[str, str], str]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One column's dependence on another; relations are schema.name, or models:/NAME for a model of the registry."""
+
+    from_relation: str
+    from_column: str
+    to_relation: str
+    to_column: str
+    transformation: str
+
+
+def of_sql(sql: str, relation: str, columns: Columns, dialect: str = "duckdb") -> list[Edge]:
+    """Edges into a relation from those that its SQL reads.
+
+    Args:
+        sql: one query, as it ran.
+        relation: what it fills, schema.name; columns that the query gives and the relation lacks are passed over.
+        columns: of every relation that it reads, and its own.
+
+    Raises:
+        NightbookError: the SQL cannot be read.
+    """
+    schema: dict = {}
+    for name, found in columns.items():
+        database, _, table = name.rpartition(".")
+        schema.setdefault(database, {})[table] = dict.fromkeys(found, "varchar")
+    try:
+        tree = sqlglot.parse_one(sql, read=dialect)
+        for table in tree.find_all(exp.Table):
+            table.set("catalog", None)
+        tree = qualify(
+            tree,
+            schema=MappingSchema(schema, dialect=dialect),
+            dialect=dialect,
+            validate_qualify_columns=False,
+            quote_identifiers=False,
+            identify=False,
+        )
+        root = build_scope(tree)
+        walker = _Walker(columns)
+        own = set(columns.get(relation, ()))
+        edges = []
+        for position, name in enumerate(_names(root)):
+            if own and name not in own:
+                continue
+            for (from_relation, from_column), transformation in sorted(walker.origins(root, position).items()):
+                edges.append(Edge(from_relation, from_column, relation, name, transformation))
+        return edges
+    except sqlglot.errors.SqlglotError as error:
+        raise NightbookError(f"{relation}: its SQL cannot be read for lineage: {str(error).splitlines()[0]}") from error
+
+
+def of_declaration(
+    declared: Iterable[dict], relation: str, columns: Columns, relations: Mapping[str, str], inputs: Collection[str]
+) -> list[Edge]:
+    """Edges into a relation from what the YAML of its Python model declares.
+
+    Args:
+        declared: entries with `to` (columns; all without one), `from` (model, or models:/NAME -> columns, '*' for all,
+            or `inputs` for those that are model inputs) and `by` (a transformation). IDENTITY leads from each column to
+            its namesake. `into` names another target.
+        relation: schema.name.
+        columns: of every relation.
+        relations: model name -> schema.name.
+        inputs: names of the model inputs.
+
+    Raises:
+        NightbookError: a declaration names what does not exist.
+    """
+    edges = []
+    for entry in declared:
+        into = entry.get("into", relation)
+        targets = entry.get("to") or columns[relation]
+        for source, named in entry["from"].items():
+            is_external = source.startswith("models:/")
+            origin = source if is_external else relations.get(source)
+            if origin is None:
+                raise NightbookError(f"{relation}: lineage declared from {source}, which is no model")
+            there = columns.get(origin, [])
+            chosen = (
+                there if named == "*" else [name for name in there if name in inputs] if named == "inputs" else named
+            )
+            unknown = [] if is_external else [name for name in chosen if name not in there]
+            if unknown:
+                raise NightbookError(f"{relation}: lineage declared from {origin}.{unknown[0]}, which does not exist")
+            edges += [
+                Edge(origin, name, into, target, entry["by"])
+                for target in targets
+                for name in chosen
+                if entry["by"] != IDENTITY or name == target
+            ]
+    return edges
+
+
+def of_run(session, cadence: str, manifest_digest: str, inputs: Collection[str]) -> list[dict]:
+    """Edges of one cadence by every version of the code so far, rows of `SCHEMA`; SQL is read once for each.
+
+    Args:
+        session: the engine's.
+        cadence: nightly or weekly; what is kept stands in audit.lineage_<cadence>.
+        manifest_digest: of the code that runs.
+        inputs: names of the model inputs.
+    """
+    columns = frames.columns(session)
+    kept = frames.kept(session, f"audit.lineage_{cadence}") if f"audit.lineage_{cadence}" in columns else []
+    if any(row["manifest_digest"] == manifest_digest for row in kept):
+        return kept
+    target = home.home() / "target"
+    manifest = json.loads((target / "manifest.json").read_text())
+    edges = of_project(manifest, target / "compiled" / "nightbook", columns, inputs, cadence)
+    found = dict.fromkeys(edges)
+    return kept + [{"manifest_digest": manifest_digest, "cadence": cadence, **asdict(edge)} for edge in found]
+
+
+def of_project(manifest: dict, compiled: Path, columns: Columns, inputs: Collection[str], tag: str) -> list[Edge]:
+    """Edges between the relations of one cadence.
+
+    Args:
+        manifest: dbt's.
+        compiled: the folder of SQL that dbt has compiled in this run, laid out like the project.
+        columns: of every relation of the warehouse.
+        inputs: names of the model inputs.
+        tag: of the cadence; nodes without it are passed over.
+
+    Raises:
+        NightbookError: some SQL cannot be read and nothing is declared instead, or a declaration is wrong.
+    """
+    nodes = [node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "snapshot", "seed")]
+    relations = {node["name"]: f"{node['schema']}.{node['alias']}" for node in nodes}
+    edges = []
+    for node in nodes:
+        relation = relations[node["name"]]
+        if relation not in columns or tag not in node["config"]["tags"]:
+            continue
+        declared = node["config"]["meta"].get("column_lineage")
+        file = compiled / node["original_file_path"]
+        if declared:
+            edges += of_declaration(declared, relation, columns, relations, inputs)
+        elif node["resource_type"] != "seed" and node.get("language") == "sql" and file.exists():
+            edges += of_sql(file.read_text(), relation, columns)
+    return edges
+
+
+def _names(scope: Scope) -> list[str]:
+    return [one.alias_or_name for one in scope.expression.selects]
+
+
+@dataclass
+class _Walker:
+    """Walks from a projection down to the columns of relations; what was found once is remembered."""
+
+    columns: Columns
+    found: dict[tuple[int, int], Origins] = field(default_factory=dict)
+
+    def origins(self, scope: Scope, position: int) -> Origins:
+        key = (id(scope), position)
+        if key not in self.found:
+            self.found[key] = {}  # a recursive query ends here
+            self.found[key] = self._origins(scope, position)
+        return self.found[key]
+
+    def _origins(self, scope: Scope, position: int) -> Origins:
+        if isinstance(scope.expression, exp.SetOperation):
+            merged: Origins = {}
+            for side in scope.set_operation_scopes:
+                _merge(merged, self.origins(side, position), IDENTITY)
+            return merged
+        projection = scope.expression.selects[position]
+        direct = self._of_expression(scope, projection)
+        return direct or self._of_rows(scope)
+
+    def _of_expression(self, scope: Scope, projection: exp.Expression) -> Origins:
+        value = projection.unalias()
+        if isinstance(value, exp.Column):
+            kind = IDENTITY
+        else:
+            kind = AGGREGATION if value.find(exp.AggFunc) else TRANSFORMATION
+        merged: Origins = {}
+        for column in find_all_in_scope(projection, exp.Column):
+            _merge(merged, self._of_column(scope, column.table, column.name), kind)
+            for looked_up_by in _range_of(scope, column.table):
+                _merge(merged, self._of_column(scope, looked_up_by.table, looked_up_by.name), INDIRECT)
+        for inner in scope.subquery_scopes:
+            if _is_within(inner.expression, projection):
+                for position in range(len(inner.expression.selects)):
+                    _merge(merged, self.origins(inner, position), kind)
+        return merged
+
+    def _of_rows(self, scope: Scope) -> Origins:
+        """A constant's: the columns that decide in which rows it stands."""
+        clauses = [scope.expression.args.get(name) for name in ("where", "group", "having", "qualify")]
+        clauses += scope.expression.args.get("joins") or []
+        merged: Origins = {}
+        for clause in clauses:
+            for column in find_all_in_scope(clause, exp.Column) if clause else ():
+                _merge(merged, self._of_column(scope, column.table, column.name), INDIRECT)
+        if not merged:
+            for source in scope.sources.values():
+                names = _names(source) if isinstance(source, Scope) else self.columns.get(_relation(source), ())
+                for position, name in enumerate(names):
+                    found = (
+                        self.origins(source, position)
+                        if isinstance(source, Scope)
+                        else {(_relation(source), name): IDENTITY}
+                    )
+                    _merge(merged, found, INDIRECT)
+        return merged
+
+    def _of_column(self, scope: Scope, table: str, name: str) -> Origins:
+        source = scope.sources.get(table)
+        if isinstance(source, exp.Table):
+            return {(_relation(source), name): IDENTITY}
+        if isinstance(source, Scope):
+            names = _names(source)
+            if name in names:
+                return self.origins(source, names.index(name))
+            merged: Origins = {}
+            for position in range(len(names)):
+                _merge(merged, self.origins(source, position), TRANSFORMATION)
+            return merged
+        return {}
+
+
+def _range_of(scope: Scope, table: str) -> list[exp.Column]:
+    """Columns that a source is looked up by, where that is by a range: which row is found depends on their values."""
+    for join in scope.expression.args.get("joins") or []:
+        condition = join.args.get("on")
+        if join.this.alias_or_name == table and condition and condition.find(exp.GT, exp.GTE, exp.LT, exp.LTE):
+            return [column for column in find_all_in_scope(condition, exp.Column) if column.table != table]
+    return []
+
+
+def _relation(table: exp.Table) -> str:
+    return f"{table.db}.{table.name}" if table.db else table.name
+
+
+def _merge(into: Origins, found: Origins, kind: str) -> None:
+    for origin, transformation in found.items():
+        strongest = max(transformation, kind, key=_STRENGTH.index)
+        into[origin] = min(into.get(origin, strongest), strongest, key=_STRENGTH.index)
+
+
+def _is_within(inner: exp.Expression, outer: exp.Expression) -> bool:
+    node = inner
+    while node is not None:
+        if node is outer:
+            return True
+        node = node.parent
+    return False

@@ -1,0 +1,311 @@
+"""The trail behind a score: derived anew to the bit, told in full, and guarded against every change."""
+
+import hashlib
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT, Home, ok, once, refused
+
+NIGHTS = ("2026-03-31", "2026-04-30", "2026-05-31", "2026-06-30")
+LAST = NIGHTS[-1]
+
+# Another model under the same name: the champion without its last trees.
+SECOND_VERSION = """
+import json
+import xgboost
+from hashlib import sha256
+from nightbook import registry
+first = registry.load("account_pd", 1)
+booster = xgboost.Booster()
+booster.load_model(bytearray(first.booster_bytes))
+fewer = bytes(booster[: booster.num_boosted_rounds() // 2].save_raw("ubj"))
+metadata = first.metadata | {"digest": sha256(fewer).hexdigest()}
+tags = {"maker": "ann", "run_id": "by-hand", "git_commit": "none"}
+run = registry.log_candidate("account_pd", fewer, metadata, tags=tags, metrics={})
+registry.register("account_pd", run, maker="ann", run_id="by-hand")
+"""
+
+CORRECTION = """
+    insert into raw.loan_servicing
+    select * replace (balance + 9 as balance, days_past_due + 3 as days_past_due, 'correction' as _load_id,
+                      cast(now() at time zone 'utc' as timestamp) as _loaded_at)
+    from raw.loan_servicing where snapshot_date = '2026-01-31' and hash(account_id) % 10 = 0
+    qualify row_number() over (partition by account_id order by _loaded_at desc) = 1
+"""
+
+
+@pytest.fixture(scope="session")
+def trail(small, demo, tmp_path_factory) -> Home:
+    """Three nights, a correction of a month that all of them rest on, another champion, and a night of his."""
+
+    def make(folder):
+        home = Home(folder)
+        shutil.copy(small.path / "warehouse.duckdb", folder / "warehouse.duckdb")
+        shutil.copy(demo[0].path / "mlflow.db", folder / "mlflow.db")
+        ok(home.run("score", "--as-of", NIGHTS[2], NIGHTBOOK_THREADS="1"))
+        ok(home.run("score", "--as-of", NIGHTS[1]))
+        home.execute(CORRECTION)
+        environment = home.environment(PYTHONPATH=str(ROOT / "python_models"))
+        ok(subprocess.run([sys.executable, "-c", SECOND_VERSION], env=environment, capture_output=True, text=True))
+        ok(home.run("approve", "account_pd", "--version", "2", "--approver", "bob", "--change-request", "CR-2"))
+        ok(home.run("score", "--as-of", NIGHTS[0]))
+
+    return Home(once(tmp_path_factory, "trail", make))
+
+
+@pytest.fixture
+def changed(trail, settle) -> Home:
+    """A copy of the trail that a test may tamper with."""
+    return settle(trail.path / "warehouse.duckdb", trail.path / "mlflow.db")
+
+
+def account_of(home: Home, night: str = LAST) -> str:
+    return home.query(f"select min(account_id) from marts.fct_account_scores where as_of_date = '{night}'")[0][0]
+
+
+def test_every_night_is_derived_anew_to_the_bit_whatever_came_after(trail):
+    versions = dict(trail.query("select distinct as_of_date::varchar, model_version from marts.fct_account_scores"))
+    assert versions == dict.fromkeys(NIGHTS[1:], 1) | {NIGHTS[0]: 2}
+    for night in NIGHTS:
+        done = trail.run("reproduce", "--as-of", night, "--sample", "1000", "--json", NIGHTBOOK_THREADS="1")
+        found = json.loads(ok(done).stdout)
+        assert found["is_equal"] and not any(found["different"].values()), night
+        assert found["compared"]["marts.fct_account_scores"] == found["compared"]["scoring.account_inputs"] == 1000
+
+
+def test_a_whole_night_is_derived_anew(trail):
+    scored = trail.query(f"select count(*) from marts.fct_account_scores where as_of_date = '{NIGHTS[1]}'")[0][0]
+    said = ok(trail.run("reproduce", "--as-of", NIGHTS[1])).stdout
+    assert scored > 1000 and said.count(f"{scored:,}") == 4
+
+
+def test_a_changed_score_and_a_changed_input_are_named(changed):
+    account = account_of(changed)
+    changed.execute(
+        f"update marts.fct_account_scores set pd = pd + 1e-12 where account_id = '{account}' and as_of_date = '{LAST}'"
+    )
+    assert f"fct_account_scores of {LAST}: holds other scores" in refused(changed.run("verify-audit"))
+    line = changed.run("reproduce", "--as-of", LAST, "--account", account)
+    assert line.returncode == 1 and f"marts.fct_account_scores, {account}: pd is" in line.stderr
+    assert "pd is" in refused(changed.run("explain", "--account", account, "--as-of", LAST))
+    changed.execute(
+        f"update marts.fct_account_scores set pd = pd - 1e-12 where account_id = '{account}' and as_of_date = '{LAST}'",
+        "update scoring.account_inputs set bureau_score = 999"
+        f" where account_id = '{account}' and as_of_date = '{LAST}'",
+    )
+    assert "feature_digest is" in refused(changed.run("explain", "--account", account, "--as-of", LAST))
+    line = changed.run("reproduce", "--as-of", LAST, "--account", account)
+    assert line.returncode == 1 and f"scoring.account_inputs, {account}: bureau_score is 999" in line.stderr
+
+
+def test_a_row_that_vanished_from_under_a_night_is_told(changed):
+    changed.execute("delete from raw.payments where paid_on between '2026-05-01' and '2026-05-31'")
+    done = changed.run("reproduce", "--as-of", LAST, "--sample", "50")
+    assert done.returncode == 1 and "not reproduced" in done.stderr
+    assert "raw.payments" in done.stdout and " then" in done.stdout
+
+
+def test_the_trail_is_as_recorded(trail):
+    said = ok(trail.run("verify-audit")).stdout
+    assert "As recorded" in said and "8 score partitions" in said and "3 model versions" in said
+    kinds = {row[0] for row in trail.query("select kind from audit.fct_audit_log")}
+    assert kinds == {"run", "model_version", "promotion", "partition"}
+    [(head,)] = trail.query("select entry_hash from audit.fct_audit_log order by sequence desc limit 1")
+    assert head in said
+    ok(trail.run("verify-audit", "--head", head))
+
+
+RENUMBER = "update audit.audit_chain set sequence = sequence - 1 where sequence > 5"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (["update audit.audit_chain set payload = replace(payload, 'demo-approver', 'x') where kind = 'promotion'"],
+         "promotion account_pd promotion 1): was changed"),
+        (["delete from audit.audit_chain where sequence = 5"], "entry 5 should stand here"),
+        (["delete from audit.audit_chain where sequence = 5", RENUMBER], "entry 5 "),
+        (["update audit.audit_chain set sequence = 6 - sequence where sequence in (2, 4)"], "entry 2 "),
+        (["update audit.audit_chain set sequence = sequence + 1 where sequence >= 5",
+          "insert into audit.audit_chain select * replace (5 as sequence) from audit.audit_chain where sequence = 3"],
+         "entry 5 "),
+        (["update audit.run_log set actor = 'nobody' where as_of_date = '2026-05-31'"], 'actor is "nobody"'),
+        (["delete from audit.run_log where as_of_date = '2026-05-31'"], "its row is gone"),
+        (["insert into audit.run_log select * replace ('R9' as run_id) from audit.run_log limit 1"], "run R9: its row"),
+        (["delete from marts.fct_account_scores where as_of_date = '2026-05-31'"], "2026-05-31: the scores of run"),
+        (["update marts.fct_account_scores set run_id = 'R9' where as_of_date = '2026-05-31'"], "the scores of run"),
+        (["insert into marts.fct_account_scores select * replace ('R9' as run_id) from marts.fct_account_scores"
+          " limit 1"],
+         "run R9, which the audit log does not know"),
+        (["update audit.fct_promotions set approver = 'nobody' where model_version = 2"], "approver"),
+    ],
+)  # fmt: skip
+def test_no_change_of_the_trail_goes_unnoticed(changed, fault, said):
+    changed.execute(*fault)
+    assert said in refused(changed.run("verify-audit"))
+
+
+def test_a_log_cut_short_is_told_by_the_hash_that_was_noted(changed):
+    [(head,)] = changed.query("select entry_hash from audit.fct_audit_log order by sequence desc limit 1")
+    [(last,)] = changed.query("select max(sequence) from audit.audit_chain")
+    changed.execute(f"delete from audit.audit_chain where sequence = {last}")
+    assert "holds no entry with the hash" in refused(changed.run("verify-audit", "--head", head))
+
+
+def test_a_changed_byte_of_an_artifact_is_named(demo, changed):
+    """In a copy of the artifacts, where the copied registry is told to look: they belong to every test."""
+    shutil.copytree(demo[0].path / "mlflow-artifacts", changed.path / "mlflow-artifacts")
+    there, here = str(demo[0].path), str(changed.path)
+    with sqlite3.connect(changed.path / "mlflow.db") as store:
+        store.execute("update logged_models set artifact_location = replace(artifact_location, ?, ?)", [there, here])
+        [(location,)] = store.execute(
+            "select artifact_location from logged_models inner join model_versions"
+            " on source = 'models:/' || model_id where model_versions.name = 'account_pd' and version = 2"
+        ).fetchall()
+    ok(changed.run("verify-audit"))
+    model_file = Path(location.removeprefix("file://")) / "model.ubj"
+    content = bytearray(model_file.read_bytes())
+    content[len(content) // 2] ^= 1
+    model_file.write_bytes(content)
+    line = refused(changed.run("verify-audit"))
+    assert "account_pd version 2" in line and "SHA-256" in line
+
+
+def test_a_score_is_told_in_full(trail):
+    account = account_of(trail)
+    told = json.loads(ok(trail.run("explain", "--account", account, "--as-of", LAST, "--json")).stdout)
+    assert told["model"]["approver"] == "demo-approver" and told["model"]["maker"] == "demo-modeller"
+    assert told["model"]["was_champion"] and told["model"]["model_version"] == 1
+    assert abs(told["sum_of_contributions"] - told["margin"]) < 1e-4
+    assert len(told["inputs"]) > 140
+    assert all(row["defined_in"]["files"] and row["description"] for row in told["inputs"])
+    servicing = told["raw"]["loan_servicing"]
+    assert {row["account_id"] for row in servicing} == {account} and all(row["_load_id"] for row in servicing)
+    said = ok(trail.run("explain", "--account", account, "--as-of", LAST)).stdout
+    assert account in said and "demo-approver" in said and "loan_servicing" in said
+
+
+def test_an_application_is_told_in_full(trail):
+    [(application,)] = trail.query(
+        f"select min(application_id) from marts.fct_application_scores where as_of_date = '{LAST}'"
+    )
+    told = json.loads(ok(trail.run("explain", "--application", application, "--as-of", LAST, "--json")).stdout)
+    stored = dict(
+        trail.query(
+            "select feature, contribution from marts.fct_application_contributions"
+            f" where application_id = '{application}' and as_of_date = '{LAST}'"
+        )
+    )
+    assert {row["feature"]: row["contribution"] for row in told["inputs"]} == {
+        name: value for name, value in stored.items() if name != "(base value)"
+    }
+    assert told["base_value"] == stored["(base value)"]
+    assert all(row["defined_in"] for row in told["inputs"])
+
+
+def test_the_evidence_is_the_same_bytes_each_time(trail, tmp_path):
+    account = account_of(trail)
+    digests = set()
+    for name in ("one.zip", "two.zip"):
+        said = ok(
+            trail.run("explain", "--account", account, "--as-of", LAST, "--evidence", str(tmp_path / name))
+        ).stdout
+        digests.add(hashlib.sha256((tmp_path / name).read_bytes()).hexdigest())
+        assert digests == {said.split()[-1]}
+    with zipfile.ZipFile(tmp_path / "one.zip") as pack:
+        page = pack.read("explanation.html").decode()
+        sums = pack.read("SHA256SUMS").decode()
+        assert hashlib.sha256(page.encode()).hexdigest() in sums
+        assert json.loads(pack.read("explanation.json"))["key"] == account
+    assert "<svg" in page and account in page and "http" not in page.replace("http://www.w3.org", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("explain", "--account", "A0", "--as-of", LAST), "no account A0 has ever landed"),
+        (("explain", "--account", "A0", "--as-of", "2020-01-01"), "no night of 2020-01-01 was ever scored; 4 were"),
+        (("reproduce", "--as-of", "2020-01-01"), "from 2026-03-31 to 2026-06-30"),
+        (("reproduce", "--as-of", LAST, "--application", "P0"), "no application P0"),
+        (("backfill", "--from", "2026-06-01", "--to", "2026-06-30"), "had no champion on 2026-06-30"),
+        (("backfill", "--from", "2026-06-30", "--to", "2026-06-01"), "exchange them"),
+        (("backfill", "--from", "2026-06-02", "--to", "2026-06-03"), "no snapshot from 2026-06-02"),
+        (("backfill", "--from", "2026-06-01", "--to", "2026-06-30", "--with-champion", "9"), "has no version 9"),
+    ],
+)
+def test_what_cannot_be_had_is_said_in_a_line(trail, arguments, said):
+    assert said in refused(trail.run(*arguments))
+
+
+def test_a_night_whose_code_is_absent_says_so(changed):
+    of_night = f"where as_of_date = '{LAST}'"
+    changed.execute(f"update audit.run_log set library_digest = 'x', is_dirty = true {of_night}")
+    assert "changes that are in no commit" in refused(changed.run("reproduce", "--as-of", LAST, "--sample", "5"))
+    changed.execute(f"update audit.run_log set is_dirty = false, git_commit = '{'0' * 40}' {of_night}")
+    assert "not in this clone" in refused(changed.run("reproduce", "--as-of", LAST, "--sample", "5"))
+
+
+def scores(home: Home) -> list[tuple]:
+    return home.query("select * exclude (run_id, scored_at) from marts.fct_account_scores order by all")
+
+
+def test_a_backfill_killed_and_started_again_is_one_run_once(changed):
+    arguments = ("backfill", "--from", "2026-01-01", "--to", "2026-04-30", "--with-champion", "1")
+    arguments = (*arguments[:-1], "account_pd=1,application_pd=1")
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "orchestrate.py"), *arguments],
+        env=changed.environment(), cwd=changed.path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    first = process.stdout.readline()
+    time.sleep(4)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert first.startswith("2026-01-31 (1 of 4): scored")
+    said = ok(changed.run(*arguments)).stdout.splitlines()
+    assert said[0] == "2026-01-31 (1 of 4): stands already" and "2026-04-30 (4 of 4): scored" in said[3]
+    interrupted = scores(changed)
+    again = ok(changed.run(*arguments)).stdout.splitlines()
+    assert [line.endswith("stands already") for line in again] == [True] * 4
+    changed.execute("delete from marts.fct_account_scores where as_of_date < '2026-05-01'")
+    ok(changed.run(*arguments))
+    assert scores(changed) == interrupted
+    ok(changed.run("verify-audit"))
+
+
+def test_the_same_data_train_the_same_model_and_a_changed_row_another(changed):
+    trained = []
+    register = (
+        "import sys; from nightbook import registry as r; r.register('account_pd', sys.argv[1], maker='a', run_id='r')"
+    )
+    for fault in (None, None, "update raw.customers set annual_income = annual_income + 100 where customer_id = '{}'"):
+        if fault:
+            [(customer,)] = changed.query(
+                "select min(customer_id) from training.training_set_account_pd where split = 'train'"
+                " and customer_income is not null"
+            )
+            changed.execute(fault.format(customer))
+        ok(changed.dbt("run", "--select", "+candidates"))
+        [row] = changed.query(
+            "select model_digest, data_digest, mlflow_run_id from training.candidates where model_name = 'account_pd'"
+        )
+        trained.append(row)
+        environment = changed.environment(PYTHONPATH=str(ROOT / "python_models"))
+        command = [sys.executable, "-c", register, row[2]]
+        ok(subprocess.run(command, env=environment, capture_output=True, text=True))
+    assert trained[0][:2] == trained[1][:2] and trained[2][1] != trained[0][1]
+    told = json.loads(
+        ok(changed.run("explain", "--model", "account_pd", "--version", "5", "--against", "3", "--json")).stdout
+    )
+    differing = told["against"]["data_that_differs"]
+    assert "customer_income" in differing and all("income" in name for name in differing)
+    assert {"data_digest", "model_digest"} >= set(told["against"]["differs_in"]) >= {"data_digest"}
+    assert told["row_order"] == ["entity_id", "as_of_date"]
