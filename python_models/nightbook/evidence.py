@@ -7,6 +7,7 @@ import zipfile
 from html import escape
 from pathlib import Path
 
+from nightbook import telling
 from nightbook.errors import NightbookError
 
 # The earliest time that a ZIP file can hold: the pack says nothing of when it was made.
@@ -14,6 +15,7 @@ _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _PLOTTED = 15
 _STYLE = """
 body { font: 15px/1.5 sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+.tree, .tree ul { list-style: none; padding-left: 1.2rem; border-left: 1px solid #bbb; overflow-wrap: anywhere; }
 table { border-collapse: collapse; margin: .5rem 0 1.5rem; }
 th, td { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top; overflow-wrap: anywhere; }
 tr { border-bottom: 1px solid #ddd; }
@@ -52,41 +54,20 @@ def write(told: dict, path: Path) -> str:
 
 def page(told: dict) -> str:
     """The explanation as one HTML page, the plot inside it."""
-    score, model, run = told["score"], told["model"], told["run"]
     title = f"{told['kind']} {told['key']} as of {told['as_of_date']}"
-    facts = {
-        "Score": f"{score['score']}, grade {score['risk_grade']}, PD {score['pd']:.6f}",
-        "Model": f"{model['model_name']} version {model['model_version']} ({model['algorithm']})",
-        "Made by": f"{model['maker']}, training run {model['trained_by_run']}, MLflow run {model['mlflow_run_id']}",
-        "Approved by": f"{model['approver']}, {model['change_request']}, {model['approved_at']} UTC"
-        if model["approver"]
-        else "nobody before it scored: it was pinned for this date",
-        "Digest of the model": model["model_digest"],
-        "Digest of its training set": model["data_digest"],
-        "Digest of the inputs": score["feature_digest"],
-        "Run": f"{run['run_id']}, {run['started_at']} UTC, by {run['actor']}; "
-        f"saw what had landed by {run['known_at']} UTC",
-        "Code": f"commit {run['git_commit']}{' with changes' if run['is_dirty'] else ''}; "
-        f"SQL {run['manifest_digest']}; library {run['library_digest']}; lock {run['lock_digest']}; {run['engine']}",
-        "Log odds": f"{told['margin']:.6f} as stored; {told['base_value']:.6f} to start with and the contributions "
-        f"of the inputs add up to {told['sum_of_contributions']:.6f}",
-    }
     inputs = [
-        [row["feature"], _number(row["value"]), f"{row['contribution']:+.6f}", row["description"], row["source"],
+        [row["feature"], telling.value(row["value"]), f"{row['contribution']:+.6f}", row["description"], row["source"],
          ", ".join((row["defined_in"] or {}).get("files", [])), (row["defined_in"] or {}).get("git_commit")]
         for row in told["inputs"]
     ]  # fmt: skip
-    gate = [[row["rule"], row["verdict"], row["reason"]] for row in told["gate"]]
     raw = "".join(_rows(name, rows) for name, rows in told["raw"].items())
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style></head><body>
 <h1>{escape(title)}</h1>
-{_table([], [[name, value] for name, value in facts.items()])}
+<ul class="tree">{_tree(telling.of_score(told))}</ul>
 <h2>What moved it</h2>
 {plot(told)}
 {_table(["input", "value", "contribution", "meaning", "source", "defined in", "last change"], inputs)}
-<h2>Verdicts of the gate on this version</h2>
-{_table(["rule", "verdict", "reason"], gate)}
 <h2>Landed rows that it rests on</h2>
 {raw}
 </body></html>
@@ -104,7 +85,7 @@ def plot(told: dict) -> str:
         axes = figure.subplots()
         # Blue and orange are told apart by the colour-blind, and by their side of the axis in print.
         axes.barh(
-            [f"{row['feature']} = {_number(row['value'])}" for row in strongest],
+            [f"{row['feature']} = {telling.value(row['value'])}" for row in strongest],
             [row["contribution"] for row in strongest],
             color=["#d55e00" if row["contribution"] > 0 else "#0072b2" for row in strongest],
         )
@@ -114,6 +95,12 @@ def plot(told: dict) -> str:
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+
+
+def _tree(branch: telling.Branch) -> str:
+    line, twigs = branch
+    under = f"<ul>{''.join(map(_tree, twigs))}</ul>" if twigs else ""
+    return f"<li>{escape(line)}{under}</li>"
 
 
 def _rows(name: str, rows: list[dict]) -> str:
@@ -129,8 +116,4 @@ def _table(head: list[str], rows: list[list]) -> str:
         "<tr>" + "".join(f"<td>{escape('' if value is None else str(value))}</td>" for value in row) + "</tr>"
         for row in rows
     )
-    return f"<table>{f'<tr>{heads}</tr>' if head else ''}{body}</table>"
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:g}"
+    return f"<table><tr>{heads}</tr>{body}</table>"

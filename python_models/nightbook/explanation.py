@@ -252,21 +252,25 @@ def _last_commit(files: list[str], run: dict) -> str | None:
 def _raw(query, kind: str, key: str, as_of: date, known_at: datetime) -> dict[str, list[dict]]:
     """Rows of the landing tables that the inputs rest on, as known at the run's cutoff, the superseded ones marked."""
     first = f"date '{as_of}' - interval {_MONTHS_OF_ROWS} month"
-    if kind == "account":
-        customers = "select customer_id from raw.accounts where account_id = $key"
-        conditions = {
-            "accounts": "account_id = $key",
-            "loan_servicing": f"account_id = $key and snapshot_date between {first} and $as_of",
-            "payments": f"account_id = $key and paid_on between {first} and $as_of",
-            "default_events": "account_id = $key",
-        }
-    else:
-        customers = "select customer_id from raw.applications where application_id = $key"
-        conditions = {"applications": "application_id = $key"}
-    conditions |= {
-        "customers": f"customer_id in ({customers})",
-        "bureau_pulls": f"customer_id in ({customers}) and pulled_on <= $as_of",
+    table, column = ("accounts", "account_id") if kind == "account" else ("applications", "application_id")
+    of_customer = f"customer_id in (select customer_id from raw.{table} where {column} = $key)"
+    # What a customer owes elsewhere is an input too, as it stood on the date.
+    of_accounts = f"account_id in (select account_id from raw.accounts where {of_customer})"
+    conditions = {
+        "accounts": of_customer,
+        "loan_servicing": f"{of_accounts} and snapshot_date = $as_of",
+        "default_events": of_accounts,
+        "customers": of_customer,
+        "bureau_pulls": f"{of_customer} and pulled_on <= $as_of",
     }
+    if kind == "account":
+        conditions["loan_servicing"] = (
+            f"{of_accounts} and snapshot_date between {first} and $as_of"
+            " and (account_id = $key or snapshot_date = $as_of)"
+        )
+        conditions["payments"] = f"account_id = $key and paid_on between {first} and $as_of"
+    else:
+        conditions["applications"] = of_customer
     rows = {}
     for name, condition in conditions.items():
         grain = ", ".join(TABLES[name].grain)

@@ -7,12 +7,12 @@ from rich import box
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree
 
-# Logs and pipes have no width of their own; a table squeezed into 80 columns cannot be read.
-# Contributions that a person reads before the rest is summed up.
-_TOLD = 15
+from nightbook import telling
 
+# Logs and pipes have no width of their own; a table squeezed into 80 columns cannot be read.
 console = Console(width=None if Console().is_terminal else 140)
 
 
@@ -108,69 +108,12 @@ def night(build, scored: dict) -> None:
 
 def explanation(told: dict) -> None:
     """One score as a tree: what it is, whose model gave it, what moved it, and on which rows it rests."""
-    score, model, run = told["score"], told["model"], told["run"]
-    tree = Tree(
-        f"{told['kind']} {told['key']} as of {told['as_of_date']}: score {score['score']}, "
-        f"grade {score['risk_grade']}, PD {score['pd']:.4%}"
-    )
-    by = tree.add(f"given by {model['model_name']} version {model['model_version']} ({model['algorithm']})")
-    by.add(f"made by {model['maker']}, run {model['trained_by_run']}, MLflow run {model['mlflow_run_id']}")
-    by.add(
-        f"approved by {model['approver']} under {model['change_request']} at {model['approved_at']}"
-        if model["approver"]
-        else "not approved before it scored: it was pinned for this date"
-    )
-    by.add(f"digest {model['model_digest']}; training set {model['data_digest']}; commit {model['git_commit']}")
-    verdicts = by.add(f"{len(told['gate'])} verdicts of the gate")
-    for row in told["gate"]:
-        verdicts.add(f"{row['verdict']}: {row['reason']}")
-    in_run = tree.add(f"in run {run['run_id']} of {run['started_at']} by {run['actor']}")
-    in_run.add(f"saw what had landed by {run['known_at']}")
-    in_run.add(f"commit {run['git_commit']}{' with changes' if run['is_dirty'] else ''}, {run['engine']}")
-    in_run.add(f"SQL {run['manifest_digest']}; library {run['library_digest']}; lock {run['lock_digest']}")
-    parts = tree.add(
-        f"log odds {told['margin']:.6f} = {told['base_value']:.6f}, where every score starts, "
-        f"and what {len(told['inputs'])} inputs add"
-    )
-    moved = [row for row in told["inputs"] if row["contribution"]]
-    for row in moved[:_TOLD]:
-        value = "unknown" if row["value"] is None else f"{row['value']:g}"
-        place = row["defined_in"] or {"model": "no model of this checkout"}
-        parts.add(
-            f"{row['contribution']:+.4f}  {row['feature']} = {value}: {row['description']} "
-            f"({row['source']}, {place['model']})"
-        )
-    rest = moved[_TOLD:]
-    if rest:
-        parts.add(f"{sum(row['contribution'] for row in rest):+.4f}  {len(rest)} more inputs; --json lists them all")
-    rows = tree.add("rests on landed rows")
-    for name, landed in told["raw"].items():
-        loads = sorted({row["_load_id"] for row in landed})
-        superseded = sum(row["is_superseded"] for row in landed)
-        last = max((row["_loaded_at"] for row in landed), default="never")
-        rows.add(
-            f"{name}: {len(landed)} rows of load {', '.join(loads) or 'none'}, the last at {last}"
-            + (f", {superseded} superseded" if superseded else "")
-        )
-    console.print(tree, highlight=False, markup=False, soft_wrap=True)
+    console.print(_tree(telling.of_score(told)), highlight=False)
 
 
 def version(told: dict) -> None:
     """How a version came about, and what another one does not share with it."""
-    tree = Tree(f"{told['model_name']} version {told['model_version']} ({told['algorithm']}), {told['model_digest']}")
-    tree.add(
-        f"made by {told['maker']}, run {told['run_id']}, MLflow run {told['mlflow_run_id']}, {told['registered_at']}"
-    )
-    tree.add(f"last approved by {told['approver'] or 'nobody'} under {told['change_request'] or 'no change request'}")
-    tree.add(f"commit {told['git_commit']}, " + ", ".join(f"{name} {one}" for name, one in told["libraries"].items()))
-    tree.add(f"training set {told['data_digest']}, in the order of {', '.join(told['row_order'])}")
-    if "against" in told:
-        other = told["against"]
-        differs = tree.add(f"what version {other['model_version']} does not share")
-        for name, sides in other["differs_in"].items():
-            differs.add(f"{name}: {sides['this']}, there {sides['other']}")
-        differs.add(f"data: {', '.join(other['data_that_differs']) or 'none differs'}")
-    console.print(tree, highlight=False, markup=False, soft_wrap=True)
+    console.print(_tree(telling.of_version(told)), highlight=False)
 
 
 def reproduction(found) -> None:
@@ -265,6 +208,14 @@ def demo(state: dict, maker: str, approver: str) -> None:
         """dbt show --inline "select * from {{ ref('underwriting_queue') }} order by rank" --limit 5""",
     ):
         console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _tree(branch: telling.Branch) -> Tree:
+    line, twigs = branch
+    tree = Tree(Text(line))
+    for twig in twigs:
+        tree.children.append(_tree(twig))
+    return tree
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -1,0 +1,116 @@
+"""An explanation in words: a tree of lines, the same in the terminal and in an evidence pack."""
+
+# A line, and the branches under it.
+Branch = tuple[str, list["Branch"]]
+
+# Contributions that a person reads before the rest is summed up.
+_SPELLED_OUT = 15
+
+
+def of_score(told: dict) -> Branch:
+    """What `explanation.explain` found: the score, whose model gave it, what moved it, and on which rows it rests."""
+    score = told["score"]
+    return (
+        f"{told['kind']} {told['key']} as of {told['as_of_date']}: score {score['score']}, "
+        f"grade {score['risk_grade']}, PD {score['pd']:.4%}",
+        [_model(told), _run(told["run"]), _contributions(told), _rows(told["raw"])],
+    )
+
+
+def of_version(told: dict) -> Branch:
+    """What `explanation.explain_version` found: people, code, data, and what another version does not share."""
+    libraries = ", ".join(f"{name} {version}" for name, version in told["libraries"].items())
+    lines = [
+        f"made by {told['maker']}, run {told['run_id']}, MLflow run {told['mlflow_run_id']}, {told['registered_at']}",
+        f"last approved by {told['approver'] or 'nobody'} under {told['change_request'] or 'no change request'}",
+        f"commit {told['git_commit']}, {libraries}",
+        f"training set {told['data_digest']}, in the order of {', '.join(told['row_order']) or 'unknown columns'}",
+    ]
+    branches = [_leaf(line) for line in lines]
+    if "against" in told:
+        other = told["against"]
+        differs = [f"{name}: {one['this']}, there {one['other']}" for name, one in other["differs_in"].items()]
+        differs.append(f"data: {', '.join(other['data_that_differs']) or 'none differs'}")
+        branches.append((f"what version {other['model_version']} does not share", [_leaf(line) for line in differs]))
+    name = f"{told['model_name']} version {told['model_version']} ({told['algorithm']}), {told['model_digest']}"
+    return name, branches
+
+
+def _model(told: dict) -> Branch:
+    model = told["model"]
+    approved = (
+        f"approved by {model['approver']} under {model['change_request']} at {model['approved_at']}"
+        if model["approver"]
+        else "not approved before it scored: it was pinned for this date"
+    )
+    return (
+        f"given by {model['model_name']} version {model['model_version']} ({model['algorithm']})",
+        [
+            _leaf(f"made by {model['maker']}, run {model['trained_by_run']}, MLflow run {model['mlflow_run_id']}"),
+            _leaf(approved),
+            _leaf(f"digest {model['model_digest']}"),
+            _leaf(f"training set {model['data_digest']}, commit {model['git_commit']}"),
+            (
+                f"{len(told['gate'])} verdicts of the gate",
+                [_leaf(f"{row['verdict']}: {row['reason']}") for row in told["gate"]],
+            ),
+        ],
+    )
+
+
+def _run(run: dict) -> Branch:
+    changes = " with changes" if run["is_dirty"] else ""
+    return (
+        f"in run {run['run_id']} of {run['started_at']} by {run['actor']}",
+        [
+            _leaf(f"saw what had landed by {run['known_at']}"),
+            _leaf(f"commit {run['git_commit']}{changes}, {run['engine']}"),
+            _leaf(f"SQL {run['manifest_digest']}"),
+            _leaf(f"library {run['library_digest']}"),
+            _leaf(f"lock {run['lock_digest']}"),
+        ],
+    )
+
+
+def _contributions(told: dict) -> Branch:
+    moved = [row for row in told["inputs"] if row["contribution"]]
+    lines = []
+    for row in moved[:_SPELLED_OUT]:
+        place = row["defined_in"] or {"model": "no model of this checkout"}
+        lines.append(
+            f"{row['contribution']:+.4f}  {row['feature']} = {value(row['value'])}: {row['description']} "
+            f"({row['source']}, {place['model']})"
+        )
+    rest = moved[_SPELLED_OUT:]
+    if rest:
+        lines.append(f"{sum(row['contribution'] for row in rest):+.4f}  {len(rest)} more inputs")
+    return (
+        f"log odds {told['margin']:.6f} = {told['base_value']:.6f}, where every score starts, and what "
+        f"{len(told['inputs'])} inputs add",
+        [_leaf(line) for line in lines],
+    )
+
+
+def _rows(raw: dict[str, list[dict]]) -> Branch:
+    lines = []
+    for name, landed in raw.items():
+        if not landed:
+            lines.append(f"{name}: no row")
+            continue
+        loads = ", ".join(sorted({row["_load_id"] for row in landed}))
+        superseded = sum(row["is_superseded"] for row in landed)
+        last = max(row["_loaded_at"] for row in landed)
+        lines.append(
+            f"{name}: {len(landed)} rows of load {loads}, the last at {last}"
+            + (f", {superseded} superseded" if superseded else "")
+        )
+    return "rests on landed rows", [_leaf(line) for line in lines]
+
+
+def value(number: float | None) -> str:
+    """An input's value as a person reads it."""
+    return "unknown" if number is None else f"{number:g}"
+
+
+def _leaf(line: str) -> Branch:
+    return line, []
