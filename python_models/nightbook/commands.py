@@ -70,11 +70,11 @@ def backfill(first: date, last: date, pinned: dict[str, int]) -> None:
     for number, one in enumerate(dates, start=1):
         title = f"{one.as_of_date} ({number} of {len(dates)})"
         if one.is_done:
-            print(f"{title}: stands already")
+            print(f"{title}: stands already", flush=True)
             continue
         with _environment(NIGHTBOOK_AS_OF=one.as_of_date.isoformat(), NIGHTBOOK_VERSIONS=one.versions):
             build = builds.build("nightly", f"Scoring {title}")
-        print(f"{title}: scored by {one.versions} in {build.seconds:.0f} s")
+        print(f"{title}: scored by {one.versions} in {build.seconds:.0f} s", flush=True)
 
 
 def explain(

@@ -203,7 +203,8 @@ def demo(state: dict, maker: str, approver: str) -> None:
     for line in (
         ". .venv/bin/activate",
         "python orchestrate.py status",
-        "python orchestrate.py score                # the same night again: the same scores",
+        f"python orchestrate.py reproduce --as-of {last['as_of_date']} --sample 100   # from raw rows, to the bit",
+        "python orchestrate.py verify-audit         # the trail is as it was written",
         "dbt build --select tag:nightly             # the same work without the runner",
         """dbt show --inline "select * from {{ ref('underwriting_queue') }} order by rank" --limit 5""",
     ):
