@@ -18,13 +18,18 @@
     {%- endif -%}
 {% endmacro %}
 
-{# Adds to the log the facts that it does not hold yet, and the score partitions that this run has written. #}
+{#
+    Adds to the log the facts that it does not hold yet, and the score partitions that this run has written; to an empty log
+    all partitions that there are.
+#}
 {% macro extend_audit_chain(results) %}
     {%- if execute and invocation_args_dict.which in ('build', 'run', 'retry') -%}
         {%- set succeeded = results | selectattr('status', 'equalto', 'success') | map(attribute='node.name') | list -%}
         {%- set facts = adapter.get_relation(target.database, 'audit', 'audit_facts') -%}
+        {%- set partitions = adapter.get_relation(target.database, 'marts', 'fct_score_partitions') -%}
         {%- set chain = nightbook._audit_chain() -%}
         {%- if facts %}
+        {%- set is_empty = run_query('select count(*) from ' ~ chain).columns[0].values()[0] == 0 %}
         insert into {{ chain }} (sequence, kind, subject, payload, recorded_at, run_id, previous_hash, entry_hash)
         with recursive
 
@@ -40,27 +45,38 @@
         facts as (
 
             select kind, subject, payload, occurred_at from {{ facts }}
-            {%- for relation_name in ('fct_account_scores', 'fct_application_scores')
-                if relation_name in succeeded and 'fct_score_partitions' in succeeded %}
-            {#- A literal, by which the engine reads one partition and not all of them. A run that scored nobody says so. -#}
-            {%- set as_of_date = run_query('select as_of_date from intermediate.int_run').columns[0].values()[0] %}
+            {%- if partitions and is_empty %}
             union all
             select
                 'partition' as kind,
-                '{{ relation_name }} {{ as_of_date }} {{ invocation_id }}' as subject,
+                relation_name || ' ' || cast(as_of_date as varchar) || ' ' || run_id as subject,
+                {{ json_text(['row_count', 'digest']) }} as payload,
+                {{ started_at() }} as occurred_at
+            from {{ partitions }}
+            {%- elif partitions %}
+            {%- for relation_name in ('fct_account_scores', 'fct_application_scores')
+                if relation_name in succeeded or 'fct_score_partitions' in succeeded %}
+            {#- Literals, by which the engine reads one partition and not all of them. Scores are the run's that int_run names,
+                also when dbt finishes it under another invocation. A run that scored nobody says so. -#}
+            {%- set run = run_query('select as_of_date, run_id from intermediate.int_run').rows[0] %}
+            union all
+            select
+                'partition' as kind,
+                '{{ relation_name }} {{ run.as_of_date }} {{ run.run_id }}' as subject,
                 {{ json_text(['row_count', 'digest']) }} as payload,
                 {{ started_at() }} as occurred_at
             from (
                 select
                     coalesce(max(row_count), 0) as row_count,
                     coalesce(max(digest), '') as digest
-                from marts.fct_score_partitions
+                from {{ partitions }}
                 where
                     relation_name = '{{ relation_name }}'
-                    and as_of_date = cast('{{ as_of_date }}' as date)
-                    and run_id = '{{ invocation_id }}'
+                    and as_of_date = cast('{{ run.as_of_date }}' as date)
+                    and run_id = '{{ run.run_id }}'
             ) as written
             {%- endfor %}
+            {%- endif %}
 
         ),
 
@@ -89,7 +105,8 @@
                 news.kind,
                 news.subject,
                 news.payload,
-                cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp) as recorded_at
+                cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp) as recorded_at,
+                '{{ invocation_id }}' as run_id
             from news
             cross join last_entry
 
@@ -120,7 +137,7 @@
             entries.subject,
             entries.payload,
             entries.recorded_at,
-            '{{ invocation_id }}' as run_id,
+            entries.run_id,
             linked.previous_hash,
             linked.entry_hash
         from entries
@@ -130,7 +147,7 @@
 {% endmacro %}
 
 {#
-    The hash of an entry: SHA-256 of the lines previous hash, sequence, kind, subject, time and payload. previous_hash:
+    The hash of an entry: SHA-256 of the lines previous hash, sequence, kind, subject, time, run and payload. previous_hash:
     expression. entry: alias of the row that has the others.
 #}
 {% macro entry_hash(previous_hash, entry) -%}
@@ -140,6 +157,7 @@
         entry ~ '.kind',
         entry ~ '.subject',
         timestamp_text(entry ~ '.recorded_at'),
+        entry ~ '.run_id',
         entry ~ '.payload',
     ] | join(' || chr(10) || ')) }}
 {%- endmacro %}

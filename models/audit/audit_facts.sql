@@ -1,18 +1,19 @@
 -- One row per fact that answers for a score, as the relations of the audit trail have it now: what the audit log is extended
--- by, and compared with.
+-- by, and compared with. Tables are read, no view, so that nothing stands between a fact and who asks for it.
 {%- set gate_decisions = ref('fct_gate_decisions') %}
 
 select
     'run' as kind,
     run_id as subject,
     ended_at as occurred_at,
+    run_id,
     {{ json_text([
         'run_id', 'cadence', 'as_of_date', 'known_at', 'actor', 'started_at', 'ended_at', 'outcome', 'first_failure',
         'accounts_scored', 'applications_scored', 'git_commit', 'is_dirty', 'manifest_digest', 'library_digest',
         'lock_digest', 'engine', 'versions', 'rows_by_relation',
         'pinned_versions',
     ]) }} as payload
-from {{ ref('fct_runs') }}
+from {{ source('audit', 'run_log') }}
 
 union all
 
@@ -21,9 +22,10 @@ select
     'model_version' as kind,
     model_name || ' version ' || model_version as subject,
     registered_at as occurred_at,
+    cast(null as varchar) as run_id,
     {{ json_text([
         'model_name', 'model_version', 'mlflow_run_id', 'model_digest', 'algorithm', 'maker', 'run_id', 'registered_at',
-        'data_digest', 'git_commit',
+        'metadata_digest', 'data_digest', 'git_commit',
     ]) }} as payload
 from {{ ref('fct_model_versions') }}
 
@@ -33,6 +35,7 @@ select
     'promotion' as kind,
     model_name || ' promotion ' || sequence as subject,
     promoted_at as occurred_at,
+    cast(null as varchar) as run_id,
     {{ json_text([
         'model_name', 'sequence', 'action', 'model_version', 'previous_version', 'approver', 'change_request', 'actor',
         'promoted_at',
@@ -46,6 +49,7 @@ select
     'gate_decision' as kind,
     model_name || ' ' || run_id || ' ' || rule as subject,
     decided_at as occurred_at,
+    run_id,
     {{ json_text([
         'model_name', 'run_id', 'rule', 'as_of_date', 'mlflow_run_id', 'metric', 'measure', 'candidate_value',
         'champion_value', 'measured', 'comparison', 'threshold', 'severity', 'verdict', 'reason', 'decided_at',

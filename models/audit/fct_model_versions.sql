@@ -10,6 +10,7 @@ select
     maker,
     run_id,
     registered_at,
+    metadata_digest,
     data_digest,
     git_commit,
     is_champion,

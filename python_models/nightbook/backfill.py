@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from nightbook import provenance, registry, warehouse
+from nightbook import provenance, registry, reproduce, warehouse
 from nightbook.errors import NightbookError
 from nightbook.landing.contract import TABLES
 
@@ -21,7 +21,7 @@ def plan(first: date, last: date, pinned: dict[str, int]) -> list[Date]:
     """The dates from first to last that have a snapshot, in order.
 
     A date is scored by the versions that were champions at its end, but for those that are pinned. It is done where a
-    run that came to a good end scored it by the same versions, with the same code, and nothing has landed since.
+    run that came to a good end scored it by the same versions, with the same code, and would see the same rows again.
 
     Raises:
         NightbookError: no such date has a snapshot, or a model had no champion then.
@@ -67,26 +67,30 @@ def _versions(models: list[str], as_of: date, pinned: dict[str, int]) -> str:
 
 
 def _done(query: warehouse.Query, versions: dict[date, str]) -> set[date]:
-    if not warehouse.has(query, "audit", "run_log") or not warehouse.has(query, "marts", "fct_account_scores"):
-        return set()
     code = provenance.code_digests()
     landed = max(
-        (row["at"] for table in TABLES for row in query(f"select max(_loaded_at) as at from raw.{table}") if row["at"]),
+        (
+            row["at"]
+            for table in TABLES
+            if warehouse.has(query, "raw", table)
+            for row in query(f"select max(_loaded_at) as at from raw.{table}")
+            if row["at"]
+        ),
         default=datetime.min,
     )
-    standing = query(
-        """
-        select runs.*
-        from audit.run_log as runs
-        inner join (select distinct as_of_date, run_id from marts.fct_account_scores) as scores
-            on runs.run_id = scores.run_id and runs.as_of_date = scores.as_of_date
-        where runs.outcome = 'succeeded'
-        """
-    )
-    return {
-        run["as_of_date"]
-        for run in standing
-        if versions.get(run["as_of_date"]) == run["pinned_versions"]
-        and run["known_at"] >= landed
-        and all(run[name] == digest for name, digest in code.items())
-    }
+    done = set()
+    for as_of, wanted in versions.items():
+        try:
+            night = reproduce.scored_night(query, as_of)
+        except NightbookError:
+            continue
+        chosen = dict(part.split("=") for part in wanted.split())
+        if (
+            night.run["outcome"] == "succeeded"
+            and night.run["known_at"] >= landed
+            and all(chosen.get(name) == str(version) for name, version in night.versions.items())
+            and all(night.run[name] == digest for name, digest in code.items())
+            and not reproduce.landed_otherwise(query, night)
+        ):
+            done.add(as_of)
+    return done

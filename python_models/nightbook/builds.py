@@ -70,6 +70,19 @@ def parse() -> None:
     _invoke(["parse"], [])
 
 
+def compiled(*models: str) -> dict[str, str]:
+    """SQL of models as the project has it, by name; nothing is run but the questions that the SQL itself asks.
+
+    Raises:
+        NightbookError: the project is not valid, or the warehouse is in use.
+    """
+    result = _invoke(["compile", "--select", *models], [])
+    for one in result.result.results:
+        if one.status == "error":
+            raise NightbookError(_cause(one))
+    return {one.node.name: one.node.compiled_code for one in result.result.results}
+
+
 def _invoke(arguments: list[str], callbacks: list):
     from dbt.cli.main import dbtRunner
 

@@ -35,9 +35,12 @@ def tell(project: Path) -> str | None:
         outbox.mkdir(parents=True, exist_ok=True)
         # Names in the order of time; whole or not at all.
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run_id}.jsonl"
-        part = outbox / f".{name}"
-        part.write_text("".join(f"{json.dumps(event, sort_keys=True)}\n" for event in events))
-        part.rename(outbox / name)
+        part = outbox / f"{name}.part"
+        try:
+            part.write_text("".join(f"{json.dumps(event, sort_keys=True)}\n" for event in events))
+            part.rename(outbox / name)
+        finally:
+            part.unlink(missing_ok=True)
     except Exception as error:
         return f"lineage: no event was made: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     return deliver()
@@ -56,7 +59,7 @@ def deliver() -> str | None:
         for file in waiting:
             lines = file.read_text().splitlines()
             done = file.with_suffix(".sent")
-            start = int(done.read_text()) if done.exists() else 0
+            start = int(done.read_text() or 0) if done.exists() else 0
             for number, line in enumerate(lines[start:], start=start + 1):
                 try:
                     transport.emit(json.loads(line))

@@ -113,8 +113,8 @@ def _inputs(connection, kind: str, key: str, score: dict, model) -> duckdb.DuckD
         stored = warehouse.rows(
             connection,
             "select feature, value from marts.fct_application_contributions"
-            " where as_of_date = ? and application_id = ?",
-            [score["as_of_date"], key],
+            " where as_of_date = ? and application_id = ? and run_id = ?",
+            [score["as_of_date"], key, score["run_id"]],
         )
         values = {row["feature"]: row["value"] for row in stored if row["feature"] != scoring.BASE_VALUE}
         columns = {"application_id": [key], "as_of_date": [score["as_of_date"]]}
@@ -251,38 +251,49 @@ def _last_commit(files: list[str], run: dict) -> str | None:
 
 def _raw(query, kind: str, key: str, as_of: date, known_at: datetime) -> dict[str, list[dict]]:
     """Rows of the landing tables that the inputs rest on, as known at the run's cutoff, the superseded ones marked."""
-    first = f"date '{as_of}' - interval {_MONTHS_OF_ROWS} month"
     table, column = ("accounts", "account_id") if kind == "account" else ("applications", "application_id")
-    of_customer = f"customer_id in (select customer_id from raw.{table} where {column} = $key)"
+    # Lists, by which the engine passes over the files and row groups that cannot hold them.
+    customers = _column(query, f"select distinct customer_id from raw.{table} where {column} = ?", [key])
+    accounts = _column(
+        query, "select distinct account_id from raw.accounts where list_contains(?, customer_id)", [customers]
+    )
+    of_customers, of_accounts = _among("customer_id", customers), _among("account_id", accounts)
+    first = f"date '{as_of}' - interval {_MONTHS_OF_ROWS} month"
     # What a customer owes elsewhere is an input too, as it stood on the date.
-    of_accounts = f"account_id in (select account_id from raw.accounts where {of_customer})"
     conditions = {
-        "accounts": of_customer,
-        "loan_servicing": f"{of_accounts} and snapshot_date = $as_of",
+        "accounts": of_accounts,
+        "loan_servicing": f"{of_accounts} and snapshot_date = date '{as_of}'",
         "default_events": of_accounts,
-        "customers": of_customer,
-        "bureau_pulls": f"{of_customer} and pulled_on <= $as_of",
+        "customers": of_customers,
+        "bureau_pulls": f"{of_customers} and pulled_on <= date '{as_of}'",
     }
     if kind == "account":
+        own = _among("account_id", [key])
         conditions["loan_servicing"] = (
-            f"{of_accounts} and snapshot_date between {first} and $as_of"
-            " and (account_id = $key or snapshot_date = $as_of)"
+            f"(({own} and snapshot_date between {first} and date '{as_of}') or ({conditions['loan_servicing']}))"
         )
-        conditions["payments"] = f"account_id = $key and paid_on between {first} and $as_of"
+        conditions["payments"] = f"{own} and paid_on between {first} and date '{as_of}'"
     else:
-        conditions["applications"] = of_customer
+        conditions["applications"] = of_customers
     rows = {}
     for name, condition in conditions.items():
         grain = ", ".join(TABLES[name].grain)
-        values = {"key": key, "as_of": as_of, "known_at": known_at}
-        used = {name: value for name, value in values.items() if name == "known_at" or f"${name}" in condition}
         rows[name] = query(
             f"select *, row_number() over (partition by {grain} order by _loaded_at desc, _load_id desc) > 1"
-            f" as is_superseded from raw.{name} where {condition} and _loaded_at <= $known_at"
+            f" as is_superseded from raw.{name} where {condition} and _loaded_at <= ?"
             f" order by {grain}, _loaded_at, _load_id",
-            used,
+            [known_at],
         )
     return rows
+
+
+def _column(query, sql: str, parameters: list) -> list[str]:
+    return sorted(value for row in query(sql, parameters) for value in row.values() if value is not None)
+
+
+def _among(column: str, keys: list[str]) -> str:
+    listed = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
+    return f"{column} in ({listed})" if keys else "false"
 
 
 def _plain(value):

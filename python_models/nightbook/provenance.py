@@ -15,9 +15,9 @@ from nightbook import home
 
 LIBRARIES = ("dbt-core", "dbt-duckdb", "duckdb", "mlflow", "numpy", "pyarrow", "scikit-learn", "scipy")
 
+# Folders in which a file that nobody has committed is code all the same.
+CODE = ("macros", "models", "python_models", "seeds", "snapshots")
 _DIRTY = "-dirty"
-# Configuration that tells readers something and changes nothing.
-_TOLD = ("access", "docs", "group", "meta")
 
 SCHEMA = pa.schema(
     [
@@ -34,10 +34,12 @@ SCHEMA = pa.schema(
 
 @functools.cache
 def git_commit() -> str:
-    """The commit of the working tree, with '-dirty' when it holds changes; 'unknown' outside a checkout."""
+    """The commit of the working tree, with '-dirty' when it holds changes or new code; 'unknown' outside a checkout."""
     try:
         commit = _git("rev-parse", "HEAD")
-        return f"{commit}{_DIRTY}" if _git("status", "--porcelain", "--untracked-files=no") else commit
+        changed = _git("status", "--porcelain", "--untracked-files=no")
+        added = _git("ls-files", "--others", "--exclude-standard", "--", *CODE)
+        return f"{commit}{_DIRTY}" if changed or added else commit
     except (OSError, subprocess.SubprocessError):
         return "unknown"
 
@@ -85,12 +87,17 @@ def threads() -> int:
 
 def _manifest_digest(manifest: dict) -> str:
     nodes = {
-        name: [node["checksum"], {key: value for key, value in node["config"].items() if key not in _TOLD}]
+        name: [node["checksum"], {key: value for key, value in node["config"].items() if not _is_no_matter(key)}]
         for name, node in manifest["nodes"].items()
         if node["resource_type"] in ("model", "seed", "snapshot")
     }
     macros = {name: macro["macro_sql"] for name, macro in manifest["macros"].items()}
     return hashlib.sha256(json.dumps([nodes, macros], sort_keys=True).encode()).hexdigest()
+
+
+def _is_no_matter(key: str) -> bool:
+    """Configuration that no score depends on: what readers are told, and how much is done at a time."""
+    return key in ("access", "docs", "group", "meta") or key.endswith("_at_a_time")
 
 
 def _files_digest(folder: Path, pattern: str) -> str:

@@ -36,6 +36,7 @@ VERSION_SCHEMA = pa.schema(
         ("maker", pa.string()),
         ("run_id", pa.string()),
         ("registered_at", pa.timestamp("us")),
+        ("metadata_digest", pa.string()),
         ("data_digest", pa.string()),
         ("git_commit", pa.string()),
         ("is_champion", pa.bool_()),
@@ -92,6 +93,7 @@ class Version:
     maker: str
     run_id: str
     registered_at: datetime
+    metadata_digest: str
     data_digest: str
     git_commit: str
     is_champion: bool
@@ -320,6 +322,7 @@ def versions(model_name: str) -> list[Version]:
                 maker=version.tags["maker"],
                 run_id=version.tags["run_id"],
                 registered_at=_utc(version.creation_timestamp),
+                metadata_digest=version.tags["metadata_digest"],
                 data_digest=version.tags["data_digest"],
                 git_commit=version.tags["git_commit"],
                 is_champion=CHAMPION in aliases.get(number, ()),

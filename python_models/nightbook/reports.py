@@ -137,6 +137,8 @@ def verified(checked) -> None:
         f"verdicts, {checked.partitions:,} score partitions, {checked.versions:,} model versions",
         highlight=False,
     )
+    for note in checked.notes:
+        console.print(f"note: {note}", soft_wrap=True, highlight=False)
     console.print(f"Note this hash out of reach of whoever writes the warehouse: {checked.head}", soft_wrap=True)
 
 

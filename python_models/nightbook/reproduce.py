@@ -7,10 +7,13 @@ at, so what is compared has been computed in two ways.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from io import BytesIO
@@ -18,14 +21,25 @@ from pathlib import Path
 
 import duckdb
 
-from nightbook import home, provenance, warehouse
+from nightbook import builds, home, provenance, warehouse
 from nightbook.errors import NightbookError
 from nightbook.landing.contract import TABLES
 
 SCORES = {"account": ("fct_account_scores", "account_id"), "application": ("fct_application_scores", "application_id")}
+# kind, relation, its column of the chosen keys, its key
+_COMPARED = (
+    ("account", "marts.fct_account_scores", "account_id", "account_id"),
+    ("application", "marts.fct_application_scores", "application_id", "application_id"),
+    ("account", "scoring.account_inputs", "account_id", "account_id"),
+    ("application", "marts.fct_application_contributions", "application_id", "application_id || ' ' || feature"),
+)
+# What a run record of an earlier version does not say.
+_CODE = ("git_commit", "is_dirty", "manifest_digest", "library_digest", "lock_digest", "engine", "versions",
+         "pinned_versions")  # fmt: skip
 # What belongs to the run, not to the score.
 _OF_THE_RUN = ("run_id", "scored_at")
 _SHOWN = 5
+_SCRATCH = "reproduction-"
 _OTHER_CODE = 3
 # One process with the code in question on its path: parse, compare digests, build.
 _DRIVER = f"""
@@ -44,7 +58,7 @@ if any(digests[name] != digest for name, digest in json.loads(sys.argv[1]).items
     sys.exit({_OTHER_CODE})
 manifest.build_flat_graph()
 runner = dbtRunner(manifest=manifest)
-select = ["--select", "+fct_account_scores", "+fct_application_scores"]
+select = ["--select", "+fct_account_scores", "+fct_application_scores", "+fct_application_contributions"]
 results = invoke("build", *select, "--exclude-resource-type", "test", "unit_test").results
 failed = [one for one in results if one.status == "error"]
 if failed:
@@ -109,13 +123,20 @@ def reproduce(
     with warehouse.asking() as query:
         night = scored_night(query, as_of)
         chosen = _chosen(query, night, account, application, sample)
-    with tempfile.TemporaryDirectory(prefix="reproduction-", dir=home.home()) as folder:
+    if not night.run["manifest_digest"] or not night.run["library_digest"]:
+        raise NightbookError(
+            f"the night of {as_of}, run {night.run['run_id']}: its record does not say by which code it was made;"
+            " `explain` shows its stored inputs, model and contributions"
+        )
+    _sweep()
+    with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-", dir=home.home()) as folder:
         scratch = Path(folder)
         _land(scratch, night, chosen)
         found = Reproduction(night, _derive(scratch, night), notes=_other_versions(night))
         _compare(scratch, found, chosen)
         if not found.is_equal:
-            found.notes += _landed_otherwise(night)
+            with warehouse.asking() as query:
+                found.notes += landed_otherwise(query, night)
     return found
 
 
@@ -156,9 +177,9 @@ def scored_night(query: warehouse.Query, as_of: date) -> Night:
         raise NightbookError(
             f"the night of {as_of} was written by run {' and '.join(sorted(runs))}, which "
             f"{'is more than one' if len(runs) > 1 else 'did not come to its end'}: "
-            f"`python orchestrate.py score --as-of {as_of}` writes it anew"
+            f"`python orchestrate.py backfill --from {as_of} --to {as_of}` scores it anew"
         )
-    return Night(as_of, record[0], versions)
+    return Night(as_of, dict.fromkeys(_CODE) | record[0], versions)
 
 
 def _known_nights(query: warehouse.Query) -> str:
@@ -243,8 +264,19 @@ def _derive(scratch: Path, night: Night) -> str:
     with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:
         archive.extractall(folder, filter="data")
     if not _build(folder, scratch, night):
-        raise NightbookError(f"{lacking}: commit {commit[:12]} is there, but its digests are not those of the run")
+        raise NightbookError(
+            f"{lacking}: commit {commit[:12]} is there, but gives other digests: files that are in no commit took part;"
+            " `explain` shows its stored inputs, model and contributions"
+        )
     return f"commit {commit[:12]}, laid out apart"
+
+
+def _sweep() -> None:
+    """Take away what was left by reproductions that were killed; the names of their folders hold their processes."""
+    for left in home.home().glob(f"{_SCRATCH}*"):
+        process = left.name.removeprefix(_SCRATCH).partition("-")[0]
+        if not Path("/proc").exists() or not Path(f"/proc/{process}").exists():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _build(code: Path, scratch: Path, night: Night) -> bool:
@@ -279,8 +311,7 @@ def _environment(code: Path, scratch: Path, night: Night) -> dict[str, str]:
 
 def _land(scratch: Path, night: Night, chosen: dict[str, list[str]] | None) -> None:
     """Schema raw of the scratch warehouse: all that has landed, or what the chosen keys rest on."""
-    with duckdb.connect(str(scratch / "warehouse.duckdb")) as connection:
-        connection.execute(f"attach '{_quoted(home.warehouse())}' as book (read_only)")
+    with _beside_the_book(scratch) as connection:
         connection.execute("create schema raw")
         there = {
             name: view
@@ -328,7 +359,10 @@ def _conditions(connection: duckdb.DuckDBPyConnection, night: Night, chosen: dic
         union
         select min(account_id) from book.raw.loan_servicing where {known} group by snapshot_date
         union
-        (select account_id from book.raw.payments where {known} order by paid_on, account_id limit 1)
+        (
+            select account_id from book.raw.payments
+            where {known} and account_id is not null order by paid_on, account_id limit 1
+        )
         """
     )
     of_customer = "customer_id in (select customer_id from customers)"
@@ -340,56 +374,68 @@ def _conditions(connection: duckdb.DuckDBPyConnection, night: Night, chosen: dic
         "loan_servicing": of_account,
         "payments": f"payment_id in (select payment_id from book.raw.payments where {of_account})",
         "bureau_pulls": f"pull_id in (select pull_id from book.raw.bureau_pulls where {of_customer})",
-        "applications": f"application_id in (select application_id from book.raw.applications where {of_customer})",
+        "applications": f"application_id in (select application_id from book.raw.applications where {of_customer})"
+        " or application_id in (select key from chosen_application)",
         "default_events": of_account,
     }
 
 
 def _compare(scratch: Path, found: Reproduction, chosen: dict[str, list[str]] | None) -> None:
-    """Every column of every score, and of every input of an account, with what is stored."""
+    """Every column of every score, input and contribution with what is stored."""
+    with _beside_the_book(scratch) as connection:
+        for kind, relation, entity, key in _COMPARED:
+            if chosen is None or chosen[kind]:
+                _compare_relation(connection, found, relation, entity, key, chosen and chosen[kind])
+
+
+def _columns(connection, database: str, relation: str) -> list[str]:
+    schema, table = relation.split(".")
+    return [
+        name
+        for (name,) in connection.execute(
+            "select column_name from duckdb_columns() where database_name = ? and schema_name = ? and table_name = ?"
+            " order by column_index",
+            [database, schema, table],
+        ).fetchall()
+    ]
+
+
+def _compare_relation(connection, found, relation, entity, key, chosen) -> None:
+    """Compare the rows of a night; a column that one side alone has, by another version of the code, must be empty."""
     as_of, run_id = found.night.as_of_date, found.night.run["run_id"]
-    with duckdb.connect(str(scratch / "warehouse.duckdb")) as connection:
-        connection.execute(f"attach '{_quoted(home.warehouse())}' as book (read_only)")
-        pairs = [(kind, f"marts.{relation}", key) for kind, (relation, key) in SCORES.items()]
-        pairs.append(("account", "scoring.account_inputs", "account_id"))
-        for kind, relation, key in pairs:
-            if chosen is not None and not chosen[kind]:
-                continue
-            schema, table = relation.split(".")
-            columns = [
-                name
-                for (name,) in connection.execute(
-                    "select column_name from duckdb_columns() where database_name = 'book' and schema_name = ? and"
-                    " table_name = ? order by column_index",
-                    [schema, table],
-                ).fetchall()
-                if name not in (*_OF_THE_RUN, key, "as_of_date")
-            ]
-            _compare_relation(connection, found, relation, key, columns, as_of, run_id, chosen and chosen[kind])
-
-
-def _compare_relation(connection, found, relation, key, columns, as_of, run_id, chosen) -> None:
+    stored_columns = _columns(connection, "book", relation)
+    derived_columns = _columns(connection, connection.execute("select current_database()").fetchone()[0], relation)
+    columns = [
+        name for name in dict.fromkeys([*stored_columns, *derived_columns]) if name not in (*_OF_THE_RUN, "as_of_date")
+    ]
     connection.execute("create or replace temp table wanted (key varchar)")
     if chosen:
         connection.executemany("insert into wanted values (?)", [[one] for one in chosen])
-    of_chosen = f" and {key} in (select key from wanted)" if chosen is not None else ""
+    of_chosen = f" and {entity} in (select key from wanted)" if chosen is not None else ""
+
+    def side(there: list[str], source: str, condition: str) -> str:
+        listed = ", ".join(f'"{name}"' if name in there else f'null as "{name}"' for name in columns)
+        return (
+            f"(select {key} as row_key, {listed} from {source} where as_of_date = date '{as_of}'{condition}{of_chosen})"
+        )
+
+    sides = (
+        side(stored_columns, f"book.{relation}", f" and run_id = '{run_id}'")
+        + " as stored full outer join "
+        + side(derived_columns, relation, "")
+        + " as derived on stored.row_key = derived.row_key"
+    )
     differs = " or ".join(f'stored."{name}" is distinct from derived."{name}"' for name in columns)
-    sides = f"""
-        (select * from book.{relation} where as_of_date = date '{as_of}' and run_id = '{run_id}'{of_chosen}) as stored
-        full outer join (select * from {relation} where as_of_date = date '{as_of}'{of_chosen}) as derived
-        on stored.{key} = derived.{key}
-    """
-    condition = f"stored.{key} is null or derived.{key} is null or {differs}"
-    rows, different = connection.execute(
-        f"select count(*), count(case when {condition} then 1 end) from {sides}"
-    ).fetchone()
+    condition = f"stored.row_key is null or derived.row_key is null or {differs}"
+    counted = f"select count(*), count(case when {condition} then 1 end) from {sides}"
+    rows, different = connection.execute(counted).fetchone()
     found.compared[relation], found.different[relation] = rows, different
     if not different:
         return
-    listed = ", ".join([f"{side}.{key}" for side in ("stored", "derived")]
-                       + [f'{side}."{name}"' for name in columns for side in ("stored", "derived")])  # fmt: skip
+    listed = ", ".join(f'{one}."{name}"' for name in columns for one in ("stored", "derived"))
     worst = connection.execute(
-        f"select {listed} from {sides} where {condition} order by coalesce(stored.{key}, derived.{key}) limit {_SHOWN}"
+        f"select stored.row_key, derived.row_key, {listed} from {sides} where {condition}"
+        f" order by coalesce(stored.row_key, derived.row_key) limit {_SHOWN}"
     ).fetchall()
     for stored_key, derived_key, *values in worst:
         name = stored_key or derived_key
@@ -414,34 +460,44 @@ def _other_versions(night: Night) -> list[str]:
     ]
 
 
-def _landed_otherwise(night: Night) -> list[str]:
+def landed_otherwise(query: warehouse.Query, night: Night) -> list[str]:
     """Loads of which the warehouse holds another number of rows, known at the cutoff, than the run saw."""
     notes = []
-    with warehouse.asking() as query:
-        for relation in ("loan_servicing", "payments", "bureau_pulls", "accounts"):
-            notes += [
-                f"raw.{relation}, load {row['load_id']}: {row['now']} rows known at the cutoff, {row['seen']} then"
-                for row in query(
-                    f"""
-                    select
-                        coalesce(now.load_id, seen.load_id) as load_id,
-                        coalesce(rows_now, 0) as now,
-                        coalesce(rows_seen, 0) as seen
-                    from (
-                        select _load_id as load_id, count(*) as rows_now
-                        from raw.{relation} where _loaded_at <= ? group by 1
-                    ) as now
-                    full outer join (
-                        select load_id, sum(row_count) as rows_seen from intermediate.int_landings
-                        where run_id = ? and relation_name = ? group by 1
-                    ) as seen on now.load_id = seen.load_id
-                    where rows_now is distinct from rows_seen
-                    order by 1
-                    """,
-                    [night.run["known_at"], night.run["run_id"], relation],
-                )
-            ]
+    for relation in ("loan_servicing", "payments", "bureau_pulls", "accounts"):
+        notes += [
+            f"raw.{relation}, load {row['load_id']}: {row['now']} rows known at the cutoff, {row['seen']} then"
+            for row in query(
+                f"""
+                select
+                    coalesce(now.load_id, seen.load_id) as load_id,
+                    coalesce(rows_now, 0) as now,
+                    coalesce(rows_seen, 0) as seen
+                from (
+                    select _load_id as load_id, count(*) as rows_now
+                    from raw.{relation} where _loaded_at <= ? group by 1
+                ) as now
+                full outer join (
+                    select load_id, sum(row_count) as rows_seen from intermediate.int_landings
+                    where run_id = ? and relation_name = ? group by 1
+                ) as seen on now.load_id = seen.load_id
+                where rows_now is distinct from rows_seen
+                order by 1
+                """,
+                [night.run["known_at"], night.run["run_id"], relation],
+            )
+        ]
     return notes
+
+
+@contextmanager
+def _beside_the_book(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The scratch warehouse, with the home's own attached as `book`."""
+    with duckdb.connect(str(scratch / "warehouse.duckdb")) as connection:
+        try:
+            connection.execute(f"attach '{_quoted(home.warehouse())}' as book (read_only)")
+        except duckdb.Error as error:
+            raise NightbookError(builds.one_line(str(error))) from error
+        yield connection
 
 
 def _quoted(path: Path) -> str:

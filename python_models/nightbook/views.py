@@ -1,6 +1,6 @@
 """What the command line shows, read from the warehouse and the registry; it writes nothing."""
 
-from nightbook import audit, home
+from nightbook import audit, builds, home
 from nightbook.errors import NightbookError
 from nightbook.warehouse import asking, has
 
@@ -111,12 +111,14 @@ def status() -> dict:
 
 
 def verified(head: str | None) -> audit.Checked:
-    """The trail compared with the audit log."""
+    """The trail compared with the audit log, by the SQL that the project has now."""
     with asking() as query:
         for relation in ("audit_chain", "audit_facts"):
             if not has(query, "audit", relation):
                 raise NightbookError("this home has no audit log yet: `train` or `score` begin one")
-        return audit.verify(query, head)
+    sql = builds.compiled("audit_facts", "fct_score_partitions")
+    with asking() as query:
+        return audit.verify(query, sql["audit_facts"], sql["fct_score_partitions"], head)
 
 
 def _champion_of(versions: list[dict], model_name: str) -> int:

@@ -22,7 +22,7 @@ def digests() -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lender(tmp_path_factory):
     """The lender's landing tables, and views that end in _now with the last version of each row."""
     folder = tmp_path_factory.mktemp("lender")

@@ -67,7 +67,7 @@ def shuffled(table: pa.Table, seed: int = 1) -> pa.Table:
     return table.set_column(table.column_names.index("is_default"), "is_default", pa.array(label))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def first_week(connection, store, table):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTBOOK_HOME", str(store.home))

@@ -37,6 +37,16 @@ def test_clean_then_changed(repository):
     assert provenance.git_commit() == f"{commit}-dirty"
 
 
+def test_code_that_nobody_has_committed_is_a_change(repository):
+    git("init", "-q")
+    (repository / "models").mkdir()
+    (repository / "models" / "a.sql").write_text("select 1\n")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    (repository / "models" / "b.sql").write_text("select 2\n")
+    assert provenance.git_commit().endswith("-dirty")
+
+
 def test_no_checkout(repository):
     assert provenance.git_commit() == "unknown"
 

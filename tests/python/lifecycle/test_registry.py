@@ -81,6 +81,7 @@ def test_versions_tell_how_they_came_about(store, model_name):
             "maker": MAKER,
             "run_id": "run-0",
             "registered_at": registered_at,
+            "metadata_digest": asdict(found)["metadata_digest"],
             "data_digest": candidate.data_digest,
             "git_commit": "abc-dirty",
             "is_champion": approved,

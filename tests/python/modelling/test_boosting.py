@@ -32,7 +32,7 @@ def forest(rows, **options):
 FITS = {"boosted_trees": boosted, "random_forest": forest}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fits(rows):
     return {name: fit(rows) for name, fit in FITS.items()}
 

@@ -50,7 +50,7 @@ def measured(rows, candidate, champion_pd=None, candidate_pd=None):
     return {measurement.metric: measurement for measurement in found}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def holdout_pd(rows, candidate):
     booster = training.load_booster(candidate.booster_bytes, candidate.digest)
     return boosting.predict_pd(booster, rows.matrix[rows.holdout])

@@ -327,7 +327,7 @@ def test_profile_of_discrete_and_empty_features(table, rows):
 # --- the benchmark ---
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def logistic(rows):
     return benchmark.fit_logistic(rows.matrix[rows.train], rows.label[rows.train], rows.names)
 

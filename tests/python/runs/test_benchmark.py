@@ -19,7 +19,7 @@ BENCHMARKS = ROOT / "benchmarks"
 ENGINES = ["floor", "peer_polars", "peer_pandas"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def module():
     """Imports a module of the benchmark by its name."""
     sys.path.insert(0, str(BENCHMARKS))
@@ -27,7 +27,7 @@ def module():
     sys.path.remove(str(BENCHMARKS))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def champion(demo, module, tmp_path_factory) -> Path:
     """Folder with the model and the inputs of the demo's champion."""
     folder = tmp_path_factory.mktemp("champion")

@@ -21,7 +21,7 @@ def contents(home: Home, relation: str) -> list[tuple]:
 def test_plain_dbt_on_one_thread_in_turns_gives_what_the_runner_gave_on_two(copy):
     before = {name: contents(copy, f"marts.{name}") for name in (*HISTORIES, "fct_application_scores")}
     assert len(before["fct_account_scores"]) > 1000
-    turns = ("--vars", "{accounts_at_a_time: 100, windows_at_a_time: 150, rows_at_a_time: 1}")
+    turns = ("--vars", "{accounts_at_a_time: 100, windows_at_a_time: 150, rows_at_a_time: 20000}")
     # Or they would be there already.
     copy.execute("drop table intermediate.int_closed_windows", "drop table intermediate.int_closed_months")
     ok(copy.dbt("build", "--select", "tag:nightly", *turns, NIGHTBOOK_THREADS="1", NIGHTBOOK_DBT_THREADS="1"))

@@ -12,10 +12,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from nightbook import audit, builds, warehouse
+from nightbook.errors import NightbookError
 
 from .conftest import ROOT, Home, ok, once, refused
 
-NIGHTS = ("2026-03-31", "2026-04-30", "2026-05-31", "2026-06-30")
+NIGHTS = ("2026-04-30", "2026-05-31", "2026-06-30")
 LAST = NIGHTS[-1]
 
 # Another model under the same name: the champion without its last trees.
@@ -45,19 +47,18 @@ CORRECTION = """
 
 @pytest.fixture(scope="session")
 def trail(small, demo, tmp_path_factory) -> Home:
-    """Three nights, a correction of a month that all of them rest on, another champion, and a night of his."""
+    """Three nights; then a correction of a month that all of them rest on, and another champion."""
 
     def make(folder):
         home = Home(folder)
         shutil.copy(small.path / "warehouse.duckdb", folder / "warehouse.duckdb")
         shutil.copy(demo[0].path / "mlflow.db", folder / "mlflow.db")
-        ok(home.run("score", "--as-of", NIGHTS[2], NIGHTBOOK_THREADS="1"))
-        ok(home.run("score", "--as-of", NIGHTS[1]))
+        ok(home.run("score", "--as-of", NIGHTS[1], NIGHTBOOK_THREADS="1"))
+        ok(home.run("score", "--as-of", NIGHTS[0]))
         home.execute(CORRECTION)
         environment = home.environment(PYTHONPATH=str(ROOT / "python_models"))
         ok(subprocess.run([sys.executable, "-c", SECOND_VERSION], env=environment, capture_output=True, text=True))
         ok(home.run("approve", "account_pd", "--version", "2", "--approver", "bob", "--change-request", "CR-2"))
-        ok(home.run("score", "--as-of", NIGHTS[0]))
 
     return Home(once(tmp_path_factory, "trail", make))
 
@@ -74,7 +75,10 @@ def account_of(home: Home, night: str = LAST) -> str:
 
 def test_every_night_is_derived_anew_to_the_bit_whatever_came_after(trail):
     versions = dict(trail.query("select distinct as_of_date::varchar, model_version from marts.fct_account_scores"))
-    assert versions == dict.fromkeys(NIGHTS[1:], 1) | {NIGHTS[0]: 2}
+    assert versions == dict.fromkeys(NIGHTS, 1)
+    assert trail.query("select model_version from audit.fct_model_versions where is_champion order by model_name")[
+        0
+    ] == (2,)
     for night in NIGHTS:
         done = trail.run("reproduce", "--as-of", night, "--sample", "1000", "--json", NIGHTBOOK_THREADS="1")
         found = json.loads(ok(done).stdout)
@@ -90,21 +94,14 @@ def test_a_whole_night_is_derived_anew(trail):
 
 def test_a_changed_score_and_a_changed_input_are_named(changed):
     account = account_of(changed)
-    changed.execute(
-        f"update marts.fct_account_scores set pd = pd + 1e-12 where account_id = '{account}' and as_of_date = '{LAST}'"
-    )
-    assert f"fct_account_scores of {LAST}: holds other scores" in refused(changed.run("verify-audit"))
-    line = changed.run("reproduce", "--as-of", LAST, "--account", account)
-    assert line.returncode == 1 and f"marts.fct_account_scores, {account}: pd is" in line.stderr
-    assert "pd is" in refused(changed.run("explain", "--account", account, "--as-of", LAST))
-    changed.execute(
-        f"update marts.fct_account_scores set pd = pd - 1e-12 where account_id = '{account}' and as_of_date = '{LAST}'",
-        "update scoring.account_inputs set bureau_score = 999"
-        f" where account_id = '{account}' and as_of_date = '{LAST}'",
-    )
+    of_score = f"where account_id = '{account}' and as_of_date = '{LAST}'"
+    changed.execute(f"update scoring.account_inputs set bureau_score = 999 {of_score}")
     assert "feature_digest is" in refused(changed.run("explain", "--account", account, "--as-of", LAST))
-    line = changed.run("reproduce", "--as-of", LAST, "--account", account)
-    assert line.returncode == 1 and f"scoring.account_inputs, {account}: bureau_score is 999" in line.stderr
+    changed.execute(f"update marts.fct_account_scores set pd = pd + 1e-12 {of_score}")
+    assert f"fct_account_scores of {LAST}: holds other scores" in refused(changed.run("verify-audit"))
+    done = changed.run("reproduce", "--as-of", LAST, "--account", account)
+    assert done.returncode == 1 and f"marts.fct_account_scores, {account}: pd is" in done.stderr
+    assert f"scoring.account_inputs, {account}: bureau_score is 999" in done.stdout
 
 
 def test_a_row_that_vanished_from_under_a_night_is_told(changed):
@@ -116,12 +113,22 @@ def test_a_row_that_vanished_from_under_a_night_is_told(changed):
 
 def test_the_trail_is_as_recorded(trail):
     said = ok(trail.run("verify-audit")).stdout
-    assert "As recorded" in said and "8 score partitions" in said and "3 model versions" in said
+    assert "As recorded" in said and "6 score partitions" in said and "3 model versions" in said
     kinds = {row[0] for row in trail.query("select kind from audit.fct_audit_log")}
     assert kinds == {"run", "model_version", "promotion", "partition"}
     [(head,)] = trail.query("select entry_hash from audit.fct_audit_log order by sequence desc limit 1")
     assert head in said
     ok(trail.run("verify-audit", "--head", head))
+
+
+@pytest.fixture(scope="session")
+def audit_sql(trail) -> tuple[str, str]:
+    """SQL of the facts and of the partitions, as `verify-audit` compiles it; once, because that takes a dbt."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NIGHTBOOK_HOME", str(trail.path))
+        patch.chdir(ROOT)
+        sql = builds.compiled("audit_facts", "fct_score_partitions")
+    return sql["audit_facts"], sql["fct_score_partitions"]
 
 
 RENUMBER = "update audit.audit_chain set sequence = sequence - 1 where sequence > 5"
@@ -147,11 +154,29 @@ RENUMBER = "update audit.audit_chain set sequence = sequence - 1 where sequence 
           " limit 1"],
          "run R9, which the audit log does not know"),
         (["update audit.fct_promotions set approver = 'nobody' where model_version = 2"], "approver"),
+        # Whoever can compute a hash can append a second entry of a fact; a fact is entered once.
+        (["insert into audit.audit_chain select * replace ("
+          "(select max(sequence) + 1 from audit.audit_chain) as sequence,"
+          " (select max_by(entry_hash, sequence) from audit.audit_chain) as previous_hash,"
+          " sha256(concat_ws(chr(10), (select max_by(entry_hash, sequence) from audit.audit_chain),"
+          " (select max(sequence) + 1 from audit.audit_chain), kind, subject,"
+          " strftime(recorded_at, '%Y-%m-%d %H:%M:%S'), run_id, payload)) as entry_hash)"
+          " from audit.audit_chain where sequence = 2"],
+         "was entered before, as entry 2"),
+        # What stands under the name of a view is not asked.
+        (["create table audit.kept as from audit.audit_facts", "drop view audit.audit_facts",
+          "create view audit.audit_facts as from audit.kept", "update audit.run_log set actor = 'nobody'"],
+         'actor is "nobody"'),
+        (["insert into audit.run_log select * from audit.run_log limit 1"], "has more than one row"),
     ],
 )  # fmt: skip
-def test_no_change_of_the_trail_goes_unnoticed(changed, fault, said):
+def test_no_change_of_the_trail_goes_unnoticed(changed, audit_sql, monkeypatch, fault, said):
     changed.execute(*fault)
-    assert said in refused(changed.run("verify-audit"))
+    monkeypatch.setenv("NIGHTBOOK_HOME", str(changed.path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with warehouse.asking() as query, pytest.raises(NightbookError) as raised:
+        audit.verify(query, *audit_sql)
+    assert said in str(raised.value)
 
 
 def test_a_log_cut_short_is_told_by_the_hash_that_was_noted(changed):
@@ -235,8 +260,8 @@ def test_the_evidence_is_the_same_bytes_each_time(trail, tmp_path):
     ("arguments", "said"),
     [
         (("explain", "--account", "A0", "--as-of", LAST), "no account A0 has ever landed"),
-        (("explain", "--account", "A0", "--as-of", "2020-01-01"), "no night of 2020-01-01 was ever scored; 4 were"),
-        (("reproduce", "--as-of", "2020-01-01"), "from 2026-03-31 to 2026-06-30"),
+        (("explain", "--account", "A0", "--as-of", "2020-01-01"), "no night of 2020-01-01 was ever scored; 3 were"),
+        (("reproduce", "--as-of", "2020-01-01"), "from 2026-04-30 to 2026-06-30"),
         (("reproduce", "--as-of", LAST, "--application", "P0"), "no application P0"),
         (("backfill", "--from", "2026-06-01", "--to", "2026-06-30"), "had no champion on 2026-06-30"),
         (("backfill", "--from", "2026-06-30", "--to", "2026-06-01"), "exchange them"),
@@ -261,8 +286,8 @@ def scores(home: Home) -> list[tuple]:
 
 
 def test_a_backfill_killed_and_started_again_is_one_run_once(changed):
-    arguments = ("backfill", "--from", "2026-01-01", "--to", "2026-04-30", "--with-champion", "1")
-    arguments = (*arguments[:-1], "account_pd=1,application_pd=1")
+    versions = "account_pd=2,application_pd=1"
+    arguments = ("backfill", "--from", "2026-02-01", "--to", "2026-04-30", "--with-champion", versions)
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "orchestrate.py"), *arguments],
         env=changed.environment(), cwd=changed.path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -271,12 +296,12 @@ def test_a_backfill_killed_and_started_again_is_one_run_once(changed):
     time.sleep(4)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert first.startswith("2026-01-31 (1 of 4): scored")
+    assert first.startswith("2026-02-28 (1 of 3): scored")
     said = ok(changed.run(*arguments)).stdout.splitlines()
-    assert said[0] == "2026-01-31 (1 of 4): stands already" and "2026-04-30 (4 of 4): scored" in said[3]
+    assert said[0] == "2026-02-28 (1 of 3): stands already" and "2026-04-30 (3 of 3): scored" in said[2]
     interrupted = scores(changed)
     again = ok(changed.run(*arguments)).stdout.splitlines()
-    assert [line.endswith("stands already") for line in again] == [True] * 4
+    assert [line.endswith("stands already") for line in again] == [True] * 3
     changed.execute("delete from marts.fct_account_scores where as_of_date < '2026-05-01'")
     ok(changed.run(*arguments))
     assert scores(changed) == interrupted
@@ -311,3 +336,11 @@ def test_the_same_data_train_the_same_model_and_a_changed_row_another(changed):
     assert "customer_income" in differing and all("income" in name for name in differing)
     assert {"data_digest", "model_digest"} >= set(told["against"]["differs_in"]) >= {"data_digest"}
     assert told["row_order"] == ["entity_id", "as_of_date"]
+
+
+def test_a_fact_that_a_later_run_entered_is_noted(changed):
+    """A row that was put in is entered by the next run; the log keeps that it was not by its own."""
+    changed.execute("insert into audit.run_log select * replace ('R9' as run_id) from audit.run_log limit 1")
+    ok(changed.run("score"))
+    said = ok(changed.run("verify-audit")).stdout
+    assert "run R9: entered by a later run" in said and said.count("note: ") == 1
