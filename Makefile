@@ -31,7 +31,7 @@ lint: setup  ## every static check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog --check
-	$(BIN)/sqlfluff lint models tests/intermediate analyses snapshots
+	$(BIN)/sqlfluff lint models tests/intermediate
 
 benchmark: setup  ## time nights of ACCOUNTS=N accounts beside the bare computation and other engines
 	$(BIN)/python benchmarks/run.py --accounts $(ACCOUNTS)
