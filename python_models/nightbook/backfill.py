@@ -90,7 +90,23 @@ def _done(query: warehouse.Query, versions: dict[date, str]) -> set[date]:
             and night.run["known_at"] >= landed
             and all(chosen.get(name) == str(version) for name, version in night.versions.items())
             and all(night.run[name] == digest for name, digest in code.items())
+            and _stands_whole(query, night)
             and not reproduce.landed_otherwise(query, night)
         ):
             done.add(as_of)
     return done
+
+
+def _stands_whole(query: warehouse.Query, night: reproduce.Night) -> bool:
+    """Whether the rows that the run published are there, all of them."""
+    for relation, column in (
+        ("fct_account_scores", "accounts_scored"),
+        ("fct_application_scores", "applications_scored"),
+    ):
+        [found] = query(
+            f"select count(*) as rows from marts.{relation} where as_of_date = ? and run_id = ?",
+            [night.as_of_date, night.run["run_id"]],
+        )
+        if found["rows"] != night.run[column]:
+            return False
+    return True
