@@ -94,7 +94,7 @@ def _fit_one(model_name: str, relation, features: list[FeatureSpec], run_id: str
         candidate.booster_bytes,
         training.metadata(candidate) | {"row_order": list(ORDER)},
         tags={"maker": row["maker"], "run_id": run_id, "git_commit": row["git_commit"]}
-        | {f"version.{name}": version for name, version in provenance.library_versions().items()},
+        | {f"{registry.LIBRARY}{name}": version for name, version in provenance.library_versions().items()},
         metrics={name: float(value) for name, value in candidate.metrics.items()},
     )
     return (

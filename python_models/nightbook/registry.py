@@ -23,7 +23,8 @@ CHAMPION = "champion"
 MODEL_FILE = "model.ubj"
 METADATA_FILE = "nightbook.json"
 _PROMOTION = "promotion."
-_VERSION = "version."
+# Tags of an MLflow run that name the libraries of a fit.
+LIBRARY = "version."
 _CARRIED_OUT = "carried_out."
 
 VERSION_SCHEMA = pa.schema(
@@ -173,7 +174,7 @@ def candidate(model_name: str, mlflow_run_id: str) -> Model:
 def libraries(mlflow_run_id: str) -> dict[str, str]:
     """Versions of the libraries that a candidate was fitted with."""
     tags = _client().get_run(mlflow_run_id).data.tags
-    return {name.removeprefix(_VERSION): value for name, value in sorted(tags.items()) if name.startswith(_VERSION)}
+    return {name.removeprefix(LIBRARY): value for name, value in sorted(tags.items()) if name.startswith(LIBRARY)}
 
 
 def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) -> int:

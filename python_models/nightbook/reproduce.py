@@ -244,10 +244,6 @@ def _derive(scratch: Path, night: Night) -> str:
     """
     run = night.run
     label = f"the night of {night.as_of_date}, run {run['run_id']}"
-    if not run["manifest_digest"] or not run["library_digest"]:
-        raise NightbookError(
-            f"{label}: its record does not say by which code it was made; `explain` shows what it says"
-        )
     if _build(Path.cwd(), scratch, night):
         return "this checkout, whose digests are those of the run"
     commit = run["git_commit"]
