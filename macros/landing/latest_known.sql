@@ -33,15 +33,23 @@ where _loaded_at <= {{ known_at() }}
 #}
 {% macro first_of_grain(rows, grain, order='_loaded_at desc, _load_id desc') -%}
     {%- set key = engine_hash(grain | join(', ')) -%}
+    with
+
+    repeated as (
+
+        {{ repeated_keys(rows, grain) }}
+
+    )
+
     select *
     from {{ rows }}
-    where {{ key }} not in ({{ repeated_keys(rows, grain) }})
+    where {{ key }} not in (select repeated.grain_key from repeated)
 
     union all
 
     select *
     from {{ rows }}
-    where {{ key }} in ({{ repeated_keys(rows, grain) }})
+    where {{ key }} in (select repeated.grain_key from repeated)
     qualify row_number() over (partition by {{ grain | join(', ') }} order by {{ order }}) = 1
 {%- endmacro %}
 

@@ -2,16 +2,16 @@
     A query that places the numbers of a wide relation in the bins of a reference and counts them, in one pass.
 
     columns: column -> feature it is in the reference. reference: a relation or CTE with model_name, feature, bin (-1 for
-    no value), above, up_to (null where open). Gives model_name, feature, bin, row_count, and lowest and highest, the
+    no value), above, up_to (null where open). edges: what bin_edges says of it. Gives model_name, feature, bin, row_count, and lowest and highest, the
     extremes of what fell into the bin or, where that is cheaper, into any, for the features of the reference alone; bins
     that nothing falls into may be absent. A value on an edge belongs to the bin below it.
 #}
-{% macro bin_counts(relation, columns, model_name, reference) -%}
-    {{ return(adapter.dispatch('bin_counts', 'nightbook')(relation, columns, model_name, reference)) }}
+{% macro bin_counts(relation, columns, model_name, reference, edges) -%}
+    {{ return(adapter.dispatch('bin_counts', 'nightbook')(relation, columns, model_name, reference, edges)) }}
 {%- endmacro %}
 
 {# One row per value, joined to its bin: portable, and slow on a large book. #}
-{% macro default__bin_counts(relation, columns, model_name, reference) -%}
+{% macro default__bin_counts(relation, columns, model_name, reference, edges) -%}
 select
     bins.model_name,
     bins.feature,
@@ -34,56 +34,76 @@ inner join {{ reference }} as bins
 group by bins.model_name, bins.feature, bins.bin
 {%- endmacro %}
 
-{# A histogram per column, on the reference's own edges: one scan, whatever the number of columns. #}
-{% macro duckdb__bin_counts(relation, columns, model_name, reference) -%}
+{#
+    A counter per edge, with the edge written out: one scan whatever the number of columns, and no value is looked up in
+    anything.
+#}
+{% macro duckdb__bin_counts(relation, columns, model_name, reference, edges) -%}
+    {%- set edges, known = edges.get(model_name, {}), {} -%}
+    {%- for column, feature in columns.items() if feature in edges -%}{%- do known.update({column: feature}) -%}{%- endfor %}
 select
     '{{ model_name }}' as model_name,
     placed.feature,
     placed.bin,
     case
-        when placed.bin = -1 then placed.null_count
-        when len(placed.edges) = 0 then placed.known_count
-        when placed.bin = len(placed.edges) then coalesce(placed.counts[cast('infinity' as double)], 0)
-        else placed.counts[placed.edges[placed.bin + 1]]
+        when placed.bin = -1 then placed.case_count - placed.known_count
+        else
+            coalesce(placed.up_to_edge[placed.bin + 1], placed.known_count)
+            - case when placed.bin = 0 then 0 else placed.up_to_edge[placed.bin] end
     end as row_count,
     placed.lowest,
     placed.highest
 from (
     select
-        histograms.*,
-        unnest(range(-1, len(histograms.edges) + 1)) as bin
+        counters.*,
+        unnest(range(-1, len(counters.up_to_edge) + 1)) as bin
     from (
         select
-            unnest([
-                {%- for column, feature in columns.items() %}
-                {
-                    'feature': '{{ feature }}',
-                    'known_count': count(observed.{{ column }}),
-                    'null_count': count(*) - count(observed.{{ column }}),
-                    'lowest': cast(min(observed.{{ column }}) as double),
-                    'highest': cast(max(observed.{{ column }}) as double),
-                    'edges': any_value(edges.{{ column }}),
-                    {#- An empty list of bins is refused; its result is not looked at. #}
-                    'counts': histogram(
-                        cast(observed.{{ column }} as double),
-                        case when len(edges.{{ column }}) = 0 then [cast(0 as double)] else edges.{{ column }} end
-                    )
-                }{{ "," if not loop.last }}
-                {%- endfor %}
-            ], recursive := true)
+            unnest(
+                cast([
+                    {%- for column, feature in known.items() %}
+                    {
+                        'feature': '{{ feature }}',
+                        'case_count': count(*),
+                        'known_count': count(observed.{{ column }}),
+                        'lowest': cast(min(observed.{{ column }}) as double),
+                        'highest': cast(max(observed.{{ column }}) as double),
+                        'up_to_edge': [
+                            {%- for edge in edges[feature] -%}
+                            count_if(observed.{{ column }} <= cast('{{ edge }}' as double)){{ ", " if not loop.last }}
+                            {%- endfor -%}
+                        ]
+                    }{{ "," if not loop.last }}
+                    {%- endfor %}
+                ] as struct(
+                    feature varchar, case_count bigint, known_count bigint, lowest double, highest double, up_to_edge bigint[]
+                )[]),
+                recursive := true
+            )
         from {{ relation }} as observed
-        cross join (
-            select
-                {%- for column, feature in columns.items() %}
-                coalesce(
-                    list(up_to order by bin) filter (where feature = '{{ feature }}' and up_to is not null), []
-                ) as {{ column }}{{ "," if not loop.last }}
-                {%- endfor %}
-            from {{ reference }}
-            where model_name = '{{ model_name }}'
-        ) as edges
-    ) as histograms
-    where histograms.known_count + histograms.null_count > 0
+    ) as counters
+    where counters.case_count > 0
 ) as placed
-where placed.feature in (select feature from {{ reference }} where model_name = '{{ model_name }}')
+{%- endmacro %}
+
+{#
+    The inner edges of every model's bins: model_name -> feature -> texts of numbers, in order. Asked when a model is about
+    to run, so that they stand in its SQL as constants. profiles: relation with model_name, feature, bin and up_to.
+#}
+{% macro bin_edges(profiles) -%}
+    {%- set edges = {} -%}
+    {%- set asked -%}
+        select
+            model_name,
+            feature,
+            coalesce(string_agg(cast(up_to as varchar), ' ' order by bin), '') as edges
+        from {{ profiles }}
+        group by model_name, feature
+    {%- endset -%}
+    {%- if execute and load_relation(profiles) -%}
+        {%- for row in run_query(asked).rows -%}
+            {%- do edges.setdefault(row.model_name, {}).update({row.feature: (row.edges | string).split()}) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(edges) }}
 {%- endmacro %}

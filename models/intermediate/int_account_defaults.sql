@@ -13,23 +13,25 @@ policy as (
 
 ),
 
--- Some version of the snapshot shows a default; the last one, which counts, need not.
+-- Versions that show a default, and those that may take one back, which are not the first of their snapshot: few of the
+-- whole history, so that one look at it is enough.
 suspects as (
 
     select servicing.*
     from {{ ref('stg_loan_servicing_versions') }} as servicing
+    inner join {{ ref('stg_snapshots') }} as snapshots on servicing.snapshot_date = snapshots.snapshot_date
+    cross join policy
     where
-        (servicing.account_id, servicing.snapshot_date) in (
-            select
-                shown.account_id,
-                shown.snapshot_date
-            from {{ ref('stg_loan_servicing_versions') }} as shown
-            cross join policy
-            where
-                shown.days_past_due >= policy.default_days_past_due
-                or shown.account_status = 'charged_off'
-        )
-    qualify {{ is_latest_version(['servicing.account_id', 'servicing.snapshot_date'], 'servicing') }}
+        servicing.days_past_due >= policy.default_days_past_due
+        or servicing.account_status = 'charged_off'
+        or servicing._loaded_at > snapshots.first_loaded_at
+        or servicing._load_id > snapshots.first_load_id
+
+),
+
+latest_suspects as (
+
+    {{ first_of_grain('suspects', ['account_id', 'snapshot_date']) }}
 
 ),
 
@@ -39,7 +41,7 @@ signs as (
     select
         suspects.account_id,
         suspects.snapshot_date as defaulted_on
-    from suspects
+    from latest_suspects as suspects
     cross join policy
     where
         suspects.days_past_due >= policy.default_days_past_due

@@ -1,4 +1,6 @@
 -- One row per customer and date that some feature looks at: the key of every customer-level rollup.
+{{ config(materialized='table') }}
+
 with
 
 book as (

@@ -1,4 +1,6 @@
 -- One row per model, score band and as-of date: tonight's share of the band against the champion's training scores.
+{%- set edges = bin_edges(ref('champion_profiles')) %}
+
 with
 
 profiles as (
@@ -16,11 +18,11 @@ run as (
 -- One row per model and band that some score falls into.
 counted as (
 
-    {{ bin_counts(ref('tonight_account_scores'), {'pd': 'score'}, 'account_pd', 'profiles') }}
+    {{ bin_counts(ref('tonight_account_scores'), {'pd': 'score'}, 'account_pd', 'profiles', edges) }}
 
     union all
 
-    {{ bin_counts(ref('tonight_application_scores'), {'pd': 'score'}, 'application_pd', 'profiles') }}
+    {{ bin_counts(ref('tonight_application_scores'), {'pd': 'score'}, 'application_pd', 'profiles', edges) }}
 
 ),
 

@@ -1,6 +1,8 @@
 -- One row per model, input and bin of the champion's training population: its share then and its share tonight.
 {{ config(materialized='table') }}
 
+{%- set edges = bin_edges(ref('champion_profiles')) %}
+
 with
 
 profiles as (
@@ -16,7 +18,8 @@ counted as (
         ref('accounts_tonight'),
         feature_columns('feat_accounts', keys=['account_id', 'as_of_date']),
         'account_pd',
-        'profiles'
+        'profiles',
+        edges
     ) }}
 
     union all
@@ -25,7 +28,8 @@ counted as (
         ref('applications_tonight'),
         feature_columns('feat_applications', keys=['application_id', 'as_of_date']),
         'application_pd',
-        'profiles'
+        'profiles',
+        edges
     ) }}
 
 ),

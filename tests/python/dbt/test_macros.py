@@ -106,6 +106,11 @@ def profile_of(features: dict[str, list[float]]) -> pa.Table:
     )
 
 
+def edges_of(features: dict[str, list[float]]) -> dict:
+    """The same as bin_edges gives it."""
+    return {"m": {feature: [repr(float(edge)) for edge in edges] for feature, edges in features.items()}}
+
+
 @pytest.mark.parametrize("macro", BIN_COUNTS)
 @pytest.mark.parametrize("seed", range(2))
 def test_binned_shares_are_counts_over_everybody(project, seed, macro):
@@ -114,9 +119,10 @@ def test_binned_shares_are_counts_over_everybody(project, seed, macro):
     is_null = generator.random(500) < 0.2
     edges = metrics.quantile_edges(training)
     rows = pa.table({"key": ["k"] * 500, "x_now": pa.array(tonight, mask=is_null), "unknown": [1.0] * 500})
+    columns = {"x_now": "x", "unknown": "unknown"}
     sql = f"""
         with counted as (
-            {{{{ {macro}('observed', {{'x_now': 'x', 'unknown': 'unknown'}}, 'm', 'profile') }}}}
+            {{{{ {macro}('observed', {columns}, 'm', 'profile', {edges_of({"x": edges})}) }}}}
         ),
         {{{{ binned_shares('counted', 'profile') }}}}
         select bin, reference_share, actual_share, case_count from binned_shares order by bin
@@ -142,7 +148,7 @@ def test_binned_shares_are_counts_over_everybody(project, seed, macro):
 )
 def test_bin_counts_at_the_edges(project, edges, values, expected, macro):
     rows = pa.table({"x": pa.array(values, pa.float64())})
-    call = f"{{{{ {macro}('observed', {{'x': 'x'}}, 'm', 'profile') }}}}"
+    call = f"{{{{ {macro}('observed', {{'x': 'x'}}, 'm', 'profile', {edges_of({'x': edges})}) }}}}"
     tables = {"profile": profile_of({"x": edges}), "observed": rows}
     found = project.query(f"select bin, row_count from ({call}) where row_count > 0", tables=tables)
     assert dict(found) == expected
@@ -154,7 +160,7 @@ def test_bin_counts_at_the_edges(project, edges, values, expected, macro):
 @pytest.mark.parametrize("macro", BIN_COUNTS)
 def test_bin_counts_of_nobody_are_nothing(project, macro):
     rows = pa.table({"x": pa.array([], pa.float64())})
-    sql = f"{{{{ {macro}('observed', {{'x': 'x'}}, 'm', 'profile') }}}}"
+    sql = f"{{{{ {macro}('observed', {{'x': 'x'}}, 'm', 'profile', {edges_of({'x': [1.0]})}) }}}}"
     assert project.query(sql, tables={"profile": profile_of({"x": [1.0]}), "observed": rows}) == []
 
 

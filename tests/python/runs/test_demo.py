@@ -3,6 +3,9 @@
 import json
 import re
 
+import numpy as np
+from nightbook import metrics
+
 from .conftest import ok
 
 
@@ -91,6 +94,24 @@ def test_the_holdout_is_later_than_the_rest(demo):
             """
         )[0]
         assert earliest > latest
+
+
+def test_shares_of_the_night_are_those_that_numpy_counts(demo):
+    home, _ = demo
+    features: dict[str, list[tuple]] = {}
+    for feature, *row in home.query(
+        "select feature, up_to, actual_share from monitoring.feature_shares where model_name = 'account_pd'"
+        " order by feature, bin"
+    ):
+        features.setdefault(feature, []).append(row)
+    assert len(features) > 100
+    for feature, bins in features.items():
+        observed = home.query(f"select cast({feature} as double) from marts.rpt_regulatory_features")
+        values = np.array(observed, dtype=float).ravel()
+        known = values[~np.isnan(values)]
+        edges = np.array([up_to for up_to, _ in bins if up_to is not None])
+        counts = [values.size - known.size, *metrics.bin_counts(known, edges)]
+        assert [share for _, share in bins] == [count / values.size for count in counts], feature
 
 
 def test_any_mlflow_client_reads_the_scores_of_record(demo):
