@@ -96,7 +96,7 @@ from (
         select
             model_name,
             feature,
-            coalesce(string_agg(cast(up_to as varchar), ' ' order by bin), '') as edges
+            coalesce({{ texts_in_order('cast(up_to as varchar)', 'bin') }}, '') as edges
         from {{ profiles }}
         group by model_name, feature
     {%- endset -%}
