@@ -47,6 +47,12 @@ def _whole(text: str) -> int:
     return int(text)
 
 
+def _overrides(command: argparse.ArgumentParser, given: argparse.Namespace) -> dict[str, str]:
+    if bool(given.override) != bool((given.reason or "").strip()):
+        command.error("--override and --reason go together: whoever lets a stop pass says why")
+    return {"override": ",".join(given.override), "reason": given.reason} if given.override else {}
+
+
 def _versions(text: str) -> dict[str, int]:
     versions = dict((part if "=" in part else f"account_pd={part}").split("=", 1) for part in text.split(","))
     if not all(name and version.isdigit() for name, version in versions.items()):
@@ -90,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
 
     train = command.add_parser("train", help="fit, measure and register candidates")
     train.add_argument("--as-of", type=_date, metavar="DATE", help="default: the latest snapshot")
-    train.set_defaults(run=lambda a: commands.train(a.as_of, a.known_at))
+    train.set_defaults(run=lambda a: commands.train(a.as_of, a.known_at, **_overrides(train, a)))
 
     approve = command.add_parser("approve", help="make a registered version champion")
     approve.add_argument("model", metavar="MODEL")
@@ -105,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
 
     score = command.add_parser("score", help="score the book and triage the applications")
     score.add_argument("--as-of", type=_date, metavar="DATE", help="default: the latest snapshot")
-    score.set_defaults(run=lambda a: commands.score(a.as_of, a.known_at))
+    score.set_defaults(run=lambda a: commands.score(a.as_of, a.known_at, **_overrides(score, a)))
     for run in (train, score):
         run.add_argument(
             "--known-at", type=_moment, metavar="TIME", help="see nothing landed after this, UTC; default: now"
@@ -118,7 +124,13 @@ def parser() -> argparse.ArgumentParser:
         "--with-champion", type=_versions, default={}, metavar="N",
         help="by this version of account_pd on every date; or MODEL=N,MODEL=N",
     )  # fmt: skip
-    backfill.set_defaults(run=lambda a: commands.backfill(a.first, a.last, a.with_champion))
+    backfill.set_defaults(run=lambda a: commands.backfill(a.first, a.last, a.with_champion, **_overrides(backfill, a)))
+    for run in (train, score, backfill):
+        run.add_argument(
+            "--override", action="append", default=[], metavar="RULE[:TABLE[.COLUMN]]",
+            help="let this stop pass, and answer for it; may be repeated",
+        )  # fmt: skip
+        run.add_argument("--reason", metavar="TEXT", help="why; recorded with who did it")
 
     explain = command.add_parser("explain", help="how one score came about")
     subject = explain.add_mutually_exclusive_group(required=True)

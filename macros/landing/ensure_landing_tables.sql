@@ -1,6 +1,7 @@
 {#
-    Makes each landing table that no loader has made, empty: a lender without a bureau feed still runs.
-    The columns are those of the source's YAML, the one definition of the landing contract on the warehouse's side.
+    Makes each landing table that no loader has made, empty: a lender without a bureau feed still runs. One that is there must
+    have the columns of the contract, in types that its values survive. The columns are those of the source's YAML, the one
+    definition of the landing contract on the warehouse's side.
 #}
 {% macro ensure_landing_tables() %}
     {%- if execute -%}
@@ -12,6 +13,45 @@
                 {%- do columns.update({column.name: column.data_type}) -%}
             {%- endfor -%}
             {%- do make_missing_table(relation, columns) -%}
+            {%- do refuse_other_columns(relation, columns) -%}
         {%- endfor -%}
     {%- endif -%}
 {% endmacro %}
+
+{# Raises for a landing table that lacks a column of the contract, or holds one in another type. columns: name -> type. #}
+{% macro refuse_other_columns(relation, columns) %}
+    {%- set found = {} -%}
+    {%- for column in adapter.get_columns_in_relation(relation) -%}
+        {%- do found.update({column.name | lower: column.data_type | lower}) -%}
+    {%- endfor -%}
+    {%- set name = relation.schema ~ '.' ~ relation.identifier -%}
+    {%- for column, data_type in columns.items() -%}
+        {%- if column not in found -%}
+            {%- set others = found.keys() | reject('in', columns) | sort | join(', ') -%}
+            {{ exceptions.raise_compiler_error(
+                name ~ '.' ~ column ~ ': expected ' ~ data_type ~ ', found no such column'
+                ~ (', but ' ~ others ~ ', which the contract does not know: was it renamed?' if others else '')
+                ~ ' Nothing was built; land the table as the contract says.'
+            ) }}
+        {%- elif same_type(found[column]) != same_type(data_type) -%}
+            {{ exceptions.raise_compiler_error(
+                name ~ '.' ~ column ~ ': expected ' ~ same_type(data_type) ~ ', found ' ~ same_type(found[column])
+                ~ '. Nothing was built; land the table as the contract says.'
+            ) }}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}
+
+{# What a type is called when engines and loaders have their own names for it. #}
+{% macro same_type(data_type) -%}
+    {%- set plain = data_type | lower | replace(' ', '') -%}
+    {%- set names = {
+        'text': 'varchar', 'string': 'varchar', 'int': 'integer', 'int4': 'integer', 'bool': 'boolean',
+        'timestamp_ntz': 'timestamp', 'number(38,0)': 'integer', 'bigint': 'integer', 'smallint': 'integer',
+    } -%}
+    {%- if plain.startswith('varchar(') or plain.startswith('charactervarying') -%}{{ return('varchar') }}{%- endif -%}
+    {%- if plain.startswith('timestamp_ntz') or plain in ('timestamp_us', 'timestamp_ms', 'timestamp_s', 'timestamp_ns', 'datetime') -%}
+        {{ return('timestamp') }}
+    {%- endif -%}
+    {{ return(names.get(plain, plain | replace('number(', 'decimal(') | replace('numeric(', 'decimal('))) }}
+{%- endmacro %}

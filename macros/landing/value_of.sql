@@ -7,8 +7,8 @@
 {% macro value_of(query, data_type, otherwise, relation=none) -%}
     {%- set found = namespace(value=none) -%}
     {#- In a unit test the relations are rows of the test, which cannot be asked beforehand. -#}
-    {%- set is_there = flags.WHICH in ('build', 'run', 'retry') or (execute and relation and load_relation(relation)) -%}
-    {%- if execute and is_there and '__dbt__cte__' not in query -%}
+    {%- set may_ask = execute and '__dbt__cte__' not in query -%}
+    {%- if may_ask and (flags.WHICH in ('build', 'run', 'retry') or (relation and load_relation(relation))) -%}
         {%- set found.value = run_query(query).columns[0].values()[0] -%}
     {%- endif -%}
     cast('{{ found.value if found.value is not none else otherwise }}' as {{ data_type }})

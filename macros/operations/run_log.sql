@@ -18,7 +18,7 @@
             '{{ cadence() }}',
             {{ '(select as_of_date from intermediate.int_run)' if 'int_run' in names else 'null' }},
             {{ known_at() }},
-            '{{ dbt.escape_single_quotes(env_var("NIGHTBOOK_ACTOR", "") or env_var("USER", "") or "unknown") }}',
+            '{{ dbt.escape_single_quotes(run_actor()) }}',
             {{ started_at() }},
             cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp),
             '{{ "failed" if failed else "succeeded" }}',
@@ -30,7 +30,9 @@
             {{ '(select ' ~ column ~ ' from audit.run_provenance)' if 'run_provenance' in names else 'null' }},
             {%- endfor %}
             '{{ tojson(nightbook._rows_by_relation(succeeded)) }}',
-            nullif('{{ dbt.escape_single_quotes(env_var("NIGHTBOOK_VERSIONS", "")) }}', '')
+            nullif('{{ dbt.escape_single_quotes(env_var("NIGHTBOOK_VERSIONS", "")) }}', ''),
+            nullif('{{ dbt.escape_single_quotes(env_var("NIGHTBOOK_OVERRIDE", "")) }}', ''),
+            nullif('{{ dbt.escape_single_quotes(env_var("NIGHTBOOK_OVERRIDE_REASON", "")) }}', '')
     {%- endif -%}
 {% endmacro %}
 
@@ -53,7 +55,12 @@
         'applications_scored': 'bigint',
     } -%}
     {%- do columns.update(nightbook._provenance_columns()) -%}
-    {%- do columns.update({'rows_by_relation': 'varchar', 'pinned_versions': 'varchar'}) -%}
+    {%- do columns.update({
+        'rows_by_relation': 'varchar',
+        'pinned_versions': 'varchar',
+        'overrides': 'varchar',
+        'override_reason': 'varchar',
+    }) -%}
     {{ return(columns) }}
 {%- endmacro %}
 

@@ -2,7 +2,7 @@
     CTEs that set tonight's counts per bin beside the shares of a reference.
 
     counted: model_name, feature, bin, row_count, lowest, highest, as bin_counts gives them. reference: model_name, model_version, feature,
-    bin (-1 for no value), above, up_to (null where open), share. Gives a CTE `binned_shares` with one row per bin of the
+    bin (-1 for no value), above, up_to (null where open), share, gain_share. Gives a CTE `binned_shares` with one row per bin of the
     reference, bins that are empty now included, and nothing for an input that was not observed at all.
 #}
 {% macro binned_shares(counted, reference) -%}
@@ -29,6 +29,7 @@ binned_shares as (
         {{ reference }}.above,
         {{ reference }}.up_to,
         {{ reference }}.share as reference_share,
+        {{ reference }}.gain_share,
         coalesce({{ counted }}.row_count, 0) / cast(totals.row_count as double) as actual_share,
         totals.row_count as case_count,
         totals.lowest,

@@ -19,5 +19,7 @@ select
     engine,
     versions,
     rows_by_relation,
-    pinned_versions
+    pinned_versions,
+    overrides,
+    override_reason
 from {{ source('audit', 'run_log') }}

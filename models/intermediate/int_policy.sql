@@ -48,7 +48,6 @@ pivoted as (
         {{ policy_value('application_open_days', 'integer') }},
         {{ policy_value('application_cohorts', 'integer') }},
         {{ policy_value('application_holdout_cohorts', 'integer') }},
-        {{ policy_value('min_snapshot_share', 'double') }},
         {{ policy_value('training_accounts', 'integer') }}
     from in_force
 

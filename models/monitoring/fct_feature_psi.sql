@@ -1,4 +1,5 @@
--- One row per model, input and as-of date: how far tonight's population has moved from the champion's training one.
+-- One row per model, input and as-of date: how far tonight's population has moved from the champion's training one, and from
+-- that of the month-end before.
 with
 
 profile as (
@@ -7,21 +8,110 @@ profile as (
 
 ),
 
+shares as (
+
+    select * from {{ ref('fct_feature_shares') }}
+
+),
+
 run as (
 
     select * from {{ ref('int_run') }}
 
+),
+
+rules as (
+
+    select * from {{ ref('drift_rules') }}
+
+),
+
+-- The last night that was scored before this month, by the same version: other versions have other bins.
+month_end as (
+
+    select
+        shares.model_name,
+        shares.model_version,
+        max(shares.as_of_date) as as_of_date
+    from shares
+    inner join run on shares.as_of_date < {{ month_start('run.as_of_date') }}
+    group by shares.model_name, shares.model_version
+
+),
+
+since_month_end as (
+
+    select
+        tonight.model_name,
+        tonight.feature,
+        tonight.model_version,
+        month_end.as_of_date as month_end,
+        round({{ psi('before.value', 'tonight.value') }}, 9) as psi
+    from shares as tonight
+    inner join run on tonight.as_of_date = run.as_of_date
+    inner join month_end
+        on tonight.model_name = month_end.model_name and tonight.model_version = month_end.model_version
+    inner join shares as before
+        on
+            tonight.model_name = before.model_name
+            and tonight.model_version = before.model_version
+            and tonight.feature = before.feature
+            and tonight.bin = before.bin
+            and month_end.as_of_date = before.as_of_date
+    group by tonight.model_name, tonight.feature, tonight.model_version, month_end.as_of_date
+
+),
+
+-- A rule for the input goes before that for its model, and that before the one for all.
+ruled as (
+
+    select
+        profile.*,
+        rules.warn_at,
+        rules.alert_at,
+        rules.min_cases,
+        profile.gain_share >= rules.important_from as is_important
+    from profile
+    inner join rules
+        on
+            profile.model_name = coalesce(rules.model_name, profile.model_name)
+            and profile.feature = coalesce(rules.feature, profile.feature)
+    qualify
+        row_number() over (
+            partition by profile.model_name, profile.feature
+            order by
+                case when rules.feature is null then 1 else 0 end,
+                case when rules.model_name is null then 1 else 0 end
+        ) = 1
+
 )
 
 select
-    profile.model_name,
-    profile.feature,
+    ruled.model_name,
+    ruled.feature,
     run.as_of_date,
-    profile.psi as value,
-    {{ psi_status('profile.psi', 'profile.case_count') }} as status,
-    'training population of version ' || profile.model_version as reference,
-    cast(profile.case_count as bigint) as case_count,
-    cast(profile.model_version as integer) as model_version,
+    ruled.psi as value,
+    case
+        when ruled.case_count < ruled.min_cases then 'ok'
+        when ruled.psi >= ruled.alert_at then 'alert'
+        when ruled.psi >= ruled.warn_at then 'warn'
+        else 'ok'
+    end as status,
+    'training population of version ' || ruled.model_version as reference,
+    ruled.is_important,
+    ruled.gain_share,
+    ruled.warn_at,
+    ruled.alert_at,
+    since_month_end.psi as value_since_month_end,
+    since_month_end.month_end,
+    {{ is_overridden("'drift'", 'ruled.model_name', 'ruled.feature') }} as is_overridden,
+    cast(ruled.case_count as bigint) as case_count,
+    cast(ruled.model_version as integer) as model_version,
     run.run_id
-from profile
+from ruled
 cross join run
+left join since_month_end
+    on
+        ruled.model_name = since_month_end.model_name
+        and ruled.feature = since_month_end.feature
+        and ruled.model_version = since_month_end.model_version

@@ -36,6 +36,31 @@ bands as (
     from binned_shares
     where bin >= 0
 
+),
+
+-- The last night of an earlier month that the same version scored: other versions have other bands.
+month_end as (
+    {% if is_incremental() %}
+        select
+            history.model_name,
+            history.model_version,
+            history.band,
+            history.value
+        from {{ this }} as history
+        inner join run on history.as_of_date < {{ month_start('run.as_of_date') }}
+        qualify
+            dense_rank() over (
+                partition by history.model_name, history.model_version order by history.as_of_date desc
+            ) = 1
+    {% else %}
+        select
+            model_name,
+            model_version,
+            bin as band,
+            reference_share as value
+        from bands
+        where false
+    {% endif %}
 )
 
 select
@@ -47,6 +72,9 @@ select
     round(bands.actual_share, 9) as value,
     round(bands.reference_share, 9) as reference_share,
     bands.psi,
+    round(
+        sum({{ psi_term('month_end.value', 'round(bands.actual_share, 9)') }}) over (partition by bands.model_name), 9
+    ) as psi_since_month_end,
     {{ psi_status('bands.psi', 'bands.case_count') }} as status,
     'training scores of version ' || bands.model_version as reference,
     cast(bands.case_count as bigint) as case_count,
@@ -54,3 +82,8 @@ select
     run.run_id
 from bands
 cross join run
+left join month_end
+    on
+        bands.model_name = month_end.model_name
+        and bands.model_version = month_end.model_version
+        and bands.bin = month_end.band

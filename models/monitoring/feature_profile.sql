@@ -7,6 +7,7 @@ select
     max(case when bin = -1 then actual_share else 0 end) as null_share,
     min(lowest) as lowest,
     max(highest) as highest,
+    max(gain_share) as gain_share,
     round({{ psi('reference_share', 'actual_share') }}, 9) as psi
 from {{ ref('feature_shares') }}
 group by model_name, model_version, feature

@@ -18,6 +18,8 @@ from nightbook.errors import NightbookError
 _USER_ERROR = re.compile(r"^\s*nightbook\.errors\.NightbookError: (.+)$", re.MULTILINE)
 # The line of a traceback that names the exception; the last one is what ended the model.
 _EXCEPTION = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)(?:: .*)?)$", re.MULTILINE)
+# What a macro raised on purpose: the sentence stands between dbt's heading and where the macro was called from.
+_RAISED = re.compile(r"Compilation Error.*?\n(.+?)(?:\n\s*>|\Z)", re.DOTALL)
 _LOCKED = re.compile(r"Could not set lock on file.*?PID (\d+)", re.DOTALL)
 
 
@@ -57,7 +59,10 @@ def build(selector: str, title: str) -> Build:
         seconds=time.monotonic() - started,
         models=sum(one.node.resource_type in ("model", "seed", "snapshot") for one in done),
         tests=sum(one.node.resource_type == "test" for one in done),
-        warnings=(*(one.node.name for one in done if one.status == "warn"), *([undelivered] if undelivered else [])),
+        warnings=(
+            *(one.node.name + _such_as(one.node.compiled_code) for one in done if one.status == "warn"),
+            *([undelivered] if undelivered else []),
+        ),
     )
 
 
@@ -117,10 +122,25 @@ def _cause(failure) -> str:
     user_errors = _USER_ERROR.findall(message)
     if user_errors:
         return user_errors[-1]
+    if _RAISED.search(message):
+        return one_line(message)
     if node.resource_type == "test" and failure.status == "fail":
         meaning = " ".join((node.description or "").split())
-        return f"{node.name}: {failure.failures} failing rows. {meaning}".rstrip()
+        return f"{node.name}: {failure.failures} failing rows{_such_as(node.compiled_code)}. {meaning}".rstrip()
     return f"{node.name}: {one_line(message)}"
+
+
+def _such_as(sql: str | None) -> str:
+    """The first failing row of a test in words; nothing where the warehouse cannot be asked again."""
+    import duckdb
+
+    try:
+        with duckdb.connect(str(home.warehouse()), read_only=True) as connection:
+            cursor = connection.execute(f"select * from ({sql}) limit 1")
+            row = dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))
+    except (duckdb.Error, TypeError):
+        return ""
+    return ", such as " + ", ".join(f"{name}={value}" for name, value in row.items() if value is not None)
 
 
 def one_line(message: str) -> str:
@@ -128,6 +148,9 @@ def one_line(message: str) -> str:
     locked = _LOCKED.search(message)
     if locked:
         return f"{home.warehouse()} is in use by process {locked[1]}: wait for it to end, or stop it"
+    on_purpose = _RAISED.search(message)
+    if on_purpose:
+        return " ".join(on_purpose[1].split())
     raised = _EXCEPTION.findall(message.partition("Traceback (most recent call last)")[2])
     if raised:
         return f"{raised[-1]} (see the log)"

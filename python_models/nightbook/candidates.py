@@ -54,13 +54,16 @@ REGISTRATION_SCHEMA = pa.schema(
 )
 
 
-def fit(training_sets: Mapping[str, object], catalog: list[dict], run_id: str) -> list[dict]:
+def fit(
+    training_sets: Mapping[str, object], catalog: list[dict], run_id: str, landing_profile: list[dict] | None = None
+) -> list[dict]:
     """Fit and log one candidate per model; a model without matured cases, or with unusable ones, says why instead.
 
     Args:
         training_sets: model name -> engine's frame of its training set.
         catalog: rows of the feature catalog.
         run_id: the dbt invocation.
+        landing_profile: rows of int_input_profile, what later input is judged by.
 
     Returns:
         Rows of `CANDIDATE_SCHEMA`; status is fitted, no_cases or refused.
@@ -68,7 +71,8 @@ def fit(training_sets: Mapping[str, object], catalog: list[dict], run_id: str) -
     Raises:
         NightbookError: no model has a single matured case.
     """
-    found = [_fit_one(name, relation, _specs(catalog, name), run_id) for name, relation in training_sets.items()]
+    seen = {"row_order": list(ORDER), "landing_profile": landing_profile or []}
+    found = [_fit_one(name, relation, _specs(catalog, name), run_id, seen) for name, relation in training_sets.items()]
     if all(row["status"] == "no_cases" for row in found):
         raise NightbookError(
             "no cohort has matured: training needs snapshots and defaults that reach outcome_months (policy seed) past "
@@ -77,7 +81,7 @@ def fit(training_sets: Mapping[str, object], catalog: list[dict], run_id: str) -
     return found
 
 
-def _fit_one(model_name: str, relation, features: list[FeatureSpec], run_id: str) -> dict:
+def _fit_one(model_name: str, relation, features: list[FeatureSpec], run_id: str, seen: dict) -> dict:
     table = frames.table(relation, ORDER)
     row = {"model_name": model_name, "maker": home.actor(), "git_commit": provenance.git_commit()}
     if not table.num_rows:
@@ -92,7 +96,7 @@ def _fit_one(model_name: str, relation, features: list[FeatureSpec], run_id: str
     mlflow_run_id = registry.log_candidate(
         model_name,
         candidate.booster_bytes,
-        training.metadata(candidate) | {"row_order": list(ORDER)},
+        training.metadata(candidate) | seen,
         tags={"maker": row["maker"], "run_id": run_id, "git_commit": row["git_commit"]}
         | {f"{registry.LIBRARY}{name}": version for name, version in provenance.library_versions().items()},
         metrics={name: float(value) for name, value in candidate.metrics.items()},

@@ -71,6 +71,8 @@ _PROFILE_MODEL = """\
         description: "Smallest value tonight; null where nobody has one."
       - name: highest
         description: "Largest value tonight."
+      - name: gain_share
+        description: "The input's part of the loss that all splits of the champion reduced."
       - name: psi
         description: "Population stability index against the training population, nine places."
     data_tests:

@@ -29,9 +29,11 @@ def land_files(directory: Path) -> None:
     reports.load(landing.land_files(directory))
 
 
-def train(as_of: date | None = None, known_at: datetime | None = None) -> list[dict]:
+def train(
+    as_of: date | None = None, known_at: datetime | None = None, override: str = "", reason: str = ""
+) -> list[dict]:
     """Train every model; returns what became of each candidate."""
-    with _environment(**_named(as_of, known_at)):
+    with _environment(**_named(as_of, known_at), **_answered_for(override, reason)):
         build = builds.build("weekly", "Training")
     candidates = views.candidates()
     reports.training(build, candidates)
@@ -54,14 +56,14 @@ def rollback(model: str, approver: str, change_request: str) -> None:
     _mirrored(promotion)
 
 
-def score(as_of: date | None = None, known_at: datetime | None = None) -> None:
+def score(as_of: date | None = None, known_at: datetime | None = None, override: str = "", reason: str = "") -> None:
     """Score a night."""
-    with _environment(**_named(as_of, known_at)):
+    with _environment(**_named(as_of, known_at), **_answered_for(override, reason)):
         build = builds.build("nightly", "Scoring")
     reports.night(build, views.night())
 
 
-def backfill(first: date, last: date, pinned: dict[str, int]) -> None:
+def backfill(first: date, last: date, pinned: dict[str, int], override: str = "", reason: str = "") -> None:
     """Score past dates, one partition at a time; those that stand already are left."""
     from nightbook import backfill
 
@@ -72,7 +74,8 @@ def backfill(first: date, last: date, pinned: dict[str, int]) -> None:
         if one.is_done:
             print(f"{title}: stands already", flush=True)
             continue
-        with _environment(NIGHTBOOK_AS_OF=one.as_of_date.isoformat(), NIGHTBOOK_VERSIONS=one.versions):
+        named = {"NIGHTBOOK_AS_OF": one.as_of_date.isoformat(), "NIGHTBOOK_VERSIONS": one.versions}
+        with _environment(**named, **_answered_for(override, reason)):
             build = builds.build("nightly", f"Scoring {title}")
         print(f"{title}: scored by {one.versions} in {build.seconds:.0f} s", flush=True)
 
@@ -168,6 +171,10 @@ def _mirrored(promotion) -> None:
 def _named(as_of: date | None, known_at: datetime | None) -> dict[str, str]:
     given = {"NIGHTBOOK_AS_OF": as_of and as_of.isoformat(), "NIGHTBOOK_KNOWN_AT": known_at and known_at.isoformat(" ")}
     return {name: value for name, value in given.items() if value}
+
+
+def _answered_for(override: str, reason: str) -> dict[str, str]:
+    return {"NIGHTBOOK_OVERRIDE": override, "NIGHTBOOK_OVERRIDE_REASON": reason} if override else {}
 
 
 @contextmanager

@@ -299,6 +299,9 @@ def _environment(code: Path, scratch: Path, night: Night) -> dict[str, str]:
         "NIGHTBOOK_ACTOR": home.actor(),
         "NIGHTBOOK_AS_OF": night.as_of_date.isoformat(),
         "NIGHTBOOK_KNOWN_AT": night.run["known_at"].isoformat(" ", "microseconds"),
+        # A sample is no book: what it lacks was judged on the night itself.
+        "NIGHTBOOK_OVERRIDE": "*",
+        "NIGHTBOOK_OVERRIDE_REASON": "derived anew",
         "NIGHTBOOK_VERSIONS": " ".join(f"{name}={version}" for name, version in sorted(night.versions.items())),
         "MLFLOW_TRACKING_URI": home.registry_uri(),
         "PYTHONPATH": str(code / "python_models"),

@@ -34,6 +34,20 @@ PROFILE_SCHEMA = pa.schema(
         ("above", pa.float64()),
         ("up_to", pa.float64()),
         ("share", pa.float64()),
+        ("gain_share", pa.float64()),
+    ]
+)
+
+
+INPUT_SCHEMA = pa.schema(
+    [
+        ("model_name", pa.string()),
+        ("model_version", pa.int32()),
+        ("table_name", pa.string()),
+        ("column_name", pa.string()),
+        ("category", pa.string()),
+        ("measure", pa.string()),
+        ("value", pa.float64()),
     ]
 )
 
@@ -109,15 +123,35 @@ def pinned_versions() -> dict[str, int]:
     return {name: int(version) for name, version in pinned.items()}
 
 
+def input_profiles() -> list[dict]:
+    """What the training of each champion, or pinned version, saw of the landing tables; rows of `INPUT_SCHEMA`.
+
+    A version of before this was kept has nothing to say.
+    """
+    pinned = pinned_versions()
+    found = []
+    for name in registry.model_names():
+        version = pinned.get(name) or registry.champion_version(name)
+        if version:
+            model = registry.load(name, version)
+            found += [
+                {"model_name": name, "model_version": version, **row}
+                for row in model.metadata.get("landing_profile", [])
+            ]
+    return found
+
+
 def profiles(chosen: Iterable[dict]) -> list[dict]:
     """Training population of each champion, per feature and bin; rows of `PROFILE_SCHEMA`.
 
     Bin -1 is the share without a value; the others are (above, up_to], open at both ends. The model's own score is
-    under the feature name 'score'.
+    under the feature name 'score'. gain_share: the part of the loss reduction of all splits that is the feature's.
     """
     found = []
     for row in chosen:
         model = registry.load(row["model_name"], row["model_version"])
+        gains = _booster(model).get_score(importance_type="total_gain")
+        total = sum(gains.values())
         for feature, profile in model.metadata["reference"].items():
             borders = [None, *profile["edges"], None]
             shares = [(-1, None, None, profile["null_share"])] + [
@@ -132,6 +166,7 @@ def profiles(chosen: Iterable[dict]) -> list[dict]:
                     "above": above,
                     "up_to": up_to,
                     "share": share,
+                    "gain_share": round(gains.get(feature, 0) / total, 6) if total else 0,
                 }
                 for number, above, up_to, share in shares
             ]

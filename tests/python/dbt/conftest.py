@@ -24,8 +24,8 @@ class Project:
         # dbt does so for a manifest that it has just parsed, and not for one that it is handed.
         self.manifest.build_flat_graph()
 
-    def invoke(self, *arguments: str):
-        """Run a dbt command and return its result, failed or not."""
+    def invoke(self, *arguments: str, **environment: str):
+        """Run a dbt command, with more in its environment, and return its result, failed or not."""
         from dbt.cli.main import dbtRunner
 
         options = [
@@ -37,7 +37,7 @@ class Project:
             str(self.home / "logs"),
         ]
         folders = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
-        with self._environment():
+        with self._environment(**environment):
             try:
                 return dbtRunner(manifest=self.manifest).invoke([*options, *arguments, *folders])
             finally:
@@ -78,11 +78,12 @@ class Project:
             return connection.execute(compiled).fetchall()
 
     @contextlib.contextmanager
-    def _environment(self) -> Iterator[None]:
+    def _environment(self, **more: str) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             for name in [name for name in os.environ if name.startswith("NIGHTBOOK_")]:
                 patch.delenv(name)
-            patch.setenv("NIGHTBOOK_HOME", str(self.home))
+            for name, value in {"NIGHTBOOK_HOME": str(self.home), **more}.items():
+                patch.setenv(name, value)
             yield
 
 

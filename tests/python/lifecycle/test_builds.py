@@ -16,6 +16,7 @@ class Node:
     name: str
     resource_type: str = "model"
     description: str = ""
+    compiled_code: str | None = None
 
 
 @dataclass
@@ -83,6 +84,28 @@ def test_failing_test_says_what_a_row_means():
     )
     failure.node.description = ""
     assert builds._cause(failure) == "assert_positive: 3 failing rows."
+
+
+def test_failing_test_shows_its_first_row(empty_home):
+    with duckdb.connect(str(home.warehouse())) as connection:
+        connection.execute("create table books as select 'A1' as account_id, 3 as balance, null as other")
+    node = Node("assert_none", "test", "A row is an account.", "select * from books order by 1")
+    failure = Failure(node, "Got 1 result, configured to fail if != 0", "fail", 1)
+    assert builds._cause(failure) == (
+        "assert_none: 1 failing rows, such as account_id=A1, balance=3. A row is an account."
+    )
+    node.compiled_code = "select * from gone"
+    assert builds._cause(failure) == "assert_none: 1 failing rows. A row is an account."
+
+
+def test_raised_on_purpose_is_the_sentence_alone():
+    message = (
+        "Compilation Error in model int_run (models/intermediate/int_run.sql)\n  payments: 3 rows,\n  too few\n  \n"
+    )
+    message += (
+        "  > in macro stop_on_bad_input (macros/inputs/input_gate.sql)\n  > called by model int_run (models/a.sql)"
+    )
+    assert builds._cause(Failure(Node("int_run"), message)) == "payments: 3 rows, too few"
 
 
 def test_test_that_could_not_run_says_why():

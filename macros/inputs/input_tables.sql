@@ -1,0 +1,79 @@
+{#
+    What the input gates look at, landing table by landing table; the one place to add a table or a column to them.
+      relation    versions known to the run
+      day, days   the rows of so many days up to the as-of date are looked at; none: all rows
+      key         with the load time, names a row
+      amounts     money; rates: fractions; counts: whole numbers; categories: one of a few words; dates: other days
+      parents     column -> relation and column that must know its value
+#}
+{% macro input_tables() -%}
+    {%- set accounts, customers = (ref('stg_account_versions'), 'account_id'), (ref('stg_customer_versions'), 'customer_id') -%}
+    {{ return({
+        'customers': {
+            'relation': ref('stg_customer_versions'), 'day': none, 'days': 0, 'key': ['customer_id'],
+            'amounts': ['annual_income'], 'rates': [], 'counts': [],
+            'categories': ['state', 'employment_status'], 'dates': ['birth_date'], 'parents': {},
+        },
+        'accounts': {
+            'relation': ref('stg_account_versions'), 'day': none, 'days': 0, 'key': ['account_id'],
+            'amounts': ['credit_limit'], 'rates': ['apr'], 'counts': ['term_months'],
+            'categories': ['product'], 'dates': ['opened_on', 'closed_on'], 'parents': {'customer_id': customers},
+        },
+        'loan_servicing': {
+            'relation': ref('stg_loan_servicing_versions'), 'day': 'snapshot_date', 'days': 1,
+            'key': ['account_id', 'snapshot_date'],
+            'amounts': ['balance', 'credit_limit', 'scheduled_payment', 'amount_paid'], 'rates': [],
+            'counts': ['days_past_due'], 'categories': ['account_status'], 'dates': [],
+            'parents': {'account_id': accounts},
+        },
+        'payments': {
+            'relation': ref('stg_payment_versions'), 'day': 'paid_on', 'days': 31, 'key': ['payment_id'],
+            'amounts': ['amount'], 'rates': [], 'counts': [], 'categories': ['method', 'is_returned'], 'dates': [],
+            'parents': {'account_id': accounts},
+        },
+        'bureau_pulls': {
+            'relation': ref('stg_bureau_pull_versions'), 'day': 'pulled_on', 'days': 92, 'key': ['pull_id'],
+            'amounts': [], 'rates': ['total_utilization'],
+            'counts': [
+                'bureau_score', 'inquiries_6m', 'open_tradelines', 'worst_delinquency_24m', 'derogatory_count',
+            ],
+            'categories': [], 'dates': [], 'parents': {'customer_id': customers},
+        },
+        'applications': {
+            'relation': ref('stg_application_versions'), 'day': 'applied_on', 'days': 92, 'key': ['application_id'],
+            'amounts': ['requested_amount', 'stated_income'], 'rates': ['employment_years'],
+            'counts': ['requested_term_months'],
+            'categories': ['product', 'purpose', 'channel', 'home_ownership', 'decision'], 'dates': [],
+            'parents': {'customer_id': customers},
+        },
+        'default_events': {
+            'relation': ref('stg_default_events'), 'day': 'defaulted_on', 'days': 365, 'key': ['account_id'],
+            'amounts': [], 'rates': [], 'counts': [], 'categories': ['reason'], 'dates': [],
+            'parents': {'account_id': accounts},
+        },
+    }) }}
+{%- endmacro %}
+
+{#
+    The rows of a table that tonight's gates look at, or with `periods` 1 those of as many days before them, as a subquery.
+    as_of_date: a literal, by which the engine passes over the rest of a long history.
+#}
+{% macro input_rows(table, as_of_date, periods=0) -%}
+    (select * from {{ table.relation }}
+    {%- if table.day %}
+    where
+        {{ table.day }} > {{ add_days(as_of_date, -table.days * (periods + 1)) }}
+        and {{ table.day }} <= {{ add_days(as_of_date, -table.days * periods) }}
+    {%- endif %})
+{%- endmacro %}
+
+{# One measured figure as a row of int_input_profile. #}
+{% macro input_figure(table_name, column_name, measure, value, source) -%}
+select
+    '{{ table_name }}' as table_name,
+    {{ "'" ~ column_name ~ "'" if column_name else 'cast(null as varchar)' }} as column_name,
+    cast(null as varchar) as category,
+    '{{ measure }}' as measure,
+    cast({{ value }} as double) as value
+from {{ source }}
+{%- endmacro %}

@@ -1,0 +1,106 @@
+-- One row per run, rule, landing table and column: what the rule expects, what was found, and what follows. Written before
+-- anything else of the run; int_run does not come about while a row says stop.
+with
+
+night as (
+
+    select * from {{ ref('int_night') }}
+
+),
+
+measures as (
+
+    select * from {{ ref('int_input_measures') }}
+
+),
+
+rules as (
+
+    select * from {{ ref('input_rules') }}
+
+),
+
+-- A rule for a column goes before the same rule for its table, and that before the same rule for all.
+judged as (
+
+    select
+        rules.rule,
+        measures.table_name,
+        measures.column_name,
+        measures.measure,
+        measures.value as found,
+        measures.example,
+        measures.version_name,
+        rules.comparison,
+        rules.threshold,
+        rules.severity,
+        rules.description,
+        case rules.comparison
+            when '<=' then measures.value <= rules.threshold
+            when '>=' then measures.value >= rules.threshold
+        end as is_met
+    from measures
+    inner join rules
+        on
+            measures.measure = rules.measure
+            and measures.table_name = coalesce(rules.table_name, measures.table_name)
+            and coalesce(measures.column_name, '') = coalesce(rules.column_name, measures.column_name, '')
+    qualify
+        row_number() over (
+            partition by rules.rule, measures.table_name, measures.column_name
+            order by
+                case when rules.column_name is null then 1 else 0 end,
+                case when rules.table_name is null then 1 else 0 end
+        ) = 1
+
+),
+
+named as (
+
+    select
+        *,
+        table_name || case when column_name is null then '' else '.' || column_name end as subject,
+        {{ is_overridden('rule', 'table_name', 'column_name') }} as is_overridden
+    from judged
+    where severity != 'off'
+
+)
+
+select
+    '{{ invocation_id }}' as run_id,
+    night.as_of_date,
+    {{ started_at() }} as checked_at,
+    named.table_name,
+    named.column_name,
+    named.rule,
+    named.measure,
+    named.found,
+    named.comparison,
+    named.threshold,
+    named.severity,
+    case
+        when named.is_met then 'ok'
+        when named.severity = 'warn' then 'warn'
+        when named.is_overridden then 'overridden'
+        else 'stop'
+    end as status,
+    case
+        when named.is_met then null
+        else
+            named.subject || ': ' || replace(named.measure, '_', ' ') || ' is ' || cast(named.found as varchar)
+            || coalesce(' (''' || named.example || ''')', '') || ', expected '
+            || case named.comparison when '<=' then 'at most ' else 'at least ' end || cast(named.threshold as varchar)
+            || case when named.description like '%champion%' then coalesce(' (' || named.version_name || ')', '') else '' end
+            || '. ' || named.description
+    end as message,
+    named.version_name,
+    case
+        when not named.is_met and named.severity = 'stop' and named.is_overridden
+            then {{ override_actor() }}
+    end as overridden_by,
+    case
+        when not named.is_met and named.severity = 'stop' and named.is_overridden
+            then {{ override_reason() }}
+    end as override_reason
+from named
+cross join night

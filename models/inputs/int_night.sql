@@ -1,0 +1,62 @@
+-- One row: the date that the run is about, before anything is known of its input but how many rows each snapshot has.
+with
+
+snapshots as (
+
+    select * from {{ ref('stg_snapshots') }}
+
+),
+
+night as (
+
+    select {{ "cast('" ~ given_as_of() ~ "' as date)" if given_as_of() else 'max(snapshot_date)' }} as as_of_date
+    {%- if not given_as_of() %}
+    from snapshots
+    {%- endif %}
+
+),
+
+earlier as (
+
+    select
+        snapshots.snapshot_date,
+        snapshots.row_count,
+        row_number() over (order by snapshots.snapshot_date desc) as recency,
+        case
+            when night.as_of_date = {{ month_end('night.as_of_date') }}
+                then snapshots.snapshot_date = {{ month_end('snapshots.snapshot_date') }}
+            else {{ days_between('snapshots.snapshot_date', 'night.as_of_date') }} % 7 = 0
+        end as is_of_its_kind
+    from snapshots
+    inner join night on snapshots.snapshot_date < night.as_of_date
+
+),
+
+of_its_kind as (
+
+    select
+        row_count,
+        row_number() over (order by snapshot_date desc) as recency
+    from earlier
+    where is_of_its_kind
+
+),
+
+usual as (
+
+    select median(row_count) as row_count
+    from of_its_kind
+    where recency <= 5
+
+)
+
+select
+    night.as_of_date,
+    {{ known_at() }} as known_at,
+    earlier.snapshot_date as snapshot_before,
+    tonight.row_count,
+    coalesce(usual.row_count, earlier.row_count) as usual_row_count
+from night
+left join snapshots as tonight on night.as_of_date = tonight.snapshot_date
+left join earlier on earlier.recency = 1
+cross join usual

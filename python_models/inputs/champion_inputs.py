@@ -1,0 +1,11 @@
+"""Bring what each champion's training saw of the landing tables into the warehouse: what tonight's input is judged by.
+
+Python because the profile is part of the model's artifact.
+"""
+
+from nightbook import frames, scoring
+
+
+def model(dbt, session):
+    dbt.config(materialized="table")
+    return frames.records(scoring.INPUT_SCHEMA, scoring.input_profiles())
