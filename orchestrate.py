@@ -158,8 +158,10 @@ def parser() -> argparse.ArgumentParser:
     verify.set_defaults(run=lambda a: commands.verify_audit(a.head))
 
     status = command.add_parser("status", help="champions, last runs, gate, drift, open approvals")
-    status.add_argument("--json", action="store_true", help="for machines")
-    status.set_defaults(run=lambda a: commands.status(a.json))
+    form = status.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="for machines")
+    form.add_argument("--metrics", action="store_true", help="for Prometheus: writes the file, tells what is new")
+    status.set_defaults(run=lambda a: commands.status(a.json, a.metrics))
 
     demo = command.add_parser("demo", help="land, train, approve and score a synthetic lender")
     demo.add_argument("--accounts", type=_count, default=40_000, metavar="N", help="accounts ever opened (40000)")

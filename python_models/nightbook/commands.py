@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
-from nightbook import builds, landing, reports, views
+from nightbook import builds, gauges, landing, operations, reports, views
 from nightbook.errors import NightbookError
 
 
@@ -29,6 +29,7 @@ def land_files(directory: Path) -> None:
     reports.load(landing.land_files(directory))
 
 
+@operations.watched("weekly")
 def train(
     as_of: date | None = None, known_at: datetime | None = None, override: str = "", reason: str = ""
 ) -> list[dict]:
@@ -40,6 +41,7 @@ def train(
     return candidates
 
 
+@operations.watched()
 def approve(model: str, version: int, approver: str, change_request: str) -> None:
     """Move the champion alias to a version."""
     from nightbook import registry
@@ -48,6 +50,7 @@ def approve(model: str, version: int, approver: str, change_request: str) -> Non
     _mirrored(promotion)
 
 
+@operations.watched()
 def rollback(model: str, approver: str, change_request: str) -> None:
     """Move the champion alias back."""
     from nightbook import registry
@@ -56,6 +59,7 @@ def rollback(model: str, approver: str, change_request: str) -> None:
     _mirrored(promotion)
 
 
+@operations.watched("nightly")
 def score(as_of: date | None = None, known_at: datetime | None = None, override: str = "", reason: str = "") -> None:
     """Score a night."""
     with _environment(**_named(as_of, known_at), **_answered_for(override, reason)):
@@ -63,6 +67,7 @@ def score(as_of: date | None = None, known_at: datetime | None = None, override:
     reports.night(build, views.night())
 
 
+@operations.watched("backfill")
 def backfill(first: date, last: date, pinned: dict[str, int], override: str = "", reason: str = "") -> None:
     """Score past dates, one partition at a time; those that stand already are left."""
     from nightbook import backfill
@@ -130,8 +135,12 @@ def verify_audit(head: str | None = None) -> None:
     reports.verified(views.verified(head))
 
 
-def status(as_json: bool) -> None:
-    """Show where things stand."""
+def status(as_json: bool, as_metrics: bool = False) -> None:
+    """Show where things stand; as metrics, having written their file and told what nobody has told yet."""
+    if as_metrics:
+        operations.look()
+        print(gauges.path().read_text() if gauges.path().exists() else "", end="")
+        return
     state = views.status()
     if as_json:
         print(json.dumps(state, indent=2, default=str))

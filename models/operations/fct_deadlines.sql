@@ -1,0 +1,179 @@
+-- One row per cadence and date on which its results are due: whether they were there in time, and if not yet, whether they
+-- will be. A view, because what is late is a matter of the time at which one asks.
+{%- set attempts_for_median = 7 %}
+
+with
+
+seed as (
+
+    select * from {{ ref('deadlines') }}
+
+),
+
+runs as (
+
+    select * from {{ source('audit', 'run_log') }}
+
+),
+
+digits as (
+
+    select * from (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) as digits (digit)
+
+),
+
+-- One row per cadence.
+deadlines as (
+
+    select
+        cadence,
+        time_zone,
+        weekday,
+        opens_hours,
+        extract(hour from due_at) * 3600 + extract(minute from due_at) * 60 as due_seconds,
+        {{ now_utc() }} as asked_at
+    from seed
+
+),
+
+-- One row per run and deadline that it could be for; a backfill is for none.
+attempts as (
+
+    select
+        deadlines.cadence,
+        runs.run_id,
+        runs.started_at,
+        runs.ended_at,
+        runs.outcome,
+        runs.as_of_date,
+        {{ due_date_of('runs.started_at', 'deadlines') }} as due_date,
+        max(case when runs.outcome = 'succeeded' then runs.as_of_date end) over (
+            partition by deadlines.cadence
+            order by runs.started_at, runs.run_id
+            rows between unbounded preceding and 1 preceding
+        ) as last_as_of_date
+    from runs
+    inner join deadlines on runs.cadence in (deadlines.cadence, 'full')
+    where runs.pinned_versions is null
+
+),
+
+-- One row per run that gave the results of its date; one for an earlier date than before was a repetition.
+successes as (
+
+    select
+        *,
+        {{ seconds_between('started_at', 'ended_at') }} as seconds,
+        row_number() over (partition by cadence, due_date order by ended_at, run_id) as rank_of_date,
+        row_number() over (partition by cadence order by ended_at desc, run_id) as recency
+    from attempts
+    where
+        outcome = 'succeeded'
+        and (last_as_of_date is null or as_of_date is null or as_of_date >= last_as_of_date)
+
+),
+
+-- One row per cadence that has ever succeeded; before that nobody waits for it.
+cadences as (
+
+    select
+        cadence,
+        min(ended_at) as awaited_from,
+        cast(round(median(case when recency <= {{ attempts_for_median }} then seconds end)) as bigint) as expected_seconds
+    from successes
+    group by cadence
+
+),
+
+-- One row per cadence and one of the last thousand dates.
+dates as (
+
+    select
+        deadlines.cadence,
+        deadlines.time_zone,
+        deadlines.due_seconds,
+        deadlines.asked_at,
+        hundreds.digit + tens.digit + ones.digit = 0 as is_current,
+        {{ add_days(
+            due_date_of('deadlines.asked_at', 'deadlines'),
+            '-(hundreds.digit * 100 + tens.digit * 10 + ones.digit) * case when deadlines.weekday is null then 1 else 7 end'
+        ) }} as due_date
+    from deadlines
+    cross join digits as hundreds
+    cross join digits as tens
+    cross join digits as ones
+
+),
+
+due as (
+
+    select
+        *,
+        {{ utc_time(add_seconds('cast(due_date as timestamp)', 'due_seconds'), 'time_zone') }} as due_at
+    from dates
+
+),
+
+tried as (
+
+    select
+        cadence,
+        due_date,
+        count(*) as run_count
+    from attempts
+    group by cadence, due_date
+
+),
+
+awaited as (
+
+    select
+        due.cadence,
+        due.due_date,
+        due.due_at,
+        due.asked_at,
+        successes.run_id,
+        successes.started_at,
+        successes.ended_at,
+        coalesce(tried.run_count, 0) as run_count,
+        case when due.is_current and successes.run_id is null then cadences.expected_seconds end as expected_seconds
+    from due
+    inner join cadences on due.cadence = cadences.cadence and due.due_at >= cadences.awaited_from
+    left join tried on due.cadence = tried.cadence and due.due_date = tried.due_date
+    left join successes
+        on
+            due.cadence = successes.cadence
+            and due.due_date = successes.due_date
+            and successes.rank_of_date = 1
+
+),
+
+expected as (
+
+    select
+        *,
+        {{ add_seconds('asked_at', 'expected_seconds') }} as expected_end_at
+    from awaited
+
+)
+
+select
+    cadence,
+    due_date,
+    due_at,
+    case
+        when ended_at <= due_at then 'met'
+        when ended_at is not null or asked_at > due_at then 'breached'
+        when expected_end_at > due_at then 'predicted_breach'
+        else 'open'
+    end as status,
+    cast(
+        round({{ seconds_between('coalesce(ended_at, expected_end_at)', 'due_at') }} / 60.0, 1) as decimal(18, 1)
+    ) as margin_minutes,
+    run_id,
+    started_at,
+    ended_at,
+    cast(run_count as bigint) as run_count,
+    expected_seconds,
+    expected_end_at
+from expected

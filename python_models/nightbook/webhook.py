@@ -1,0 +1,119 @@
+"""One message to a webhook, within seconds whatever the receiver does.
+
+The address is a secret: whoever has it may speak in the channel. Nothing that is raised here holds any part of it, nor
+the words of a library's own error, which may.
+"""
+
+import http.client
+import ipaddress
+import json
+import queue
+import socket
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from urllib.parse import urlsplit
+
+VARIABLE = "NIGHTBOOK_WEBHOOK_URL"
+
+
+class Undelivered(Exception):
+    """Why the receiver is not known to have taken a message, in a few words without its address."""
+
+
+def post(address: str, message: dict, seconds: float) -> None:
+    """Send a message as JSON; one attempt, no redirect followed, certificates verified.
+
+    Args:
+        address: https, or http to this machine itself.
+        message: what json can write, such as `{"text": ...}`.
+        seconds: how long the whole exchange may take, the receiver's name and a slow answer included.
+
+    Raises:
+        Undelivered: there was no answer of 200 to 299 in time. The receiver may have taken the message all the same.
+    """
+    request, is_local = _request(address.strip(), message)
+    answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    # A socket's timeout starts anew with each byte, and looking up a name has none; a thread can be left to itself.
+    threading.Thread(target=lambda: answers.put(_exchange(request, is_local, seconds)), daemon=True).start()
+    try:
+        reason = answers.get(timeout=seconds)
+    except queue.Empty:
+        reason = _no_answer(seconds)
+    if reason:
+        raise Undelivered(reason)
+
+
+def _request(address: str, message: dict) -> tuple[urllib.request.Request, bool]:
+    body = json.dumps(message).encode()
+    headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "nightbook"}
+    try:
+        parts = urlsplit(address)
+        is_local = _is_loopback(parts.hostname or "")
+        if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_local)):
+            raise ValueError
+        return urllib.request.Request(address, data=body, headers=headers, method="POST"), is_local
+    except ValueError:
+        raise Undelivered(f"{VARIABLE} must be an https address, or http to this machine") from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _exchange(request: urllib.request.Request, is_local: bool, seconds: float) -> str | None:
+    """None once the receiver has said yes, else why not."""
+    try:
+        # The status is the answer; a body that drips in afterwards is nobody's business.
+        _opener(is_local).open(request, timeout=seconds).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+        if 300 <= error.code < 400:
+            return f"it redirects elsewhere ({error.code}), which is not followed"
+        return f"it answered {error.code}"
+    except Exception as error:
+        return _why(error, seconds)
+    return None
+
+
+def _opener(is_local: bool) -> urllib.request.OpenerDirector:
+    """HTTP and nothing else: no files, no redirects; a proxy of the environment, but not for this machine itself."""
+    opener = urllib.request.OpenerDirector()
+    handlers = [
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(context=ssl.create_default_context()),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+    ]
+    for handler in handlers if is_local else [urllib.request.ProxyHandler(), *handlers]:
+        opener.add_handler(handler)
+    return opener
+
+
+def _why(error: Exception, seconds: float) -> str:
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    match cause:
+        case TimeoutError():
+            return _no_answer(seconds)
+        case ConnectionRefusedError():
+            return "it refused the connection"
+        case ConnectionError() | http.client.RemoteDisconnected():
+            return "it broke the connection off"
+        case ssl.SSLCertVerificationError():
+            return "its certificate could not be verified"
+        case ssl.SSLError():
+            return "no encrypted connection could be made"
+        case socket.gaierror():
+            return "its name could not be resolved"
+        case http.client.InvalidURL() | UnicodeError():
+            return f"{VARIABLE} is not an address that can be called"
+        case _:
+            return f"the call failed ({type(cause).__name__})"
+
+
+def _no_answer(seconds: float) -> str:
+    return f"no answer within {seconds:.2g} s"
