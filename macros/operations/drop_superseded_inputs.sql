@@ -1,21 +1,32 @@
 {#
     Inputs that no score refers to any more, once tonight's scores stand: those of earlier runs for the same date, and
-    those of runs that failed before they had scored.
+    those of runs that failed, or were killed and so left no record, before they had scored.
 #}
 {% macro drop_superseded_inputs() -%}
+{%- set ended_otherwise -%}
+    select distinct run_id
+    from {{ ref('account_inputs') }}
+    where
+        run_id not in (select run_id from {{ ref('int_run') }})
+        and run_id not in (select runs.run_id from {{ source('audit', 'run_log') }} as runs where runs.outcome = 'succeeded')
+{%- endset -%}
+{#- Mostly there are none, and the scores of all nights need not be looked through for them. -#}
+{%- set runs = run_query(ended_otherwise).columns[0].values() if execute else [] -%}
 delete from {{ ref('account_inputs') }}
 where
     (
         as_of_date in (select as_of_date from {{ ref('int_run') }})
         and run_id not in (select run_id from {{ ref('int_run') }})
     )
+    {%- if runs %}
     or run_id in (
-        select failed.run_id
-        from {{ source('audit', 'run_log') }} as failed
+        select inputs.run_id
+        from (select distinct run_id from {{ ref('account_inputs') }}) as inputs
         where
-            failed.outcome = 'failed'
+            inputs.run_id in ('{{ runs | join("', '") }}')
             and not exists (
-                select 1 from {{ ref('fct_account_scores') }} as scores where scores.run_id = failed.run_id
+                select 1 from {{ ref('fct_account_scores') }} as scores where scores.run_id = inputs.run_id
             )
     )
+    {%- endif %}
 {%- endmacro %}

@@ -6,6 +6,26 @@
     {%- endif -%}
 {% endmacro %}
 
+{#
+    At the end of a run: its row in the run log and its entries in the audit log, in one transaction. A run that is killed in
+    between would be on record without its scores being so.
+#}
+{% macro record_end(results) %}
+    {%- if execute -%}
+        {%- set statements = [] -%}
+        {%- for sql in (record_run(results), extend_audit_chain(results)) if sql | trim -%}
+            {%- do statements.append(sql | trim) -%}
+        {%- endfor -%}
+        {%- if statements -%}
+            {%- call statement('record_end', auto_begin=true) -%}
+                {{ statements | join(';\n') }}
+            {%- endcall -%}
+            {#- The hook's own transaction is rolled back once it ends. -#}
+            {%- do adapter.commit() -%}
+        {%- endif -%}
+    {%- endif -%}
+{% endmacro %}
+
 {# One row for a build that scored or trained, whatever became of it. A hook cannot ref(), so it names schemas. #}
 {% macro record_run(results) %}
     {%- if execute and cadence() in ('nightly', 'weekly', 'full') and invocation_args_dict.which in ('build', 'run', 'retry') -%}

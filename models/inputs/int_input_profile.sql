@@ -65,25 +65,6 @@ night as (
 
 ),
 
-{% if table.parents -%}
-{{ name }}_orphans as (
-
-    select
-        {%- for column, (parent, key) in table.parents.items() %}
-        count(
-            case
-                when landed.{{ column }} is not null
-                    and landed.{{ column }} not in (select parents.{{ key }} from {{ parent }} as parents where parents.{{ key }} is not null)
-                    then 1
-            end
-        ) as {{ column }}_orphans,
-        {%- endfor %}
-        count(*) as row_count
-    from {{ input_rows(table, as_of_date) }} as landed
-
-),
-
-{% endif -%}
 {% if table.day -%}
 {{ name }}_out_of_time as (
 
@@ -96,44 +77,70 @@ night as (
 {% endif -%}
 {%- endfor -%}
 
--- The state of an account on the two nights, as far as it moves from day to day.
-states as (
+-- One row per column that refers to another table; each of these is looked into once for all that refer to it.
+orphans as (
+    {%- set children = {} %}
+    {%- for name, table in input_tables().items() %}
+    {%- for column, (parent, key) in table.parents.items() %}
+    {%- do children.setdefault((parent | string, key), []).append((name, column, table)) %}
+    {%- endfor %}
+    {%- endfor %}
+    {%- for (parent, key), columns in children.items() %}
 
     select
-        account_id,
-        snapshot_date,
-        {{ engine_hash('balance, amount_paid, days_past_due, account_status') }} as state_key
-    from {{ ref('stg_loan_servicing_versions') }}
-    where
-        snapshot_date in ({{ as_of_date }}, {{ snapshot_before }})
-        and coalesce(account_status, 'current') not in ('charged_off', 'closed')
+        references_to.table_name,
+        references_to.column_name,
+        count(
+            case
+                when
+                    references_to.key_hash not in (
+                        select {{ engine_hash('parents.' ~ key) }} from {{ parent }} as parents where parents.{{ key }} is not null
+                    )
+                    then 1
+            end
+        ) as orphan_count
+    from (
+        {%- for name, column, table in columns %}
+        select
+            '{{ name }}' as table_name,
+            '{{ column }}' as column_name,
+            {{ engine_hash(column) }} as key_hash
+        from {{ input_rows(table, as_of_date) }} as landed
+        where {{ column }} is not null
+        {{ 'union all' if not loop.last }}
+        {%- endfor %}
+    ) as references_to
+    group by references_to.table_name, references_to.column_name
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
 
 ),
 
+-- The state of an account on the two nights, as far as it moves from day to day; numbers stand for both, because texts of a
+-- whole book would not be joined in passing.
+{% for night_name, day in {'states_tonight': as_of_date, 'states_before': snapshot_before}.items() -%}
+{{ night_name }} as (
+
+    select
+        {{ engine_hash('account_id') }} as account_key,
+        max({{ engine_hash('balance, amount_paid, days_past_due, account_status') }}) as state_key
+    from {{ ref('stg_loan_servicing_versions') }}
+    where snapshot_date = {{ day }} and coalesce(account_status, 'current') not in ('charged_off', 'closed')
+    group by {{ engine_hash('account_id') }}
+
+),
+
+{% endfor -%}
 changes as (
 
     select
-        count(before.account_id) as accounts_before,
-        count(tonight.account_id) as accounts_tonight,
-        count(case when tonight.account_id is null then 1 end) as vanished,
-        count(case when before.account_id is null then 1 end) as appeared,
+        count(before.account_key) as accounts_before,
+        count(tonight.account_key) as accounts_tonight,
+        count(case when tonight.account_key is null then 1 end) as vanished,
+        count(case when before.account_key is null then 1 end) as appeared,
         count(case when tonight.state_key = before.state_key then 1 end) as unchanged
-    from (
-        select
-            account_id,
-            max(state_key) as state_key
-        from states
-        where snapshot_date = {{ as_of_date }}
-        group by account_id
-    ) as tonight
-    full outer join (
-        select
-            account_id,
-            max(state_key) as state_key
-        from states
-        where snapshot_date = {{ snapshot_before }}
-        group by account_id
-    ) as before on tonight.account_id = before.account_id
+    from states_tonight as tonight
+    full outer join states_before as before on tonight.account_key = before.account_key
 
 ),
 
@@ -260,8 +267,9 @@ figures as (
     {%- endfor %}
     {%- for column in table.parents %}
 
-    {{ input_figure(name, column, 'orphan_share', 'round(' ~ column ~ '_orphans / cast(row_count as double), 9)',
-        name ~ '_orphans where row_count > 0') }}
+    {{ input_figure(name, column, 'orphan_share',
+        'round(coalesce((select orphans.orphan_count from orphans where orphans.table_name = \'' ~ name
+        ~ '\' and orphans.column_name = \'' ~ column ~ '\'), 0) / cast(row_count as double), 9)', some) }}
 
     union all
     {%- endfor %}

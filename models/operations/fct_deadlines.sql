@@ -18,7 +18,8 @@ runs as (
 
 digits as (
 
-    select * from (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) as digits (digit)
+    select listed.digit
+    from (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) as listed (digit)
 
 ),
 
@@ -65,7 +66,7 @@ successes as (
         *,
         {{ seconds_between('started_at', 'ended_at') }} as seconds,
         row_number() over (partition by cadence, due_date order by ended_at, run_id) as rank_of_date,
-        row_number() over (partition by cadence order by ended_at desc, run_id) as recency
+        row_number() over (partition by cadence order by ended_at desc, run_id asc) as recency
     from attempts
     where
         outcome = 'succeeded'

@@ -20,7 +20,7 @@ _USER_ERROR = re.compile(r"^\s*nightbook\.errors\.NightbookError: (.+)$", re.MUL
 _EXCEPTION = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)(?:: .*)?)$", re.MULTILINE)
 # What a macro raised on purpose: the sentence stands between dbt's heading and where the macro was called from.
 _RAISED = re.compile(r"Compilation Error.*?\n(.+?)(?:\n\s*>|\Z)", re.DOTALL)
-_LOCKED = re.compile(r"Could not set lock on file.*?PID (\d+)", re.DOTALL)
+_LOCKED = re.compile(r"Could not set lock on file.*?PID (\d+)|is in use by process (\d+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def one_line(message: str) -> str:
     """An engine's message as one line, a lock on the warehouse by its holder."""
     locked = _LOCKED.search(message)
     if locked:
-        return f"{home.warehouse()} is in use by process {locked[1]}: wait for it to end, or stop it"
+        return f"{home.warehouse()} is in use by process {locked[1] or locked[2]}: wait for it to end, or stop it"
     on_purpose = _RAISED.search(message)
     if on_purpose:
         return " ".join(on_purpose[1].split())
@@ -191,7 +191,10 @@ def _progress(title: str) -> Iterator:
 def _quiet() -> Iterator[None]:
     """Keep libraries' chatter off the terminal while dbt runs; errors are reported by the result."""
     logging.disable(logging.WARNING)
+    # A log file on a full disk is no news of its own, told with a traceback for every line that was not written.
+    told, logging.raiseExceptions = logging.raiseExceptions, False
     try:
         yield
     finally:
+        logging.raiseExceptions = told
         logging.disable(logging.NOTSET)

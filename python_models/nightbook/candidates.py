@@ -71,7 +71,9 @@ def fit(
     Raises:
         NightbookError: no model has a single matured case.
     """
-    seen = {"row_order": list(ORDER), "landing_profile": landing_profile or []}
+    # How far a day lies from the run is the run's, not the data's: the same data must give the same candidate tomorrow.
+    landed = [row for row in landing_profile or [] if row["measure"] != "days_ahead"]
+    seen = {"row_order": list(ORDER), "landing_profile": landed}
     found = [_fit_one(name, relation, _specs(catalog, name), run_id, seen) for name, relation in training_sets.items()]
     if all(row["status"] == "no_cases" for row in found):
         raise NightbookError(

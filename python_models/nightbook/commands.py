@@ -1,16 +1,34 @@
 """What each command does: one call into landing, dbt or the registry, then a report."""
 
+import functools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
-from nightbook import builds, gauges, landing, operations, reports, views
+from nightbook import builds, catalog, gauges, landing, locks, mlflow_store, operations, reports, views
 from nightbook.errors import NightbookError
 
 
+def _writes(command: str) -> Callable:
+    """The home is this command's alone while it runs; one that was killed over it is named."""
+
+    def decorate(call: Callable) -> Callable:
+        @functools.wraps(call)
+        def alone(*arguments, **options):
+            with locks.writing(command) as killed:
+                if killed:
+                    print(f"{killed} did not come to an end: what it left half done is done again", flush=True)
+                return call(*arguments, **options)
+
+        return alone
+
+    return decorate
+
+
+@_writes("land synthetic")
 def land_synthetic(accounts: int, months: int, seed: int, applications: int) -> landing.Load:
     """Land the synthetic lender."""
     with reports.progress("Landing the synthetic lender") as on_progress:
@@ -19,21 +37,25 @@ def land_synthetic(accounts: int, months: int, seed: int, applications: int) -> 
     return load
 
 
+@_writes("land uci-taiwan")
 def land_uci_taiwan(file: Path) -> None:
     """Land the UCI credit-card default data."""
     reports.load(landing.land_uci_taiwan(file))
 
 
+@_writes("land files")
 def land_files(directory: Path) -> None:
     """Land the user's own files."""
     reports.load(landing.land_files(directory))
 
 
 @operations.watched("weekly")
+@_writes("train")
 def train(
     as_of: date | None = None, known_at: datetime | None = None, override: str = "", reason: str = ""
 ) -> list[dict]:
     """Train every model; returns what became of each candidate."""
+    mlflow_store.check()
     with _environment(**_named(as_of, known_at), **_answered_for(override, reason)):
         build = builds.build("weekly", "Training")
     candidates = views.candidates()
@@ -42,36 +64,46 @@ def train(
 
 
 @operations.watched()
+@_writes("approve")
 def approve(model: str, version: int, approver: str, change_request: str) -> None:
     """Move the champion alias to a version."""
     from nightbook import registry
 
-    promotion = registry.approve(model, version, approver=approver, change_request=change_request)
+    mlflow_store.check()
+    names = {"approver": approver, "change_request": change_request}
+    promotion = registry.resumed(model, "approve", version, **names) or registry.approve(model, version, **names)
     _mirrored(promotion)
 
 
 @operations.watched()
+@_writes("rollback")
 def rollback(model: str, approver: str, change_request: str) -> None:
     """Move the champion alias back."""
     from nightbook import registry
 
-    promotion = registry.rollback(model, approver=approver, change_request=change_request)
+    mlflow_store.check()
+    names = {"approver": approver, "change_request": change_request}
+    promotion = registry.resumed(model, "rollback", None, **names) or registry.rollback(model, **names)
     _mirrored(promotion)
 
 
 @operations.watched("nightly")
+@_writes("score")
 def score(as_of: date | None = None, known_at: datetime | None = None, override: str = "", reason: str = "") -> None:
     """Score a night."""
+    _check_models()
     with _environment(**_named(as_of, known_at), **_answered_for(override, reason)):
         build = builds.build("nightly", "Scoring")
     reports.night(build, views.night())
 
 
 @operations.watched("backfill")
+@_writes("backfill")
 def backfill(first: date, last: date, pinned: dict[str, int], override: str = "", reason: str = "") -> None:
     """Score past dates, one partition at a time; those that stand already are left."""
     from nightbook import backfill
 
+    mlflow_store.check()
     builds.parse()
     dates = backfill.plan(first, last, pinned)
     for number, one in enumerate(dates, start=1):
@@ -148,6 +180,7 @@ def status(as_json: bool, as_metrics: bool = False) -> None:
         reports.status(state)
 
 
+@_writes("demo")
 def demo(accounts: int) -> None:
     """From nothing to a scored book: land, train, approve by somebody else, score."""
     maker, approver = "demo-modeller", "demo-approver"
@@ -165,16 +198,27 @@ def demo(accounts: int) -> None:
     reports.demo(views.status(), maker, approver)
 
 
+def _check_models() -> None:
+    """What would score is looked at first: at the end of the features of a large book is late to find out."""
+    mlflow_store.check()
+    from nightbook import registry, scoring
+
+    registry.check({row["model_name"] for row in catalog.read()}, scoring.pinned_versions())
+
+
 def _mirrored(promotion) -> None:
     """Report a promotion, which has happened, and bring the warehouse's mirror of the registry up to date."""
+    from nightbook import registry
+
     reports.promotion(promotion)
     try:
         builds.build("registry", "Mirroring the registry")
     except NightbookError as error:
         raise NightbookError(
-            f"version {promotion.model_version} IS champion of {promotion.model_name}, do not repeat the command; only "
-            f"its mirror in the warehouse is behind until the next run: {error}"
+            f"version {promotion.model_version} IS champion of {promotion.model_name}; only its mirror in the warehouse"
+            f" is behind until the next run, or until the same command is repeated: {error}"
         ) from error
+    registry.reported(promotion)
 
 
 def _named(as_of: date | None, known_at: datetime | None) -> dict[str, str]:

@@ -33,6 +33,9 @@ def tell(project: Path) -> str | None:
         run_id, events = of_last_build(project)
         outbox = home.home() / "lineage" / "outbox"
         outbox.mkdir(parents=True, exist_ok=True)
+        # Left by a run that was killed: there is one writer at a time.
+        for left in outbox.glob("*.part"):
+            left.unlink()
         # Names in the order of time; whole or not at all.
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run_id}.jsonl"
         part = outbox / f"{name}.part"
@@ -52,27 +55,29 @@ def deliver() -> str | None:
     Returns:
         Why some are still waiting, None when the outbox is empty.
     """
-    waiting = sorted((home.home() / "lineage" / "outbox").glob("*.jsonl"))
+    outbox = home.home() / "lineage" / "outbox"
+    waiting = sorted(outbox.glob("*.jsonl"))
     sent = 0
     try:
+        for done in outbox.glob("*.sent"):
+            if not done.with_suffix(".jsonl").exists():
+                done.unlink()
         transport = _transport()
         for file in waiting:
             lines = file.read_text().splitlines()
             done = file.with_suffix(".sent")
             start = int(done.read_text() or 0) if done.exists() else 0
+            # Noted after each: a run that is killed here tells at most one event twice.
             for number, line in enumerate(lines[start:], start=start + 1):
-                try:
-                    transport.emit(json.loads(line))
-                except BaseException:
-                    done.write_text(str(number - 1))
-                    raise
+                transport.emit(json.loads(line))
+                done.write_text(str(number))
             file.unlink()
             done.unlink(missing_ok=True)
             sent += 1
         transport.close()
     except Exception as error:
         reason = (str(error).strip().splitlines() or ["no reason"])[0]
-        return f"lineage: events of {len(waiting) - sent} runs wait in {home.home() / 'lineage' / 'outbox'}: {reason}"
+        return f"lineage: events of {len(waiting) - sent} runs wait in {outbox}: {reason}"
     return None
 
 

@@ -1,5 +1,6 @@
 """An explanation as a file that opens anywhere, without a network, and is the same bytes each time it is made."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -45,9 +46,14 @@ def write(told: dict, path: Path) -> str:
             entry = zipfile.ZipInfo(name, _NO_TIME)
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)
+    # Whole or not at all, like everything that somebody may be shown.
+    part = path.with_name(f"{path.name}.part")
     try:
-        path.write_bytes(packed.getvalue())
+        part.write_bytes(packed.getvalue())
+        part.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise NightbookError(f"{path}: {error.strerror}: name a file that can be written") from error
     return hashlib.sha256(packed.getvalue()).hexdigest()
 

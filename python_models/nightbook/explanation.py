@@ -171,7 +171,9 @@ def _gate(query, model) -> list[dict]:
         return []
     return query(
         "select rule, verdict, candidate_value, champion_value, reason, decided_at from training.fct_gate_decisions"
-        " where model_name = ? and mlflow_run_id = ? order by rule",
+        " where model_name = ? and mlflow_run_id = ?"
+        # The first time: a training that is repeated on the same data judges the same candidate again.
+        " qualify row_number() over (partition by rule order by decided_at, run_id) = 1 order by rule",
         [model.model_name, model.mlflow_run_id],
     )
 

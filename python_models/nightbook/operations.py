@@ -21,6 +21,12 @@ SECONDS = 5.0
 _BEFORE = 2.0
 # Drifted inputs that a notice names.
 _NAMED = 10
+_READERS = {
+    "runs": gauges.last_runs,
+    "deadlines": gauges.deadlines,
+    "verdicts": gauges.verdicts,
+    "drift": gauges.drift,
+}
 
 
 @contextlib.contextmanager
@@ -63,9 +69,9 @@ class _Seen:
         seen = cls()
         try:
             with warehouse.asking() as query:
-                for name in ("runs", "deadlines", "verdicts", "drift"):
+                for name, read in _READERS.items():
                     try:
-                        setattr(seen, name, (gauges.last_runs if name == "runs" else getattr(gauges, name))(query))
+                        setattr(seen, name, read(query))
                     except Exception as error:
                         seen.problems.append(f"notices: {name} could not be read: {type(error).__name__}")
                 seen.figures, failed = gauges.measured(query)

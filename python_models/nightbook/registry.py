@@ -4,19 +4,16 @@ The registry decides what scores. The alias `champion` moves only through `appro
 recorded beside the alias, in the registry itself, before the alias moves.
 """
 
-import functools
 import hashlib
 import json
-import logging
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 
-from nightbook import home
+from nightbook import home, mlflow_store
 from nightbook.errors import NightbookError
 
 CHAMPION = "champion"
@@ -26,6 +23,9 @@ _PROMOTION = "promotion."
 # Tags of an MLflow run that name the libraries of a fit.
 LIBRARY = "version."
 _CARRIED_OUT = "carried_out."
+_REPORTED = "reported."
+# Tag of an MLflow run: the home that logged it.
+_ORIGIN = "nightbook.origin"
 
 VERSION_SCHEMA = pa.schema(
     [
@@ -123,6 +123,10 @@ def log_candidate(
 ) -> str:
     """Write a candidate as an MLflow run with its model; nothing is registered yet.
 
+    The same candidate, of the same bytes, data, code and maker, is logged once: a training that is started again goes
+    on with what it had logged before it was killed. What it had not logged to the end is deleted first, so the caller
+    must be the only one who trains in this home.
+
     Args:
         booster_bytes: UBJSON of the calibrated booster.
         metadata: as `training.metadata`; digest, features, params and data_digest are read from it.
@@ -134,16 +138,25 @@ def log_candidate(
     import mlflow.xgboost
     import xgboost
 
-    client = _client()
+    client = mlflow_store.client()
+    experiment = _experiment(model_name)
+    _delete_broken_off(experiment)
+    digests = {
+        "model_digest": metadata["digest"],
+        "metadata_digest": _digest(_canonical(metadata).encode()),
+        "data_digest": metadata["data_digest"],
+    }
+    logged = _logged_before(model_name, experiment, tags | digests)
+    if logged is not None:
+        return logged
     booster = xgboost.Booster()
     booster.load_model(bytearray(booster_bytes))
-    run = client.create_run(_experiment(model_name), run_name=f"{model_name} {metadata['algorithm']}")
+    run = client.create_run(
+        experiment,
+        run_name=f"{model_name} {metadata['algorithm']}",
+        tags=tags | digests | {_ORIGIN: mlflow_store.origin()},
+    )
     run_id = run.info.run_id
-    for key, value in tags.items():
-        client.set_tag(run_id, key, value)
-    client.set_tag(run_id, "model_digest", metadata["digest"])
-    client.set_tag(run_id, "metadata_digest", _digest(_canonical(metadata).encode()))
-    client.set_tag(run_id, "data_digest", metadata["data_digest"])
     for key, value in metadata["params"].items():
         # The constraints of 200 features are in the metadata file; a parameter of that length is refused.
         if len(str(value)) <= 500:
@@ -165,15 +178,49 @@ def log_candidate(
     return run_id
 
 
+def _delete_broken_off(experiment: str) -> None:
+    """Delete what killed trainings of this home left half logged; `mlflow gc` clears the disk of what is deleted."""
+    client = mlflow_store.client()
+    broken_off = {
+        run.info.run_id
+        for run in client.search_runs([experiment], "attributes.status = 'RUNNING'")
+        if run.data.tags.get(_ORIGIN) == mlflow_store.origin()
+    }
+    if not broken_off:
+        return
+    for model in client.search_logged_models([experiment]):
+        if model.source_run_id in broken_off:
+            client.delete_logged_model(model.model_id)
+    for run_id in broken_off:
+        client.set_terminated(run_id, "KILLED")
+        client.delete_run(run_id)
+
+
+def _logged_before(model_name: str, experiment: str, tags: dict[str, str]) -> str | None:
+    """The MLflow run that holds this very candidate, whole; which dbt invocation had fitted it does not matter."""
+    found = mlflow_store.client().search_runs(
+        [experiment],
+        f"attributes.status = 'FINISHED' and tags.model_digest = '{tags['model_digest']}'",
+        order_by=["attributes.start_time asc"],
+    )
+    for run in found:
+        if all(run.data.tags.get(key) == value for key, value in tags.items() if key != "run_id"):
+            try:
+                return candidate(model_name, run.info.run_id).mlflow_run_id
+            except NightbookError:
+                continue
+    return None
+
+
 def candidate(model_name: str, mlflow_run_id: str) -> Model:
     """A candidate as logged, registered or not."""
-    tags = _client().get_run(mlflow_run_id).data.tags
+    tags = mlflow_store.client().get_run(mlflow_run_id).data.tags
     return _checked(model_name, None, mlflow_run_id, tags["model_digest"], tags["metadata_digest"])
 
 
 def libraries(mlflow_run_id: str) -> dict[str, str]:
     """Versions of the libraries that a candidate was fitted with."""
-    tags = _client().get_run(mlflow_run_id).data.tags
+    tags = mlflow_store.client().get_run(mlflow_run_id).data.tags
     return {name.removeprefix(LIBRARY): value for name, value in sorted(tags.items()) if name.startswith(LIBRARY)}
 
 
@@ -188,7 +235,7 @@ def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) ->
     """
     from mlflow.exceptions import MlflowException
 
-    client = _client()
+    client = mlflow_store.client()
     for version in _versions(model_name):
         if version.run_id == mlflow_run_id:
             return int(version.version)
@@ -218,7 +265,7 @@ def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) ->
 
 def champion_version(model_name: str) -> int | None:
     """The version that the alias names, None where nobody has approved one."""
-    if not _store_exists():
+    if not mlflow_store.exists():
         return None
     for version in _versions(model_name):
         if CHAMPION in _aliases(model_name).get(int(version.version), ()):
@@ -252,7 +299,8 @@ def champion_at(model_name: str, moment: datetime) -> int | None:
     """The version that was champion at a moment, UTC; None before the first approval."""
     if model_name not in model_names():
         return None
-    moves = [move for move in _carried_out(model_name, champion_version(model_name)) if move.promoted_at <= moment]
+    tags = _tags(model_name)
+    moves = [move for move in _carried_out(model_name, champion_version(model_name)) if _moved_at(move, tags) <= moment]
     return moves[-1].model_version if moves else None
 
 
@@ -297,11 +345,77 @@ def rollback(model_name: str, *, approver: str, change_request: str) -> Promotio
     return _promote(model_name, "rollback", earlier[-1], current, approver, change_request)
 
 
+def resumed(
+    model_name: str, action: str, version: int | None, *, approver: str, change_request: str
+) -> Promotion | None:
+    """Finish the last promotion where it is the very one that is asked for and was broken off before it was reported.
+
+    Args:
+        action: approve or rollback.
+        version: to be approved; None for a rollback.
+
+    Returns:
+        The promotion as it was recorded, carried out now if it had not been; None where what is asked for is new.
+
+    Raises:
+        NightbookError: the version's artifact is missing or is not the one that was registered, or a name is missing.
+    """
+    approver, change_request = _named(approver, change_request)
+    if model_name not in model_names():
+        return None
+    moves, tags = promotions(model_name), _tags(model_name)
+    if not moves:
+        return None
+    last, current = moves[-1], champion_version(model_name)
+    carried_out = tags.get(f"{_CARRIED_OUT}{last.sequence:06d}")
+    asked = (action, last.model_version if version is None else version, approver, change_request, home.actor())
+    has_moved = current == last.model_version
+    was_killed_before = carried_out is None and current == last.previous_version
+    if (
+        asked != (last.action, last.model_version, last.approver, last.change_request, last.actor)
+        or f"{_REPORTED}{last.sequence:06d}" in tags
+        # Of an earlier version of this library, which did not note what it had reported.
+        or carried_out == "true"
+        or not (has_moved or was_killed_before)
+    ):
+        return None
+    if was_killed_before:
+        load(model_name, last.model_version)
+        # Now, which may be days after the word was given.
+        _carry_out(last)
+    elif carried_out is None:
+        _mark(last, last.promoted_at)
+    return last
+
+
+def reported(promotion: Promotion) -> None:
+    """Note that who asked for a promotion was told of it: the same words are a new request from now on."""
+    tag = f"{_REPORTED}{promotion.sequence:06d}"
+    mlflow_store.client().set_registered_model_tag(promotion.model_name, tag, "true")
+
+
+def check(model_names: Iterable[str], pinned: Mapping[str, int]) -> None:
+    """See, before anything is computed, that what would score can.
+
+    Args:
+        model_names: models of which a champion would score; one that has none is not asked for.
+        pinned: model name -> version that would score in the champion's place.
+
+    Raises:
+        NightbookError: as `load` and `champion`, or the store does not answer.
+    """
+    for name in model_names:
+        if name in pinned:
+            load(name, pinned[name])
+        elif champion_version(name) is not None:
+            champion(name)
+
+
 def model_names() -> list[str]:
     """Every model that has a registered version, in alphabetical order."""
-    if not _store_exists():
+    if not mlflow_store.exists():
         return []
-    return sorted(model.name for model in _client().search_registered_models())
+    return sorted(model.name for model in mlflow_store.client().search_registered_models())
 
 
 def versions(model_name: str) -> list[Version]:
@@ -337,7 +451,7 @@ def versions(model_name: str) -> list[Version]:
 
 def promotions(model_name: str) -> list[Promotion]:
     """Every move of the alias, oldest first."""
-    tags = _client().get_registered_model(model_name).tags
+    tags = _tags(model_name)
     found = []
     for key in sorted(key for key in tags if key.startswith(_PROMOTION)):
         record = json.loads(tags[key])
@@ -369,14 +483,24 @@ def _promote(
         approver=approver,
         change_request=change_request,
         actor=home.actor(),
-        promoted_at=datetime.now(UTC).replace(tzinfo=None, microsecond=0),
+        promoted_at=_now(),
     )
-    client = _client()
     record = asdict(promotion) | {"promoted_at": promotion.promoted_at.isoformat()}
-    client.set_registered_model_tag(model_name, f"{_PROMOTION}{promotion.sequence:06d}", json.dumps(record))
-    client.set_registered_model_alias(model_name, CHAMPION, str(version))
-    client.set_registered_model_tag(model_name, f"{_CARRIED_OUT}{promotion.sequence:06d}", "true")
+    mlflow_store.client().set_registered_model_tag(
+        model_name, f"{_PROMOTION}{promotion.sequence:06d}", json.dumps(record)
+    )
+    _carry_out(promotion)
     return promotion
+
+
+def _carry_out(promotion: Promotion) -> None:
+    mlflow_store.client().set_registered_model_alias(promotion.model_name, CHAMPION, str(promotion.model_version))
+    _mark(promotion, _now())
+
+
+def _mark(promotion: Promotion, moved_at: datetime) -> None:
+    tag = f"{_CARRIED_OUT}{promotion.sequence:06d}"
+    mlflow_store.client().set_registered_model_tag(promotion.model_name, tag, moved_at.isoformat())
 
 
 def _carried_out(model_name: str, current: int | None) -> list[Promotion]:
@@ -385,7 +509,7 @@ def _carried_out(model_name: str, current: int | None) -> list[Promotion]:
     A move is marked once it is done. One that is not was done all the same if what came next started from its version:
     the process died between the move and the mark.
     """
-    tags = _client().get_registered_model(model_name).tags
+    tags = _tags(model_name)
     moves = promotions(model_name)
     found_after = [*(move.previous_version for move in moves[1:]), current]
     return [
@@ -393,6 +517,16 @@ def _carried_out(model_name: str, current: int | None) -> list[Promotion]:
         for move, after in zip(moves, found_after, strict=False)
         if f"{_CARRIED_OUT}{move.sequence:06d}" in tags or after == move.model_version
     ]
+
+
+def _moved_at(promotion: Promotion, tags: Mapping[str, str]) -> datetime:
+    """When the alias moved, UTC; when it was asked for where that was not noted."""
+    noted = tags.get(f"{_CARRIED_OUT}{promotion.sequence:06d}", "true")
+    return promotion.promoted_at if noted == "true" else datetime.fromisoformat(noted)
+
+
+def _tags(model_name: str) -> dict[str, str]:
+    return mlflow_store.client().get_registered_model(model_name).tags
 
 
 def _reign(moves: Sequence[Promotion]) -> list[int]:
@@ -431,15 +565,17 @@ def _version(model_name: str, version: int):
 
 
 def _versions(model_name: str) -> list:
-    return list(_client().search_model_versions(f"name = '{model_name}'"))
+    return list(mlflow_store.client().search_model_versions(f"name = '{model_name}'"))
 
 
 def _aliases(model_name: str) -> dict[int, list[str]]:
     from mlflow.exceptions import MlflowException
 
     try:
-        model = _client().get_registered_model(model_name)
-    except MlflowException:
+        model = mlflow_store.client().get_registered_model(model_name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
         return {}
     aliases: dict[int, list[str]] = {}
     for alias, version in model.aliases.items():
@@ -482,12 +618,12 @@ def _metadata_file(mlflow_run_id: str) -> bytes:
 
 
 def _model_uri(mlflow_run_id: str) -> str:
-    outputs = _client().get_run(mlflow_run_id).outputs.model_outputs
+    outputs = mlflow_store.client().get_run(mlflow_run_id).outputs.model_outputs
     return f"models:/{outputs[0].model_id}"
 
 
 def _experiment(model_name: str) -> str:
-    client = _client()
+    client = mlflow_store.client()
     found = client.get_experiment_by_name(model_name)
     if found:
         return found.experiment_id
@@ -496,55 +632,12 @@ def _experiment(model_name: str) -> str:
     return client.create_experiment(model_name, artifact_location=location)
 
 
-def _store_exists() -> bool:
-    """Whether asking the store makes sense; a new SQLite store takes seconds to make, only to say that it is empty."""
-    uri = home.registry_uri()
-    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists()
-
-
-def _client():
-    uri = home.registry_uri()
-    client = _client_of(uri)
-    _point_mlflow_at(uri)
-    return client
-
-
-@functools.lru_cache(maxsize=4)
-def _client_of(uri: str):
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    import mlflow
-
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    if uri.startswith("sqlite:///"):
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    return mlflow.MlflowClient(uri, uri)
-
-
-def _point_mlflow_at(uri: str) -> None:
-    """Make `uri` the store of MLflow's module-level functions.
-
-    MLflow also writes it into the environment, where it would pass for the user's choice of a store ever after: another
-    home would be ignored.
-    """
-    import mlflow
-
-    if mlflow.get_tracking_uri() == uri == mlflow.get_registry_uri():
-        return
-    before = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
-    for name, value in before.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-
-
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
 def _utc(milliseconds: int) -> datetime:

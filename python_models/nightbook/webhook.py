@@ -116,4 +116,4 @@ def _why(error: Exception, seconds: float) -> str:
 
 
 def _no_answer(seconds: float) -> str:
-    return f"no answer within {seconds:.2g} s"
+    return f"no answer within {seconds:.1g} s"

@@ -13,6 +13,6 @@ def model(dbt, session):
         "application_pd": dbt.ref("training_set_application_pd"),
     }
     run = frames.rows(dbt.ref("int_run"))[0]
-    landed = frames.rows(dbt.ref("int_input_profile"))
+    landed = frames.rows(dbt.ref("int_input_profile"), ("table_name", "column_name", "measure", "category"))
     found = candidates.fit(training_sets, frames.rows(dbt.ref("feature_catalog")), run["run_id"], landed)
     return frames.records(candidates.CANDIDATE_SCHEMA, found)

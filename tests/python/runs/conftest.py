@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -31,12 +31,13 @@ class Home:
 
     path: Path
     registry: str | None = None
+    given: dict[str, str] = field(default_factory=dict)
 
     def environment(self, **extra: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTBOOK_", "MLFLOW_"))}
         if self.registry:
             kept["MLFLOW_TRACKING_URI"] = self.registry
-        return kept | {"NIGHTBOOK_HOME": str(self.path), **extra}
+        return kept | {"NIGHTBOOK_HOME": str(self.path), **self.given, **extra}
 
     def run(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess:
         """`python orchestrate.py ...`, from a folder that is not the project's."""

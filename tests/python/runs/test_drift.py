@@ -70,8 +70,8 @@ def test_a_planted_drift_has_the_index_of_the_formula_and_is_named_first(copy):
 def test_without_drift_an_alert_is_rarer_than_stated(demo):
     """A hundred nights of the training population itself: all inputs of both champions, as few cases as are judged.
 
-    At 200 cases the index of ten bins has a mean of 0.045 and stays below 0.25 but once in some eight thousand; of 1,400
-    accounts, a small lender's book, even a warning (0.1) does not come up.
+    At 200 cases the index of ten bins has a mean of 0.045 and stays below 0.25 but once in some eight thousand; of
+    1,400 accounts, a small lender's book, even a warning (0.1) does not come up.
     """
     home, _ = demo
     models = home.query("select distinct model_name, model_version from scoring.champion_profiles")

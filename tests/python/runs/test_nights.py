@@ -1,13 +1,8 @@
-"""One night, again and again: by another way, on other threads, with another input, after a kill."""
-
-import signal
-import subprocess
-import sys
-import time
+"""One night, again and again: by another way, on other threads, with another input."""
 
 import pytest
 
-from .conftest import ROOT, Home, ok, refused
+from .conftest import Home, ok, refused
 
 HISTORIES = ("fct_account_scores", "fct_provisions", "rpt_regulatory_features")
 
@@ -229,24 +224,6 @@ def test_a_quote_in_a_name_stays_a_name(copy):
     ok(copy.run("score", NIGHTBOOK_ACTOR=actor))
     assert copy.query(f"select actor from audit.fct_runs where actor = $${actor}$$") == [(actor,)]
     assert copy.query("select count(*) > 1 from audit.fct_runs") == [(True,)]
-
-
-def test_a_killed_night_started_again_leaves_what_a_clean_one_leaves(copy):
-    before = {name: contents(copy, f"marts.{name}") for name in HISTORIES}
-    for seconds in (5.0, 7.5):
-        command = [sys.executable, str(ROOT / "orchestrate.py"), "score"]
-        killed = subprocess.Popen(
-            command, env=copy.environment(), cwd=copy.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(seconds)
-        killed.send_signal(signal.SIGKILL)
-        killed.wait()
-        for name in HISTORIES:
-            keys = copy.query(f"select count(*), count(distinct (account_id, as_of_date)) from marts.{name}")[0]
-            assert keys[0] == keys[1] == len(before[name]), name
-    ok(copy.run("score"))
-    assert {name: contents(copy, f"marts.{name}") for name in HISTORIES} == before
-    assert copy.query("select count(*) from information_schema.tables where table_name like '%__dbt_%'") == [(0,)]
 
 
 def test_the_committed_sample_is_scored_by_plain_dbt(demo, tmp_path):

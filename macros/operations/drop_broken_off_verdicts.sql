@@ -1,0 +1,27 @@
+{#
+    Verdicts of a training that was killed before its end, on the candidates that this one judges again: it goes on with
+    what was logged. What the audit log has entered stays, and so does the verdict on a candidate that has become another
+    one, because a version may be registered on it.
+#}
+{% macro drop_broken_off_verdicts() -%}
+    {%- if execute and load_relation(this) -%}
+delete from {{ this }}
+where
+    run_id not in (select runs.run_id from {{ source('audit', 'run_log') }} as runs)
+    and exists (
+        select 1
+        from {{ ref('int_gate_verdicts') }} as verdicts
+        where
+            verdicts.model_name = {{ this.identifier }}.model_name
+            and verdicts.mlflow_run_id is not distinct from {{ this.identifier }}.mlflow_run_id
+    )
+    and not exists (
+        select 1
+        from {{ source('audit', 'audit_chain') }} as entries
+        where
+            entries.kind = 'gate_decision'
+            and entries.subject
+            = {{ this.identifier }}.model_name || ' ' || {{ this.identifier }}.run_id || ' ' || {{ this.identifier }}.rule
+    )
+    {%- endif -%}
+{%- endmacro %}

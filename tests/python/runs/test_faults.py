@@ -1,0 +1,208 @@
+"""What breaks around a run: one line, exit status 1, nothing lost, and what a clean run gives once it is put right."""
+
+import contextlib
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from .conftest import ROOT, Home, ok, refused
+
+HISTORIES = ("fct_account_scores", "fct_provisions", "fct_application_scores", "rpt_regulatory_features")
+# A fault that is there from the beginning is told before dbt has been started; a busy machine takes its time to.
+AT_ONCE = 30
+
+
+def stands(home: Home) -> list[tuple]:
+    """What the outside reads of the nights that were scored, stamps and all."""
+    return [home.query(f"select count(*), sum(hash(t)) from marts.{name} as t")[0] for name in HISTORIES]
+
+
+def scored(home: Home) -> dict[str, tuple]:
+    """What a night says, whichever run said it."""
+    return home.partition() | home.partition("marts.fct_application_scores", "application_id")
+
+
+def refused_at_once(home: Home, *arguments: str) -> str:
+    started = time.monotonic()
+    line = refused(home.run(*arguments))
+    assert time.monotonic() - started < AT_ONCE, line
+    return line
+
+
+@pytest.fixture
+def own_store(copy, demo) -> Home:
+    """A home with a registry and artifacts of its own, both as the demo's."""
+    theirs, ours = demo[0].path / "mlflow-artifacts", copy.path.resolve() / "mlflow-artifacts"
+    shutil.copy(theirs.with_name("mlflow.db"), ours.parent)
+    shutil.copytree(theirs, ours)
+    with contextlib.closing(sqlite3.connect(ours.with_name("mlflow.db"))) as store, store:
+        for table, column in (
+            ("experiments", "artifact_location"),
+            ("runs", "artifact_uri"),
+            ("logged_models", "artifact_location"),
+            ("model_versions", "storage_location"),
+        ):
+            store.execute(f"update {table} set {column} = replace({column}, ?, ?)", [theirs.as_uri(), ours.as_uri()])
+    return Home(copy.path)
+
+
+@contextlib.contextmanager
+def server(status: int) -> Iterator[str]:
+    """Something that says that it is well, and answers all else with a status."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/health" else status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_POST = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def test_a_store_that_does_not_answer(copy):
+    before = stands(copy)
+    with socket.socket() as taken:
+        # Bound and not listening: nobody else can answer at this port either.
+        taken.bind(("127.0.0.1", 0))
+        gone = Home(copy.path, registry=f"http://somebody:secret@127.0.0.1:{taken.getsockname()[1]}")
+        approve = ("approve", "account_pd", "--version", "1", "--approver", "ann", "--change-request", "CR-9")
+        for command in (("score",), approve):
+            line = refused_at_once(gone, *command)
+            assert "the MLflow store http://127.0.0.1:" in line and "does not answer" in line and "refused" in line
+            assert "secret" not in line
+    with server(503) as broken:
+        # MLflow's own patience would be four minutes for each request.
+        line = refused_at_once(Home(copy.path, registry=broken), "score")
+        assert f"the MLflow store {broken} does not answer" in line and "503" in line
+    assert stands(copy) == before
+
+
+def test_a_store_that_is_locked_and_artifacts_that_are_not_what_they_were(own_store):
+    home = own_store
+    before, of_night = stands(home), scored(home)
+    with contextlib.closing(sqlite3.connect(home.path / "mlflow.db", isolation_level=None)) as other:
+        other.execute("begin exclusive")
+        line = refused_at_once(home, "score")
+        assert "mlflow.db does not answer: database is locked" in line
+        other.execute("rollback")
+    [model] = (home.path / "mlflow-artifacts" / "account_pd").rglob("model.ubj")
+    content = model.read_bytes()
+    model.write_bytes(content[:-10])
+    assert "account_pd version 1: model.ubj has SHA-256" in refused_at_once(home, "score")
+    model.unlink()
+    line = refused_at_once(home, "score")
+    assert "account_pd version 1: its artifact cannot be read" in line and "restore it or roll back" in line
+    assert stands(home) == before
+    model.write_bytes(content)
+    ok(home.run("score"))
+    assert scored(home) == of_night
+
+
+class Disk:
+    """A small disk, mounted where nobody but a shell and its children see it; it goes away with the shell."""
+
+    def __init__(self, folder: Path, megabytes: int) -> None:
+        folder.mkdir()
+        namespace = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        self.shell = subprocess.Popen([*namespace, "sh"], env=Home(folder).environment(), text=True, **pipes)
+        self.folder = folder
+        self.do(f"mount -t tmpfs -o size={megabytes}m tmpfs '{folder}'")
+
+    def do(self, command: str) -> None:
+        print(f"{command} && echo done || echo failed", file=self.shell.stdin, flush=True)
+        said = self.shell.stdout.readline().strip()
+        if said != "done":
+            raise OSError(f"{command}: {said}")
+
+    def run(self, *arguments: str, full_at: str | None = None) -> subprocess.CompletedProcess:
+        """`python orchestrate.py ...` with the disk as its home; the disk is full once there is a file of that name."""
+        said = self.folder.parent
+        if full_at:
+            self.do(f"(while [ ! -s '{self.folder}/{full_at}' ]; do sleep 0.05; done; {self._filling(1)}) & true")
+        command = f"'{sys.executable}' '{ROOT / 'orchestrate.py'}' {' '.join(arguments)}"
+        self.do(f"({command} > '{said}/out' 2> '{said}/err'; echo $? > '{said}/status')")
+        status = int((said / "status").read_text())
+        return subprocess.CompletedProcess(command, status, (said / "out").read_text(), (said / "err").read_text())
+
+    def home(self) -> Home:
+        """A copy of the warehouse as it is now."""
+        seen = self.folder.parent / "seen"
+        seen.mkdir(exist_ok=True)
+        self.do(f"rm -f '{seen}'/* && cp '{self.folder}'/warehouse.duckdb* '{seen}'")
+        return Home(seen)
+
+    def leave(self, megabytes: int) -> None:
+        """Fill the disk but for so much."""
+        self.do(self._filling(megabytes))
+
+    def _filling(self, megabytes: int) -> str:
+        free = f"$(df --output=avail --block-size=1M '{self.folder}' | tail -1)"
+        return f"fallocate -l $(( {free} - {megabytes} ))M '{self.folder}/ballast'"
+
+
+@pytest.fixture
+def disk(small, tmp_path) -> Iterator[Disk]:
+    try:
+        found = Disk(tmp_path / "disk", 400)
+    except OSError as error:
+        pytest.skip(f"needs a mount namespace of its own: {error}")
+    found.do(f"cp '{small.path}/warehouse.duckdb' '{tmp_path}/disk' && export MLFLOW_TRACKING_URI={small.registry}")
+    yield found
+    found.shell.stdin.close()
+    found.shell.wait()
+
+
+def test_a_disk_that_is_read_only_or_full(disk, small):
+    before, of_night = stands(small), scored(small)
+    disk.do(f"mount -o remount,ro '{disk.folder}'")
+    line = refused(disk.run("score"))
+    assert "Read-only file system: give NIGHTBOOK_HOME a folder that can be written" in line
+    disk.do(f"mount -o remount,rw '{disk.folder}'")
+    disk.leave(20)
+    assert "MB are free on its disk, and nothing is begun below" in refused(disk.run("score"))
+    disk.do(f"rm '{disk.folder}/ballast'")
+    # Enough to begin with: dbt has read the project, and has not run anything.
+    line = refused(disk.run("score", full_at="target/manifest.json"))
+    assert "No space left" in line
+    assert stands(disk.home()) == before
+    disk.do(f"rm '{disk.folder}/ballast'")
+    ok(disk.run("score"))
+    assert scored(disk.home()) == of_night
+
+
+def test_of_two_runs_at_once_one_is_refused_and_plain_dbt_is_told_by_the_engine(copy):
+    of_night = scored(copy)
+    command = [sys.executable, str(ROOT / "orchestrate.py"), "score"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(command, env=copy.environment(), cwd=copy.path, **pipes) for _ in range(2)]
+    said = [(one.communicate(), one) for one in both]
+    [(_, first)] = [(told, one) for told, one in said if one.returncode == 0]
+    [((_, line), _)] = [(told, one) for told, one in said if one.returncode == 1]
+    assert len(line.splitlines()) == 1 and "is being written by `score` of " in line
+    assert f"(process {first.pid} on " in line
+    assert scored(copy) == of_night
+    with duckdb.connect(str(copy.path / "warehouse.duckdb")):
+        done = copy.dbt("build", "--select", "int_run")
+        assert f"is in use by process {os.getpid()}" in refused_at_once(copy, "score")
+    assert done.returncode != 0 and "Traceback" not in done.stdout + done.stderr
+    assert f"warehouse.duckdb is in use by process {os.getpid()}: wait for it to end, or stop it" in done.stdout

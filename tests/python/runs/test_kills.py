@@ -1,0 +1,313 @@
+"""Commands killed by SIGKILL at named points and started again leave what undisturbed ones leave.
+
+Several points are killed one after another on one home, each in a process of its own, before the command is let
+through: that it can be started again after any of them, and after any number of them, is seen on the way.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pyarrow as pa
+import pytest
+from nightbook import training
+from nightbook.boosting import FeatureSpec
+
+from .conftest import ROOT, Home
+
+HISTORIES = ("fct_account_scores", "fct_provisions", "fct_application_scores")
+# Who wrote a row, when, and why it was computed again.
+STAMPS = (
+    "run_id", "scored_at", "started_at", "known_at", "decided_at", "kept_by", "kept_for", "registered_at",
+    "approved_at", "promoted_at", "mlflow_run_id", "dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to",
+)  # fmt: skip
+# One row or more for each run, the killed ones too; what a run is asked for of them is asserted apart.
+LOGS = ("audit.run_log", "audit.audit_chain", "intermediate.int_landings")
+
+
+class Dying:
+    """The process of dying.py, for one home."""
+
+    def __init__(self, home: Home, *modules: str) -> None:
+        environment = home.environment(DYING_SAID=str(home.path / "said.txt"), PYTHONPATH=str(Path(__file__).parent))
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("dying.py")), *modules],
+            env=environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.process.stdout.readline() == "ready\n"
+
+    def _told(self, arguments, point: dict | None, call: str | None) -> dict:
+        order = {"call": call, "arguments": list(arguments), "point": point}
+        print(json.dumps(order), file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())
+
+    def kill(self, *arguments, point: dict, call: str | None = None) -> None:
+        told = self._told(arguments, point, call)
+        print(f"{told['seconds']:6.2f} s to {point}")
+        assert told["signal"] == 9, (point, told)
+
+    def run(self, *arguments, call: str | None = None) -> str:
+        told = self._told(arguments, None, call)
+        print(f"{told['seconds']:6.2f} s to the end of {arguments}")
+        assert told["status"] == 0, told
+        return told["said"]
+
+
+@contextmanager
+def dying(home: Home, *modules: str):
+    started = Dying(home, *modules)
+    try:
+        yield started
+    finally:
+        started.process.stdin.close()
+        started.process.wait()
+
+
+def tables(home: Home) -> dict[str, tuple]:
+    """Rows, and a digest of them without their stamps, of every table of the warehouse that is no log of runs."""
+    columns: dict[str, list[str]] = {}
+    for name, column in home.query(
+        "select schema_name || '.' || table_name, column_name from duckdb_columns()"
+        " where database_name = 'warehouse' and not internal and (table_oid in (select table_oid from duckdb_tables())"
+        " or table_name = 'rpt_regulatory_features')"
+    ):
+        columns.setdefault(name, []).append(column)
+    told = [
+        f"select '{name}', count(*), sum(hash(({', '.join(c for c in found if c not in STAMPS) or 1}))) from {name}"
+        for name, found in columns.items()
+        if name not in LOGS
+    ]
+    return {name: row for name, *row in home.query(" union all ".join(told))}
+
+
+def partitions(home: Home) -> dict[tuple, tuple]:
+    """Each partition of the histories: rows, keys, and a digest of what they say."""
+    return {
+        (relation, str(as_of_date)): tuple(row)
+        for relation in HISTORIES
+        for key in ["application_id" if "application" in relation else "account_id"]
+        for as_of_date, *row in home.query(
+            f"select as_of_date, count(*), count(distinct {key}), sum(hash(({key}, pd))) from marts.{relation}"
+            " group by all"
+        )
+    }
+
+
+def leftovers(home: Home) -> list[str]:
+    """What a run makes for itself and takes away again: relations, locks, spilled and half-written files."""
+    relations = home.query(
+        "select table_name from information_schema.tables where table_name like '%\\_\\_dbt\\_%' escape '\\'"
+    )
+    files = [
+        path.relative_to(home.path.resolve())
+        for pattern in ("**/*.part*", "**/*.sent", "lineage/outbox/*", "lock.json", "spill", "mlflow.db-journal")
+        for path in home.path.resolve().glob(pattern)
+    ]
+    return sorted([name for (name,) in relations] + [str(path) for path in files])
+
+
+# Points of a night. Text of dbt's: relations are quoted, and a strategy is one text of several statements.
+NIGHT = [
+    # Between dropping a seed and filling it.
+    {"sql": r'copy \S*"policy"'},
+    # Inside a transaction of what is kept: its old rows are gone, its new ones not there yet.
+    {"sql": r'delete from \S*"int_closed_windows"', "when": "between"},
+    {"sql": r'update \S*"snap_account_attributes"', "when": "between"},
+    {"sql": r'insert into \S*"account_inputs"', "then": r"^\s*commit"},
+    # While the scorer streams.
+    {"call": "nightbook.scoring:feature_digests"},
+    # The night's partition: emptied, filled and not committed, committed.
+    {"sql": r'delete from \S*"fct_account_scores"', "when": "between"},
+    {"sql": r'delete from \S*"fct_account_scores"', "then": r"^\s*commit", "when": "after"},
+    # The record of the run.
+    {"sql": r'insert into \S*"run_log"', "when": "between"},
+]
+# What the command does when dbt has ended.
+TOLD = {"call": "pathlib:Path.rename"}
+# Ten seconds each, and close to those above; `EVERY_KILL_POINT=1 pytest ...` goes through them as well.
+NIGHT_TOO = [
+    {"sql": r'alter table \S*"int_run__dbt_tmp" rename'},
+    {"sql": r'insert into \S*"account_inputs"', "when": "between"},
+    {"sql": r'create table \S*"tonight_account_scores__dbt_tmp"', "when": "after"},
+    {"sql": r'delete from \S*"fct_account_scores"', "then": r"^\s*commit"},
+    {"sql": r'delete from \S*"fct_provisions"', "when": "during"},
+    {"sql": r'delete from \S*"account_inputs"\s+where\s+\(', "when": "after"},
+    {"sql": r'insert into \S*"run_log"', "then": r"^\s*commit"},
+]
+DBT = ("dbt.cli.main", "dbt.adapters.duckdb", "nightbook.commands", "nightbook.candidates", "nightbook.scoring")
+# What a night writes, without the tests that stop it.
+WRITES = ("dbt", "--quiet", "build", "--selector", "nightly", "--exclude-resource-type", "test", "unit_test")
+
+
+def test_a_night_killed_at_any_point_and_started_again(copy, small):
+    night = "2026-05-31"
+    of_night = Home(copy.path, registry=copy.registry, given={"NIGHTBOOK_AS_OF": night})
+    with dying(of_night, *DBT) as process:
+        process.run("score")
+        expected, of_dates = tables(copy), partitions(copy)
+        entries = copy.query("select count(*) from audit.audit_chain")
+        shutil.copy(small.path / "warehouse.duckdb", copy.path / "warehouse.duckdb")
+        before = partitions(copy)
+        assert before == {key: row for key, row in of_dates.items() if key[1] != night} != of_dates
+        for point in [*NIGHT, *(NIGHT_TOO if os.environ.get("EVERY_KILL_POINT") else [])]:
+            process.kill(*WRITES, point=point)
+            found = partitions(copy)
+            # Each partition is whole, or as it was.
+            assert before.items() <= found.items() <= of_dates.items(), point
+        assert found == of_dates
+        process.kill("score", point=TOLD)
+        said = process.run("score")
+        assert "`score` of" in said and "did not come to an end" in said
+        assert {name for name, row in tables(copy).items() if row != expected.get(name)} == set()
+        assert leftovers(copy) == []
+        runs = copy.query(f"select count(*) from audit.run_log where as_of_date = '{night}' and outcome = 'succeeded'")
+        assert runs == [(2,)]
+        # Of the run that had ended when it was killed there is a record, a fact and two partitions.
+        assert copy.query("select count(*) from audit.audit_chain") == [(entries[0][0] + 3,)]
+        assert "entered by a later run" not in process.run("verify-audit")
+
+
+def test_a_past_date_killed_and_started_again(copy):
+    dates = (
+        "backfill",
+        "--from",
+        "2026-05-31",
+        "--to",
+        "2026-06-30",
+        "--with-champion",
+        "account_pd=1,application_pd=1",
+    )
+    with dying(copy, *DBT) as process:
+        process.kill(*dates, point={"sql": r'delete from \S*"fct_account_scores"', "then": r"^\s*commit"})
+        said = process.run(*dates)
+        assert "2026-05-31 (1 of 2): scored by" in said and "2026-06-30 (2 of 2): stands already" in said
+        assert leftovers(copy) == []
+
+
+FEATURES = (FeatureSpec("utilization", 1), FeatureSpec("bureau_score", -1))
+STORE = "mlflow.store.tracking.sqlalchemy_store:SqlAlchemyStore."
+REGISTRY = "mlflow.store.model_registry.sqlalchemy_store:SqlAlchemyStore."
+
+TRAINING = [
+    # A new store: its tables half made, and made but not in place.
+    {"call": "mlflow.store.db.utils:_upgrade_db"},
+    {"call": "mlflow.store.db.utils:_upgrade_db", "when": "during"},
+    {"call": "pathlib:Path.replace"},
+    # A run of MLflow: an experiment without it, without its parameters, without half of its files.
+    {"call": STORE + "create_experiment", "when": "after"},
+    {"call": STORE + "create_run", "when": "after"},
+    {"call": STORE + "log_param", "nth": 2},
+    {"call": "shutil:copyfileobj"},
+    {"call": "shutil:copyfileobj", "nth": 2, "when": "after"},
+    {"call": STORE + "create_logged_model", "when": "after"},
+    {"call": "shutil:copy2", "nth": 2},
+    {"call": STORE + "finalize_logged_model"},
+    # While the half-logged run before is being deleted, and before this one is said to be finished.
+    {"call": STORE + "update_run_info"},
+    {"call": STORE + "update_run_info", "nth": 2},
+    {"call": "nightbook.registry:_read_model_file"},
+    # The second model; the first is there.
+    {"call": STORE + "create_run", "when": "after"},
+    {"call": STORE + "log_metric", "nth": 2},
+    # Registered: a model without a version, one of the two, both.
+    {"call": REGISTRY + "create_registered_model", "when": "after"},
+    {"call": REGISTRY + "create_model_version"},
+    {"call": REGISTRY + "create_model_version", "when": "after"},
+    {"call": REGISTRY + "create_model_version", "when": "after"},
+]
+PROMOTION = [
+    {"call": REGISTRY + "set_registered_model_tag"},
+    {"call": REGISTRY + "set_registered_model_tag", "when": "after"},
+    {"call": REGISTRY + "set_registered_model_alias"},
+    {"call": REGISTRY + "set_registered_model_alias", "when": "after"},
+    {"call": REGISTRY + "set_registered_model_tag", "when": "after"},
+    {"call": REGISTRY + "set_registered_model_tag"},
+]
+
+
+def registered(home: Home) -> dict:
+    """All that the registry says, but for numbers by chance and times."""
+    client = mlflow.MlflowClient(f"sqlite:///{home.path / 'mlflow.db'}", f"sqlite:///{home.path / 'mlflow.db'}")
+    told = {}
+    for model in client.search_registered_models():
+        [experiment] = client.search_experiments(filter_string=f"name = '{model.name}'")
+        runs = client.search_runs([experiment.experiment_id])
+        told[model.name] = {
+            "versions": [
+                (version.version, version.run_id in {run.info.run_id for run in runs}, sorted(version.tags.items()))
+                for version in client.search_model_versions(f"name = '{model.name}'")
+            ],
+            "runs": [
+                (run.info.status, sorted(run.data.params.items()), sorted(run.data.metrics.items())) for run in runs
+            ],
+            "models": [str(one.status) for one in client.search_logged_models([experiment.experiment_id])],
+            "files": [sorted(file.path for file in client.list_artifacts(run.info.run_id)) for run in runs],
+            "aliases": model.aliases,
+            "tags": {key: value for key, value in model.tags.items()},
+        }
+    return json.loads(re.sub(r"run-\d+", "run", re.sub(r"\d{4}-\d\d-\d\dT[\d:]+", "then", json.dumps(told))))
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory) -> list[Path]:
+    """Two candidates, each as a folder of two files."""
+    folders = []
+    for seed in (1, 2):
+        generator = np.random.default_rng(seed)
+        utilization, bureau = generator.gamma(2, 0.25, 1500), generator.normal(650, 60, 1500)
+        share = np.arange(1500) % 20
+        table = pa.table(
+            {
+                "entity_id": [f"A{row:05d}" for row in range(1500)],
+                "customer_id": [f"C{row:05d}" for row in range(1500)],
+                "as_of_date": pa.array([date(2024, 1, 31)] * 1500, pa.date32()),
+                "split": np.where(share < 11, "train", np.where(share < 14, "validation", "holdout")).tolist(),
+                "is_default": (generator.random(1500) < 1 / (1 + np.exp(2 - 2 * utilization))).astype(np.int32),
+                "utilization": np.round(utilization, 6),
+                "bureau_score": np.round(bureau, 6),
+            }
+        )
+        candidate = training.train(table, FEATURES, model_name="account_pd", threads=1)
+        folder = tmp_path_factory.mktemp("fitted")
+        (folder / "model.ubj").write_bytes(candidate.booster_bytes)
+        (folder / "metadata.json").write_text(json.dumps(training.metadata(candidate)))
+        folders.append(folder)
+    return folders
+
+
+def test_the_registry_after_kills_is_that_of_undisturbed_commands(fitted, tmp_path):
+    acts = [("train", str(fitted[0])), ("approve", 1), ("train", str(fitted[1])), ("approve", 2), ("rollback",)]
+    points = {0: TRAINING, 3: PROMOTION, 4: PROMOTION}
+    homes = Home(tmp_path / "undisturbed"), Home(tmp_path / "killed")
+    found = []
+    for home in homes:
+        home.path.mkdir()
+        with dying(home, "mlflow.xgboost", "mlflow.store.tracking.sqlalchemy_store", "registry_acts") as process:
+            for number, (name, *arguments) in enumerate(acts):
+                if home is homes[1]:
+                    for point in points.get(number, []):
+                        process.kill(*arguments, call=f"registry_acts:{name}", point=point)
+                process.run(*arguments, call=f"registry_acts:{name}")
+        found.append(registered(home))
+    undisturbed, killed = found
+    assert undisturbed["account_pd"]["aliases"] == {"champion": 1}
+    assert [len(undisturbed[name]["versions"]) for name in ("account_pd", "application_pd")] == [2, 2]
+    assert killed == undisturbed
+    assert not list(homes[1].path.glob("mlflow.db.part*"))
+
+
+WEEK = [
+    {"call": "nightbook.registry:log_candidate", "when": "after"},
+    {"sql": r'create table \S*"holdout_scores__dbt_tmp"', "when": "during"},
+    {"sql": r'insert into \S*"fct_gate_decisions"', "then": r"^\s*commit", "when": "after"},
+    {"call": REGISTRY + "create_model_version", "when": "after"},
+    {"sql": r'insert into \S*"run_log"', "then": r"^\s*commit"},
+]
