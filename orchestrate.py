@@ -96,7 +96,8 @@ def parser() -> argparse.ArgumentParser:
 
     train = command.add_parser("train", help="fit, measure and register candidates")
     train.add_argument("--as-of", type=_date, metavar="DATE", help="default: the latest snapshot")
-    train.set_defaults(run=lambda a: commands.train(a.as_of, a.known_at, **_overrides(train, a)))
+    train.add_argument("--if-needed", action="store_true", help="only if a rule of the training_rules seed asks for it")
+    train.set_defaults(run=lambda a: commands.train(a.as_of, a.known_at, a.if_needed, **_overrides(train, a)))
 
     approve = command.add_parser("approve", help="make a registered version champion")
     approve.add_argument("model", metavar="MODEL")

@@ -13,6 +13,11 @@
     {{ return(env_var(name, '') if execute else '') }}
 {%- endmacro %}
 
+{# Who answers for this run. #}
+{% macro actor() -%}
+    {{ return(nightbook._from_environment('NIGHTBOOK_ACTOR') or nightbook._from_environment('USER') or 'unknown') }}
+{%- endmacro %}
+
 {# The start of this run, UTC. #}
 {% macro started_at() -%}
     cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp)

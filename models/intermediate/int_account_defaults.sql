@@ -1,4 +1,7 @@
--- One row per account that ever defaulted: the day on which it first did, by servicing or by report.
+-- One row per account that ever defaulted: the day on which it first did, by servicing or by report. A table, because the
+-- book, training and the monitors ask for it, and a long history is looked at once.
+{{ config(materialized='table') }}
+
 with
 
 default_events as (

@@ -49,10 +49,8 @@ matured as (
     cross join policy
     cross join history
     where
-        {{ add_months('month_ends.as_of_date', 'policy.outcome_months') }}
-        <= coalesce(policy.observed_through, run.as_of_date)
+        {{ outcome_is_observed('month_ends.as_of_date') }}
         and month_ends.as_of_date >= {{ add_months('history.first_snapshot_date', 'policy.min_history_months') }}
-        and (policy.observed_from is null or {{ days_between('month_ends.as_of_date', 'policy.observed_from') }} <= 1)
 
 ),
 

@@ -34,7 +34,7 @@ cases as (
         book.as_of_date,
         cohorts.recency,
         cohorts.cohorts,
-        cast(coalesce(defaults.defaulted_on <= cohorts.outcome_through, false) as integer) as is_default
+        {{ has_defaulted('defaults.defaulted_on', 'cohorts.outcome_through') }} as is_default
     from book
     inner join cohorts on book.as_of_date = cohorts.as_of_date
     left join defaults on book.account_id = defaults.account_id

@@ -27,9 +27,8 @@ decided as (
         coalesce(applications.customer_id, applications.application_id) as customer_id,
         applications.as_of_date,
         dense_rank() over (order by date_trunc('month', applications.as_of_date) desc) as recency,
-        cast(coalesce(
-            defaults.defaulted_on <= {{ add_months('applications.as_of_date', 'policy.outcome_months') }}, false
-        ) as integer) as is_default
+        {{ has_defaulted('defaults.defaulted_on', add_months('applications.as_of_date', 'policy.outcome_months')) }}
+            as is_default
     from applications
     cross join policy
     left join defaults on applications.account_id = defaults.account_id

@@ -52,11 +52,17 @@ def land_files(directory: Path) -> None:
 @operations.watched("weekly")
 @_writes("train")
 def train(
-    as_of: date | None = None, known_at: datetime | None = None, override: str = "", reason: str = ""
+    as_of: date | None = None,
+    known_at: datetime | None = None,
+    if_needed: bool = False,
+    override: str = "",
+    reason: str = "",
 ) -> list[dict]:
-    """Train every model; returns what became of each candidate."""
+    """Train every model; returns what became of each candidate, nothing where the rules see no need."""
     mlflow_store.check()
     with _environment(**_named(as_of, known_at), **_answered_for(override, reason)):
+        if if_needed and not _is_training_needed():
+            return []
         build = builds.build("weekly", "Training")
     candidates = views.candidates()
     reports.training(build, candidates)
@@ -204,6 +210,14 @@ def _check_models() -> None:
     from nightbook import registry, scoring
 
     registry.check({row["model_name"] for row in catalog.read()}, scoring.pinned_versions())
+
+
+def _is_training_needed() -> bool:
+    """Have the rules decide, and say why or why not."""
+    build = builds.build("training_need", "Asking whether to train")
+    decisions = views.training_decisions(build.run_id)
+    reports.training_decision(decisions)
+    return any(row["decision"] == "train" for row in decisions)
 
 
 def _mirrored(promotion) -> None:

@@ -297,6 +297,57 @@ def calibration_in_the_large(label: np.ndarray, pd: np.ndarray, level: float = 0
     return _normal_difference(float(gap.mean()), float(gap.std(ddof=1) / np.sqrt(gap.size)), level)
 
 
+def jeffreys_interval(defaults: np.ndarray, cases: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the equal-tailed Jeffreys interval of a default rate; 0 without a default, 1 without a good.
+
+    Args:
+        defaults: number of defaults, whole; shape (n,).
+        cases: number of cases, 1 or more; shape (n,).
+
+    Raises:
+        ValueError: shapes differ, a number of cases is below 1, or defaults lie outside of 0 to cases.
+
+    Source: Brown, Cai and DasGupta (2001), Statistical Science 16:101-133.
+    """
+    defaults, cases = _checked_counts(defaults, cases)
+    _z(level)
+    tail = (1 - level) / 2
+    posterior = stats.beta(defaults + 0.5, cases - defaults + 0.5)
+    return (
+        np.where(defaults == 0, 0.0, posterior.ppf(tail)),
+        np.where(defaults == cases, 1.0, posterior.ppf(1 - tail)),
+    )
+
+
+def jeffreys_p_value(defaults: np.ndarray, cases: np.ndarray, pd: np.ndarray) -> np.ndarray:
+    """One-sided Jeffreys test of a pd that is too low: posterior probability that the true rate is no higher than it.
+
+    The posterior is beta with defaults + 1/2 and goods + 1/2. Near 0, more defaulted than the pd allows; near 1, fewer.
+
+    Args:
+        defaults, cases: as `jeffreys_interval`.
+        pd: the pd under test, in [0, 1]; shape (n,).
+
+    Raises:
+        ValueError: as `jeffreys_interval`, or a pd is outside [0, 1].
+
+    Source: European Central Bank, Instructions for reporting the validation results of internal models (2019), section
+    2.5.3.1.
+    """
+    defaults, cases = _checked_counts(defaults, cases)
+    pd = np.asarray(pd, dtype=np.float64)
+    if pd.shape != cases.shape or not np.all((pd >= 0) & (pd <= 1)):
+        raise ValueError("pd must have the shape of the counts and lie within [0, 1]")
+    return stats.beta.cdf(pd, defaults + 0.5, cases - defaults + 0.5)
+
+
+def _checked_counts(defaults: np.ndarray, cases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    defaults, cases = np.asarray(defaults, dtype=np.float64), np.asarray(cases, dtype=np.float64)
+    if defaults.shape != cases.shape or not np.all((cases >= 1) & (defaults >= 0) & (defaults <= cases)):
+        raise ValueError("counts must have one shape, at least one case each, and no more defaults than cases")
+    return defaults, cases
+
+
 def _checked(label: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     label, score = np.asarray(label), np.asarray(score, dtype=np.float64)
     if label.ndim != 1 or label.shape != score.shape:

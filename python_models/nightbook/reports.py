@@ -65,6 +65,15 @@ def training(build, candidates: list[dict]) -> None:
             )
 
 
+def training_decision(decisions: list[dict]) -> None:
+    """In one line, why there is a training or why there is none."""
+    is_needed = any(row["decision"] == "train" for row in decisions)
+    told = [f"{row['model_name']}: {row['reason']}" for row in decisions if row["rules_met"] or not is_needed]
+    console.print(
+        f"{'Training is needed' if is_needed else 'Not trained'}: {'. '.join(told)}", soft_wrap=True, highlight=False
+    )
+
+
 def promotion(made) -> None:
     """Who is champion now, by whose word."""
     before = f"version {made.previous_version}" if made.previous_version else "none"

@@ -11,6 +11,16 @@ _LAST_NIGHT = """(
 )"""
 
 
+def training_decisions(run_id: str) -> list[dict]:
+    """What a run decided on training, per model: decision, reason, rules_met."""
+    with asking() as query:
+        return query(
+            "select model_name, decision, reason, rules_met from training.fct_training_decisions where run_id = ?"
+            " order by model_name",
+            [run_id],
+        )
+
+
 def candidates() -> list[dict]:
     """The last training's candidate per model: metrics, verdict, version if registered, failed rules in a sentence."""
     with asking() as query:

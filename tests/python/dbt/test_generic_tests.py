@@ -55,6 +55,7 @@ SIDES = "{{ test_customers_on_one_side(model='cases') }}"
 PSI = "{{ test_psi_below(model='drift', max_psi=0.25) }}"
 SCORE_PSI = "{{ test_psi_below(model='drift', max_psi=1, psi='psi', subject='model_name') }}"
 AS_OF = "{{ test_not_empty_as_of(model='cases') }}"
+STATE = "{{ test_not_in_state(model='cases', column_name='status', state='alert') }}"
 VERSIONS = "{{ test_versions_are_unique(model='cases', grain=['id', 'day']) }}"
 LANDED = "{{ test_versions_are_unique(model='cases', grain=['id'], landed_as='payments') }}"
 LANDED_BY_MONTH = (
@@ -101,6 +102,19 @@ CASES = [
     ),
     Case("not_empty_as_of", "null_date", AS_OF, (RUN, rows("(null::date)", "as_of_date")), (("2024-06-30",),)),
     Case("not_empty_as_of", "that_date", AS_OF, (RUN, rows("(date '2024-05-31'), (date '2024-06-30')", "as_of_date"))),
+    Case(
+        "not_in_state",
+        "alert_tonight",
+        STATE,
+        (RUN, rows("(date '2024-06-30', 'alert'), (date '2024-06-30', 'ok')", "as_of_date, status")),
+        (("2024-06-30", "alert"),),
+    ),
+    Case(
+        "not_in_state",
+        "other_state_and_other_night",
+        STATE,
+        (RUN, rows("(date '2024-05-31', 'alert'), (date '2024-06-30', 'warn')", "as_of_date, status")),
+    ),
     Case("unique_key", "same_key", KEYED, (rows("(1, 2), (1, 2), (1, 3)", "a, b"),), ((1, 2, 2),)),
     Case("unique_key", "part_of_the_key", KEYED, (rows("(1, 2), (1, 3), (2, 2)", "a, b"),)),
     Case("within", "outside", WITHIN, (rows("(-0.1), (0.5), (1.1)", "x"),), ((-0.1,), (1.1,))),

@@ -286,3 +286,46 @@ def test_integer_and_boolean_labels_are_the_same(seed):
     label, score, _ = sample(rows=60, seed=seed)
     assume(2 <= label.sum() <= 58)
     assert metrics.auc_interval(label == 1, score) == metrics.auc_interval(label.astype(np.int8), score)
+
+
+def posterior_by_sums(defaults, cases, pd):
+    """Share of the Jeffreys posterior below a pd, summed over a fine grid."""
+    edges = np.linspace(0, 1, 2_000_001)
+    rate = (edges[1:] + edges[:-1]) / 2
+    log_density = (defaults - 0.5) * np.log(rate) + (cases - defaults - 0.5) * np.log1p(-rate)
+    density = np.exp(log_density - log_density.max())
+    return density[rate <= pd].sum() / density.sum()
+
+
+@pytest.mark.parametrize("defaults, cases, pd", [(3, 200, 0.01), (30, 200, 0.1), (1, 5000, 0.0004), (50, 100, 0.6)])
+def test_jeffreys_test_and_interval_are_those_of_the_posterior(defaults, cases, pd):
+    counts = np.array([defaults]), np.array([cases])
+    assert metrics.jeffreys_p_value(*counts, np.array([pd]))[0] == pytest.approx(
+        posterior_by_sums(defaults, cases, pd), abs=1e-4
+    )
+    for end, below in zip(metrics.jeffreys_interval(*counts), (0.025, 0.975), strict=True):
+        assert posterior_by_sums(defaults, cases, end[0]) == pytest.approx(below, abs=3e-4)
+
+
+def test_jeffreys_test_rejects_a_right_pd_as_often_as_its_level_says():
+    generator = np.random.default_rng(3)
+    for pd, cases in ((0.02, 3000), (0.2, 500)):
+        defaults = generator.binomial(cases, pd, 20_000)
+        p_values = metrics.jeffreys_p_value(defaults, np.full(20_000, cases), np.full(20_000, pd))
+        for level in (0.05, 0.001):
+            assert np.mean(p_values < level) == pytest.approx(level, abs=level * 0.3 + 0.0005)
+    too_low = metrics.jeffreys_p_value(np.array([90]), np.array([3000]), np.array([0.02]))
+    assert too_low[0] < 0.001 < 0.99 < metrics.jeffreys_p_value(np.array([30]), np.array([3000]), np.array([0.02]))[0]
+
+
+def test_jeffreys_interval_reaches_the_ends_where_nobody_or_everybody_defaulted():
+    low, high = metrics.jeffreys_interval(np.array([0, 5]), np.array([5, 5]))
+    assert (low[0], high[1]) == (0, 1) and 0 < high[0] < low[1] < 1
+    empty = np.array([], dtype=int)
+    assert metrics.jeffreys_p_value(empty, empty, empty).shape == (0,)
+
+
+@pytest.mark.parametrize("defaults, cases, pd", [(2, 1, 0.1), (-1, 1, 0.1), (0, 0, 0.1), (0, 1, 1.1), (0, 1, np.nan)])
+def test_jeffreys_refuses_what_cannot_be(defaults, cases, pd):
+    with pytest.raises(ValueError):
+        metrics.jeffreys_p_value(np.array([defaults]), np.array([cases]), np.array([pd]))

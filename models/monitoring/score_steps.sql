@@ -1,0 +1,123 @@
+-- One row per basis, model, cohort, grade and step of the PD: how many cases, and how many of them defaulted. Tonight's
+-- scores, whose outcomes nobody knows, and the past cohorts that are measured tonight.
+{{ config(materialized='table') }}
+
+{%- set cohort_dates = measured_dates(ref('measured_cohorts')) %}
+
+with
+
+run as (
+
+    select * from {{ ref('int_run') }}
+
+),
+
+policy as (
+
+    select * from {{ ref('int_policy') }}
+
+),
+
+cohorts as (
+
+    select measured.*
+    from {{ ref('measured_cohorts') }} as measured
+    inner join run on measured.run_id = run.run_id
+
+),
+
+defaults as (
+
+    select * from {{ ref('int_account_defaults') }}
+
+),
+
+applications as (
+
+    select * from {{ ref('stg_applications') }}
+
+),
+
+-- Dates are written out, so that of a long history nothing else is read.
+account_scores as (
+
+    select * from {{ ref('fct_account_scores') }}
+    {%- if cohort_dates is not none %}
+    where as_of_date in {{ date_list(cohort_dates) }}
+    {%- endif %}
+
+),
+
+application_scores as (
+
+    select * from {{ ref('fct_application_scores') }}
+    {%- if cohort_dates is not none %}
+    where as_of_date in {{ date_list(cohort_dates) }}
+    {%- endif %}
+
+),
+
+-- One row per scored case; without an outcome where it is not known yet.
+cases as (
+
+    {%- for model in ['tonight_account_scores', 'tonight_application_scores'] %}
+
+        select
+            'expected' as basis,
+            model_name,
+            model_version,
+            as_of_date as cohort_date,
+            cast(null as varchar) as risk_grade,
+            pd,
+            cast(null as integer) as is_default
+        from {{ ref(model) }}
+
+        union all
+    {%- endfor %}
+
+    -- Accounts of which it is known by now that they were in default already are left out, as in training.
+    select
+        'realised' as basis,
+        scores.model_name,
+        scores.model_version,
+        cohorts.cohort_date,
+        scores.risk_grade,
+        scores.pd,
+        {{ has_defaulted('defaults.defaulted_on', 'cohorts.outcome_through') }} as is_default
+    from account_scores as scores
+    inner join cohorts on scores.as_of_date = cohorts.cohort_date and scores.model_name = cohorts.model_name
+    left join defaults on scores.account_id = defaults.account_id
+    where {{ has_defaulted('defaults.defaulted_on', 'cohorts.cohort_date') }} = 0
+
+    union all
+
+    -- As in training: who was approved, and the window of the application itself.
+    select
+        'realised' as basis,
+        scores.model_name,
+        scores.model_version,
+        cohorts.cohort_date,
+        scores.risk_grade,
+        scores.pd,
+        {{ has_defaulted('defaults.defaulted_on', add_months('applications.applied_on', 'policy.outcome_months')) }}
+            as is_default
+    from application_scores as scores
+    inner join cohorts on scores.as_of_date = cohorts.cohort_date and scores.model_name = cohorts.model_name
+    inner join applications on scores.application_id = applications.application_id
+    cross join policy
+    left join defaults on applications.account_id = defaults.account_id
+    where applications.decision = 'approved' and applications.account_id is not null
+
+)
+
+select
+    basis,
+    model_name,
+    cast(model_version as integer) as model_version,
+    cohort_date,
+    risk_grade,
+    {{ pd_step('pd') }} as pd_step,
+    count(*) as case_count,
+    cast(sum(is_default) as bigint) as default_count
+from cases
+group by basis, model_name, model_version, cohort_date, risk_grade, {{ pd_step('pd') }}

@@ -1,0 +1,49 @@
+-- One row per model and time that it was asked whether to train: what was decided, and why. Training trains all models, so
+-- the need of one is the need of all.
+with
+
+need as (
+
+    select * from {{ ref('fct_training_need') }}
+
+),
+
+run as (
+
+    select * from {{ ref('int_run') }}
+
+),
+
+-- One row per model.
+reasons as (
+
+    select
+        model_name,
+        max(model_version) as model_version,
+        sum(case when verdict = 'train' then 1 else 0 end) as rules_met,
+        sum(case when verdict = 'unknown' then 1 else 0 end) as rules_unknown,
+        count(*) as rules,
+        {{ texts_in_order("case when verdict = 'train' then reason end", 'rule') }} as met,
+        {{ texts_in_order("case when verdict != 'train' then reason end", 'rule') }} as unmet
+    from need
+    group by model_name
+
+)
+
+select
+    reasons.model_name,
+    run.run_id,
+    run.as_of_date,
+    case when sum(reasons.rules_met) over () > 0 then 'train' else 'wait' end as decision,
+    case
+        when reasons.rules_met > 0 then replace(reasons.met, chr(10), '; ')
+        else 'no rule is met: ' || replace(reasons.unmet, chr(10), '; ')
+    end as reason,
+    cast(reasons.rules_met as bigint) as rules_met,
+    cast(reasons.rules_unknown as bigint) as rules_unknown,
+    cast(reasons.rules as bigint) as rules,
+    reasons.model_version,
+    '{{ dbt.escape_single_quotes(actor()) }}' as actor,
+    run.started_at as decided_at
+from reasons
+cross join run

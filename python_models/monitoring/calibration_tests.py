@@ -1,0 +1,12 @@
+"""Test the PD of each grade against the defaults that came of it.
+
+Python because the beta distribution has no SQL form.
+"""
+
+from nightbook import frames, monitoring
+
+
+def model(dbt, session):
+    dbt.config(materialized="table")
+    keys = ("model_name", "model_version", "cohort_date", "risk_grade")
+    return monitoring.calibration_tests(frames.table(dbt.ref("calibration_counts"), keys))

@@ -1,0 +1,18 @@
+"""Score tonight's population with the challengers, if there are any.
+
+Python because a boosted ensemble has no SQL form that is both exact and fast.
+"""
+
+from nightbook import frames, shadow
+
+
+def model(dbt, session):
+    dbt.config(materialized="table")
+    # Not read: the scores of record come first.
+    dbt.ref("fct_account_scores")
+    dbt.ref("fct_application_scores")
+    populations = {
+        "account_pd": (dbt.ref("accounts_tonight"), "account_id"),
+        "application_pd": (dbt.ref("applications_tonight"), "application_id"),
+    }
+    return frames.relation(shadow.SCHEMA, shadow.score(frames.rows(dbt.ref("challengers")), populations))

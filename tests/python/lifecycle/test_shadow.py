@@ -1,0 +1,23 @@
+"""Challengers score like any model, and nothing where there is none."""
+
+import numpy as np
+import pyarrow as pa
+from lifecycle_store import MODEL
+from nightbook import boosting, frames, shadow, training
+
+
+def scored(challengers, accounts) -> pa.Table:
+    batches = shadow.score(challengers, {MODEL: (accounts, "account_id")})
+    return pa.Table.from_batches(list(batches), schema=shadow.SCHEMA)
+
+
+def test_a_challenger_gives_its_own_probabilities(accounts, champion, forest, matrix):
+    found = scored([{"model_name": MODEL, "model_version": 2}], accounts)
+    own = boosting.predict_pd(training.load_booster(forest.booster_bytes, forest.digest), matrix)
+    assert np.array_equal(found["pd"].to_numpy(), own.astype(np.float64))
+    assert found["entity_id"].to_pylist() == [row["account_id"] for row in frames.rows(accounts)]
+    assert set(found["model_version"].to_pylist()) == {2}
+
+
+def test_without_a_challenger_nothing_is_scored(accounts):
+    assert scored([], accounts).num_rows == 0

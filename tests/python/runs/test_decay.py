@@ -1,0 +1,132 @@
+"""Decay on the synthetic lender: what is expected before outcomes are known, what came of it, and whether to train."""
+
+import duckdb
+import numpy as np
+import pytest
+from nightbook import metrics
+
+from .conftest import ok
+
+MODEL = "monitoring/fct_model_performance.sql"
+# Nobody of the holdout was trained on; its PDs and outcomes stand for a night and what came of it.
+HOLDOUT = """
+    create temp table holdout as
+    select
+        scores.candidate_pd as pd, scores.is_default, hash(scores.entity_id) as draw,
+        cases.bureau_score, cases.utilization_3m_avg, cases.customer_income,
+        lag(scores.is_default, 97, 0) over (order by md5(scores.entity_id || scores.as_of_date)) as somebody_elses
+    from warehouse.training.holdout_scores as scores
+    inner join warehouse.training.training_set_account_pd as cases using (entity_id, as_of_date)
+    where scores.model_name = 'account_pd' and scores.split = 'holdout'
+"""
+# Only who is scored changes, or what comes of the same scores.
+POPULATIONS = {
+    "as_trained": ("is_default", "true"),
+    "riskier": ("is_default", "bureau_score < (select median(bureau_score) from holdout) or draw % 5 = 0"),
+    "stretched": ("is_default", "utilization_3m_avg > 0.5"),
+    "poorer": ("is_default", "customer_income < (select median(customer_income) from holdout)"),
+    "relation_changed": ("if(draw % 2 = 0, somebody_elses, is_default)", "true"),
+}
+
+
+@pytest.fixture(scope="module")
+def gaps(demo) -> dict[str, tuple[float, float]]:
+    """Population -> expected and realised AUC, by the SQL that the demo's night ran."""
+    home, _ = demo
+    sql = (home.path / "target" / "compiled" / "nightbook" / "models" / MODEL).read_text()
+    steps = '"warehouse"."monitoring"."score_steps"'
+    assert steps in sql
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{home.path / 'warehouse.duckdb'}' as warehouse (read_only)")
+        connection.execute(HOLDOUT)
+        union = " union all ".join(
+            f"select '{basis}' as basis, '{name}' as model_name, 1 as model_version, date '2026-06-30' as cohort_date,"
+            f" cast(round(pd * 1000000) as bigint) as pd_step, count(*) as case_count,"
+            f" cast({f'sum({label})' if basis == 'realised' else 'null'} as bigint) as default_count"
+            f" from holdout where {where} group by all"
+            for name, (label, where) in POPULATIONS.items()
+            for basis in ("expected", "realised")
+        )
+        connection.execute(f"create temp table steps as {union}")
+        found = connection.execute(
+            f"select model_name, basis, value from ({sql.replace(steps, 'steps')}) where metric = 'auc'"
+        ).fetchall()
+    areas = {(name, basis): value for name, basis, value in found}
+    return {name: (areas[name, "expected"], areas[name, "realised"]) for name in POPULATIONS}
+
+
+def test_expected_auc_meets_the_realised_one_where_only_the_population_shifts(gaps):
+    for name in ("as_trained", "riskier", "stretched", "poorer"):
+        expected, realised = gaps[name]
+        assert abs(expected - realised) < 0.02, gaps
+        assert name == "as_trained" or abs(expected - gaps["as_trained"][0]) > 0.005, f"{name}: no shift to speak of"
+
+
+def test_expected_auc_misses_a_relation_that_has_changed(gaps):
+    """Its limit, which the documentation states."""
+    expected, realised = gaps["relation_changed"]
+    assert expected == gaps["as_trained"][0]
+    assert expected - realised > 0.1, gaps
+
+
+COHORT = "2025-05-31"
+
+
+def figures(home, night: str) -> dict[tuple, tuple]:
+    rows = home.query(
+        "select model_name, basis, metric, cohort_date, value, low, high, status, case_count, default_count"
+        f" from monitoring.fct_model_performance where as_of_date = '{night}' order by all"
+    )
+    return {(name, basis, metric, str(cohort)): rest for name, basis, metric, cohort, *rest in rows}
+
+
+def test_a_cohort_is_measured_once_its_outcomes_are_known(copy):
+    ok(copy.run("backfill", "--from", COHORT, "--to", COHORT, "--with-champion", "account_pd=1,application_pd=1"))
+    assert {key[1] for key in figures(copy, COHORT)} == {"expected"}
+    ok(copy.run("score"))
+    night = figures(copy, "2026-06-30")
+    cases = copy.query(
+        f"""
+        select scores.pd, coalesce(defaults.defaulted_on <= date '2026-05-31', false)
+        from marts.fct_account_scores as scores
+        left join intermediate.int_account_defaults as defaults using (account_id)
+        where scores.as_of_date = '{COHORT}' and coalesce(defaults.defaulted_on > '{COHORT}', true)
+        """
+    )
+    pd, label = np.round([case[0] for case in cases], 6), np.array([case[1] for case in cases])
+    area = metrics.auc_interval(label, pd)
+    value, low, high, _, case_count, default_count = night["account_pd", "realised", "auc", COHORT]
+    assert (value, low, high) == pytest.approx((area.value, area.low, area.high), abs=1e-6)
+    assert (case_count, default_count) == (len(cases), label.sum()) and default_count > 20
+    grades = copy.query(
+        "select risk_grade = 'all', sum(case_count), sum(default_count), min(p_value) >= 0"
+        " from monitoring.fct_calibration where as_of_date = '2026-06-30' and model_name = 'account_pd' group by all"
+    )
+    assert sorted(grades) == [(False, len(cases), label.sum(), True), (True, len(cases), label.sum(), True)]
+
+    # The need of a training is asked for, and there is none: the champion is new.
+    waiting = ok(copy.run("train", "--if-needed")).stdout
+    assert waiting.startswith("Not trained: account_pd: no rule is met: ") and waiting.count("\n") == 1, waiting
+    assert copy.query("select distinct decision from training.fct_training_decisions") == [("wait",)]
+    assert copy.query("select count(*) from audit.run_log where cadence = 'weekly'") == [(0,)]
+
+
+def test_a_challenger_is_scored_beside_the_champion_and_published_nowhere(copy):
+    """The champion itself, as if nobody had approved it: it must come out as its own equal."""
+    shadow = ("build", "--select", "challengers", "tonight_shadow_scores", "fct_challenger_comparison")
+    assert copy.query("select count(*) from monitoring.tonight_shadow_scores") == [(0,)]
+    before = copy.partition()
+    copy.execute(
+        "update audit.fct_model_versions set approved_at = null where model_name = 'account_pd'",
+        "update scoring.champions set model_version = 0 where model_name = 'account_pd'",
+    )
+    ok(copy.dbt(*shadow, "--exclude-resource-type", "unit_test"))
+    pds = dict(copy.query("select entity_id, pd from monitoring.tonight_shadow_scores"))
+    assert pds == {account: pd for account, (pd, _) in before.items()}
+    assert copy.partition() == before
+    found = copy.query(
+        "select metric, value, champion_value, challenger_value from monitoring.fct_challenger_comparison"
+    )
+    compared = {metric: values for metric, *values in found}
+    assert compared["score_psi"][0] == compared["grade_change_share"][0] == compared["expected_auc"][0] == 0
+    assert compared["mean_pd"][1] == compared["mean_pd"][2] == pytest.approx(np.mean(list(pds.values())), abs=1e-6)
