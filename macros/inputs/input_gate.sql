@@ -12,6 +12,12 @@
                 ~ " of it, as RULE:TABLE.COLUMN"
             ) }}
         {%- endfor -%}
+        {%- set judged = run_query("select count(*) from " ~ checks ~ " where run_id = '" ~ invocation_id ~ "'") -%}
+        {%- if judged.columns[0].values()[0] == 0 -%}
+            {{ exceptions.raise_compiler_error(
+                "The input was not judged in this run: build int_run together with what it rests on (+int_run, a selector or a tag)"
+            ) }}
+        {%- endif -%}
         {%- set stops = run_query(
             "select message, rule, table_name, column_name, count(*) over () as stops from " ~ checks ~ " where run_id = '" ~ invocation_id
             ~ "' and status = 'stop' order by rule, table_name, column_name limit 1"
@@ -62,7 +68,7 @@
 
 {# Who overrides: the actor of the run, as a literal. #}
 {% macro override_actor() -%}
-    '{{ dbt.escape_single_quotes(run_actor()) }}'
+    '{{ dbt.escape_single_quotes(actor()) }}'
 {%- endmacro %}
 
 {# Why, as a literal. #}

@@ -41,8 +41,3 @@
     {%- else -%} other
     {%- endif -%}
 {%- endmacro %}
-
-{# Who answers for this run, as a text. #}
-{% macro run_actor() -%}
-    {{ return(env_var('NIGHTBOOK_ACTOR', '') or env_var('USER', '') or 'unknown') }}
-{%- endmacro %}

@@ -38,7 +38,7 @@
             '{{ cadence() }}',
             {{ '(select as_of_date from intermediate.int_run)' if 'int_run' in names else 'null' }},
             {{ known_at() }},
-            '{{ dbt.escape_single_quotes(run_actor()) }}',
+            '{{ dbt.escape_single_quotes(actor()) }}',
             {{ started_at() }},
             cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp),
             '{{ "failed" if failed else "succeeded" }}',

@@ -251,7 +251,6 @@ own_measures as (
     from profile as before
     inner join row_counts on before.table_name = row_counts.table_name
     where before.measure = 'rows_before' and before.value >= 100
-    {%- if not given_as_of() %}
 
     union all
 
@@ -262,8 +261,7 @@ own_measures as (
         {{ days_between('as_of_date', 'cast(known_at as date)') }} as value,
         cast(null as varchar) as example
     from night
-    where as_of_date is not null
-    {%- endif %}
+    where as_of_date is not null and {{ 'false' if given_as_of() else 'true' }}
 
 ),
 
@@ -275,6 +273,16 @@ measures as (
 
     select * from relative_measures
 
+),
+
+versions as (
+
+    select
+        table_name,
+        max(model_name || ' version ' || model_version) as version_name
+    from reference
+    group by table_name
+
 )
 
 select
@@ -283,12 +291,6 @@ select
     measures.measure,
     round(measures.value, 6) as value,
     measures.example,
-    known_columns.version_name
+    versions.version_name
 from measures
-left join (
-    select
-        table_name,
-        max(model_name || ' version ' || model_version) as version_name
-    from reference
-    group by table_name
-) as known_columns on measures.table_name = known_columns.table_name
+left join versions on measures.table_name = versions.table_name

@@ -9,10 +9,8 @@ snapshots as (
 
 night as (
 
-    select {{ "cast('" ~ given_as_of() ~ "' as date)" if given_as_of() else 'max(snapshot_date)' }} as as_of_date
-    {%- if not given_as_of() %}
+    select max({{ "cast('" ~ given_as_of() ~ "' as date)" if given_as_of() else 'snapshot_date' }}) as as_of_date
     from snapshots
-    {%- endif %}
 
 ),
 

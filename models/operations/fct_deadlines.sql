@@ -16,6 +16,14 @@ runs as (
 
 ),
 
+decisions as (
+
+    {{ rows_if_there(source('training', 'fct_training_decisions'), {
+        'run_id': 'varchar', 'decision': 'varchar', 'decided_at': 'timestamp'
+    }) | indent(4) }}
+
+),
+
 digits as (
 
     select listed.digit
@@ -65,12 +73,61 @@ successes as (
     select
         *,
         {{ seconds_between('started_at', 'ended_at') }} as seconds,
-        row_number() over (partition by cadence, due_date order by ended_at, run_id) as rank_of_date,
         row_number() over (partition by cadence order by ended_at desc, run_id asc) as recency
     from attempts
     where
         outcome = 'succeeded'
         and (last_as_of_date is null or as_of_date is null or as_of_date >= last_as_of_date)
+
+),
+
+-- One row per time that the rules saw no need of a training, which is what the week was to find out.
+waits as (
+
+    select distinct
+        deadlines.cadence,
+        decisions.run_id,
+        decisions.decided_at,
+        {{ due_date_of('decisions.decided_at', 'deadlines') }} as due_date
+    from decisions
+    inner join deadlines on deadlines.cadence = 'weekly'
+    where decisions.decision = 'wait'
+
+),
+
+results as (
+
+    select
+        cadence,
+        due_date,
+        run_id,
+        started_at,
+        ended_at
+    from successes
+
+    union all
+
+    select
+        cadence,
+        due_date,
+        run_id,
+        decided_at as started_at,
+        decided_at as ended_at
+    from waits
+
+),
+
+-- One row per cadence and date that has a result.
+first_results as (
+
+    select *
+    from (
+        select
+            *,
+            row_number() over (partition by cadence, due_date order by ended_at, run_id) as rank_of_date
+        from results
+    ) as ranked
+    where rank_of_date = 1
 
 ),
 
@@ -133,19 +190,15 @@ awaited as (
         due.due_date,
         due.due_at,
         due.asked_at,
-        successes.run_id,
-        successes.started_at,
-        successes.ended_at,
+        first_results.run_id,
+        first_results.started_at,
+        first_results.ended_at,
         coalesce(tried.run_count, 0) as run_count,
-        case when due.is_current and successes.run_id is null then cadences.expected_seconds end as expected_seconds
+        case when due.is_current and first_results.run_id is null then cadences.expected_seconds end as expected_seconds
     from due
     inner join cadences on due.cadence = cadences.cadence and due.due_at >= cadences.awaited_from
     left join tried on due.cadence = tried.cadence and due.due_date = tried.due_date
-    left join successes
-        on
-            due.cadence = successes.cadence
-            and due.due_date = successes.due_date
-            and successes.rank_of_date = 1
+    left join first_results on due.cadence = first_results.cadence and due.due_date = first_results.due_date
 
 ),
 

@@ -1,5 +1,5 @@
 -- One row per model and time that it was asked whether to train: what was decided, and why. Training trains all models, so
--- the need of one is the need of all.
+-- the need of one is the need of all, and what holds one back holds all.
 with
 
 need as (
@@ -21,10 +21,12 @@ reasons as (
         model_name,
         max(model_version) as model_version,
         sum(case when verdict = 'train' then 1 else 0 end) as rules_met,
+        sum(case when verdict = 'hold' then 1 else 0 end) as rules_holding,
         sum(case when verdict = 'unknown' then 1 else 0 end) as rules_unknown,
         count(*) as rules,
         {{ texts_in_order("case when verdict = 'train' then reason end", 'rule') }} as met,
-        {{ texts_in_order("case when verdict != 'train' then reason end", 'rule') }} as unmet
+        {{ texts_in_order("case when verdict = 'hold' then reason end", 'rule') }} as holding,
+        {{ texts_in_order("case when verdict not in ('train', 'hold') then reason end", 'rule') }} as unmet
     from need
     group by model_name
 
@@ -34,8 +36,14 @@ select
     reasons.model_name,
     run.run_id,
     run.as_of_date,
-    case when sum(reasons.rules_met) over () > 0 then 'train' else 'wait' end as decision,
     case
+        when sum(reasons.rules_holding) over () > 0 then 'wait'
+        when sum(reasons.rules_met) over () > 0 then 'train'
+        else 'wait'
+    end as decision,
+    case
+        when reasons.rules_holding > 0 and reasons.rules_met > 0
+            then 'held back: ' || replace(reasons.holding || chr(10) || reasons.met, chr(10), '; ')
         when reasons.rules_met > 0 then replace(reasons.met, chr(10), '; ')
         else 'no rule is met: ' || replace(reasons.unmet, chr(10), '; ')
     end as reason,

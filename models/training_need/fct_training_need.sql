@@ -161,6 +161,16 @@ latest_calibration as (
 
 ),
 
+-- One row, or none: the date that the last training was as of, whatever became of its candidates.
+trainings as (
+
+    select max(run_log.as_of_date) as as_of_date
+    from run_log
+    inner join run on run_log.as_of_date <= run.as_of_date
+    where run_log.cadence in ('weekly', 'full') and run_log.outcome = 'succeeded'
+
+),
+
 -- One row per model and measure that is known.
 measured as (
 
@@ -190,6 +200,16 @@ measured as (
     left join cohorts on champions.trained_as_of < cohorts.outcome_through
     where champions.model_version is not null
     group by champions.model_name
+
+    union all
+
+    select
+        champions.model_name,
+        'days_since_training' as measure,
+        cast({{ days_between('trainings.as_of_date', 'run.as_of_date') }} as double) as value
+    from champions
+    cross join trainings
+    cross join run
 
     union all
 
@@ -231,10 +251,10 @@ judged as (
         measured.value,
         case
             when measured.value is null then 'unknown'
-            when rules.comparison = '>=' and measured.value >= rules.threshold then 'train'
-            when rules.comparison = '>' and measured.value > rules.threshold then 'train'
-            when rules.comparison = '<=' and measured.value <= rules.threshold then 'train'
-            when rules.comparison = '<' and measured.value < rules.threshold then 'train'
+            when rules.comparison = '>=' and measured.value >= rules.threshold then rules.effect
+            when rules.comparison = '>' and measured.value > rules.threshold then rules.effect
+            when rules.comparison = '<=' and measured.value <= rules.threshold then rules.effect
+            when rules.comparison = '<' and measured.value < rules.threshold then rules.effect
             else 'wait'
         end as verdict
     from champions
@@ -254,7 +274,7 @@ select
     judged.verdict,
     case
         when judged.verdict = 'unknown' then judged.measure || ' is not known yet'
-        when judged.verdict = 'train'
+        when judged.verdict in ('train', 'hold')
             then
                 judged.description || ': ' || judged.measure || ' is ' || round(judged.value, 4) || ', which is '
                 || judged.comparison || ' ' || judged.threshold

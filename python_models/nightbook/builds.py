@@ -21,6 +21,7 @@ _EXCEPTION = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)(?
 # What a macro raised on purpose: the sentence stands between dbt's heading and where the macro was called from.
 _RAISED = re.compile(r"Compilation Error.*?\n(.+?)(?:\n\s*>|\Z)", re.DOTALL)
 _LOCKED = re.compile(r"Could not set lock on file.*?PID (\d+)|is in use by process (\d+)", re.DOTALL)
+_FULL = "No space left on device"
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,8 @@ def one_line(message: str) -> str:
     on_purpose = _RAISED.search(message)
     if on_purpose:
         return " ".join(on_purpose[1].split())
+    if _FULL in message:
+        return f"{home.home()}: {_FULL}: make room, then say this again"
     raised = _EXCEPTION.findall(message.partition("Traceback (most recent call last)")[2])
     if raised:
         return f"{raised[-1]} (see the log)"

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from nightbook import home, webhook
 
 # Slack cuts a text at 40,000 characters and asks for 4,000.
@@ -136,7 +138,7 @@ def deliver(address: str, seconds: float) -> str | None:
         Why some still wait, None when nothing does, or when another process is delivering.
     """
     deadline = time.monotonic() + seconds
-    with contextlib.suppress(BlockingIOError), _held("delivering", wait=False):
+    with contextlib.suppress(Timeout), _held("delivering", wait=False):
         while waiting := read().waiting:
             sent = _as_many_as_fit(waiting)
             try:
@@ -178,12 +180,8 @@ def _held(name: str, wait: bool = True) -> Iterator[None]:
     """A lock that the system takes back from whoever dies.
 
     Raises:
-        BlockingIOError: somebody else has it, and there is no waiting.
-        ImportError: this system has no such locks.
+        Timeout: somebody else has it, and there is no waiting.
     """
-    import fcntl
-
     folder().mkdir(parents=True, exist_ok=True)
-    with (folder() / name).open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with FileLock(folder() / name, timeout=-1 if wait else 0, poll_interval=0.01):
         yield

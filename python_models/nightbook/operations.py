@@ -141,7 +141,7 @@ class _Watch:
         try:
             with notices.changing() as journal:
                 news = [journal.ended(self._cadence, ended)] if self._cadence else []
-                news += _runs(journal, [run for run in seen.runs if run["cadence"] != self._cadence])
+                news += _runs(journal, seen.runs)
                 if self._address:
                     journal.add(filter(None, news))
                     journal.add([*_verdicts(seen.verdicts), *_drift(seen.drift, journal), *_late(seen.deadlines)])
@@ -175,8 +175,7 @@ class _Watch:
             if not seen.was_asked or any(one.startswith("metrics: ") for one in seen.problems):
                 with contextlib.suppress(ValueError):
                     figures = gauges.read(file) | figures
-            for key, value in gauges.of_runs(_later(last, seen.runs)).items():
-                figures[key] = value
+            figures = figures | gauges.of_runs(last)
             if waiting is not None:
                 figures["nightbook_notices_waiting", ()] = waiting
             gauges.write(file, figures)
@@ -263,12 +262,6 @@ def _drifted(model: str, as_of: date, found: list[tuple[str, dict]]) -> str:
     named = ", ".join(f"{row['feature']} {row['value']:.3f}" for _, row in found[:_NAMED])
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return f"{model}: new drift alerts on {as_of} (PSI): {named}{more}"
-
-
-def _later(last: dict[str, Ended], runs: list[dict]) -> dict[str, Ended]:
-    """Those runs of the journal that the log has nothing later of."""
-    logged = {run["cadence"]: _text(run["ended_at"]) for run in runs}
-    return {cadence: run for cadence, run in last.items() if run.ended_at > logged.get(cadence, "")}
 
 
 def _line(error: BaseException) -> str:

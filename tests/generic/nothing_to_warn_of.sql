@@ -1,8 +1,10 @@
-{# Fails for each rule of severity warn that this run's input does not meet. #}
+{# Fails for each rule of severity warn that the input of the last run does not meet. #}
 {% test nothing_to_warn_of(model) %}
 select
     message,
     rule
 from {{ model }}
-where run_id = '{{ invocation_id }}' and status = 'warn'
+where
+    checked_at = (select max(checks.checked_at) from {{ model }} as checks)
+    and status = 'warn'
 {% endtest %}

@@ -48,6 +48,17 @@ def psi_rows(values: str, case_count: int = 200) -> str:
     )
 
 
+def drifted(values: str) -> str:
+    return (
+        "create table drift as"
+        " select 'm' as model_name, 'x' as feature, 0.3 as value, 0.25 as alert_at, 0.1 as gain_share,"
+        " cast(as_of_date as date) as as_of_date, status, is_important, is_overridden"
+        f" from (values {values}) as made (as_of_date, status, is_important, is_overridden)"
+    )
+
+
+NO_ALERT = "{{ test_no_alert(model='drift', is_important=true) }}"
+WARNED = "{{ test_nothing_to_warn_of(model='cases') }}"
 EMPTY = "create table cases as select 1 as x where 1 = 0"
 KEYED = "{{ test_unique_key(model='cases', key=['a', 'b']) }}"
 WITHIN = "{{ test_within(model='cases', column_name='x', low=0, high=1) }}"
@@ -114,6 +125,38 @@ CASES = [
         "other_state_and_other_night",
         STATE,
         (RUN, rows("(date '2024-05-31', 'alert'), (date '2024-06-30', 'warn')", "as_of_date, status")),
+    ),
+    Case(
+        "no_alert",
+        "alert_tonight",
+        NO_ALERT,
+        (RUN, drifted("('2024-06-30', 'alert', true, false)")),
+        (("m", "x", 0.3, 0.25, 0.1),),
+    ),
+    Case(
+        "no_alert",
+        "small_overridden_warned_and_long_ago",
+        NO_ALERT,
+        (
+            RUN,
+            drifted(
+                "('2024-06-30', 'alert', false, false), ('2024-06-30', 'alert', true, true),"
+                " ('2024-06-30', 'warn', true, false), ('2024-05-31', 'alert', true, false)"
+            ),
+        ),
+    ),
+    Case(
+        "nothing_to_warn_of",
+        "warned_in_the_last_run",
+        WARNED,
+        (rows("(2, 'warn', 'late', 'r'), (2, 'ok', null, 'q')", "checked_at, status, message, rule"),),
+        (("late", "r"),),
+    ),
+    Case(
+        "nothing_to_warn_of",
+        "stopped_or_warned_before",
+        WARNED,
+        (rows("(1, 'warn', 'late', 'r'), (2, 'stop', 'gone', 'q')", "checked_at, status, message, rule"),),
     ),
     Case("unique_key", "same_key", KEYED, (rows("(1, 2), (1, 2), (1, 3)", "a, b"),), ((1, 2, 2),)),
     Case("unique_key", "part_of_the_key", KEYED, (rows("(1, 2), (1, 3), (2, 2)", "a, b"),)),

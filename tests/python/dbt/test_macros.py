@@ -94,13 +94,13 @@ BIN_COUNTS = ("bin_counts", "default__bin_counts")
 
 def profile_of(features: dict[str, list[float]]) -> pa.Table:
     """Reference bins of some features between the given edges; model m, version 1."""
-    names = ["model_name", "model_version", "feature", "bin", "above", "up_to", "share"]
+    names = ["model_name", "model_version", "feature", "bin", "above", "up_to", "share", "gain_share"]
     rows = []
     for feature, edges in features.items():
         borders = [None, *edges, None]
-        rows.append(("m", 1, feature, -1, None, None, 0.25))
-        rows += [("m", 1, feature, n, borders[n], borders[n + 1], 0.75) for n in range(len(edges) + 1)]
-    types = [pa.string(), pa.int32(), pa.string(), pa.int32(), pa.float64(), pa.float64(), pa.float64()]
+        rows.append(("m", 1, feature, -1, None, None, 0.25, 0.5))
+        rows += [("m", 1, feature, n, borders[n], borders[n + 1], 0.75, 0.5) for n in range(len(edges) + 1)]
+    types = [pa.string(), pa.int32(), pa.string(), pa.int32(), *[pa.float64()] * 4]
     return pa.table(
         [pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), types, strict=True)], names
     )

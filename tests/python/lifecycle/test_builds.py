@@ -141,3 +141,8 @@ def test_locked_warehouse_names_who_holds_it(empty_home):
     message = f"Runtime Error\n  {caught.value}"
     expected = f"{home.warehouse()} is in use by process {holder.pid}: wait for it to end, or stop it"
     assert builds.one_line(message) == expected
+
+
+def test_a_full_disk_is_named_by_its_folder(empty_home):
+    message = 'IO Error: Could not write all bytes to file "/a/b.tmp": No space left on device\n  more of it\n'
+    assert builds.one_line(message) == f"{empty_home}: No space left on device: make room, then say this again"

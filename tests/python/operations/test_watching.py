@@ -62,6 +62,9 @@ def test_a_receiver_that_misbehaves_costs_seconds_and_a_line_and_nothing_is_lost
     assert printed.err == "" and len(printed.out.splitlines()) == 1
     assert printed.out.startswith("warning: notices: 1 wait for the webhook: ") and said in printed.out
     assert figure("notices_waiting") == 1
+    assert timed(run) < 1.2
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("warning: notices: 2 wait for the webhook: ") and figure("notices_waiting") == 2
     monkeypatch.setattr(operations, "SECONDS", 5)
     told.behave("takes")
     run()
@@ -279,8 +282,15 @@ def test_new_drift_is_told_once_by_name_and_value_the_furthest_first(made, told)
     made.run("R3", ago=-1, outcome="failed")
     made.psi("R3", "2026-01-31", **{f"feature_{number:02}": 1 + number / 100 for number in range(14)})
     operations.look()
-    assert told.lines[2].startswith("nightly run failed")
+    assert told.lines[2].startswith("nightly run failed") and figure("run_success", cadence="nightly") == 0
     assert "feature_13 1.130, feature_12 1.120" in told.lines[3] and told.lines[3].endswith("and 4 more")
+
+
+def test_a_defect_in_all_this_costs_a_line(home, told, capsys, monkeypatch):
+    monkeypatch.setattr(operations, "_Seen", None)
+    run()
+    run(FAILURE)
+    assert capsys.readouterr().out == "warning: notices and metrics: AttributeError\n" * 2
 
 
 def test_a_relation_that_reads_otherwise_costs_a_line_and_the_rest_is_told(made, told, capsys):

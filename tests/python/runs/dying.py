@@ -15,6 +15,7 @@ with "nth": n for the n-th time (1), and `when` one of
   after     it
   during    it: a hundredth of a second into it
   between   the statements of a text of several, the first of which has been executed
+  committed as between, the first one committed: what a transaction is there to prevent, planted
 """
 
 import importlib
@@ -59,12 +60,15 @@ class Cursor:
     def execute(self, sql: str, *bindings):
         if self._is_hit(sql):
             when = self._point.get("when", "before")
-            if when == "between":
+            if when in ("between", "committed"):
                 import duckdb
 
                 first, *rest = duckdb.extract_statements(sql)
                 assert rest, sql
-                killing(lambda: self._cursor.execute(first), "after")
+                self._cursor.execute(first)
+                if when == "committed":
+                    self._cursor.execute("commit")
+                die()
             killing(lambda: self._cursor.execute(sql, *bindings), when)
         return self._cursor.execute(sql, *bindings)
 

@@ -34,3 +34,14 @@ def rollback() -> None:
     """As the command does, but for the mirror in the warehouse."""
     asked = registry.resumed("account_pd", "rollback", None, **NAMES)
     registry.reported(asked or registry.rollback("account_pd", **NAMES))
+
+
+def train_forgetful(folder: str) -> None:
+    """The fault: what was logged before is not looked for."""
+    registry._logged_before = lambda *_: None
+    train(folder)
+
+
+def approve_forgetful(version: int) -> None:
+    """The fault: what was asked for before is not looked for."""
+    registry.approve("account_pd", version, **NAMES)

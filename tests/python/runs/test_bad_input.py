@@ -38,7 +38,7 @@ FAULTS = {
         select tonight.* exclude (number) replace (closed.account_id as account_id)
         from (select *, row_number() over (order by account_id) as number from raw.loan_servicing where snapshot_date = '{LAST}') as tonight
         inner join (
-            select account_id, row_number() over (order by account_id) as number from raw.accounts
+            select account_id, row_number() over (order by account_id) as number from (select distinct account_id from raw.accounts)
             where account_id not in (select account_id from raw.loan_servicing where snapshot_date = '{LAST}')
         ) as closed using (number) where number <= 450""",
         "rows_are_not_more", "loan_servicing", "warn"),

@@ -138,7 +138,8 @@ class Disk:
         """`python orchestrate.py ...` with the disk as its home; the disk is full once there is a file of that name."""
         said = self.folder.parent
         if full_at:
-            self.do(f"(while [ ! -s '{self.folder}/{full_at}' ]; do sleep 0.05; done; {self._filling(1)}) & true")
+            fill = f"dd if=/dev/zero of='{self.folder}/ballast' bs=1M"
+            self.do(f"(while [ ! -s '{self.folder}/{full_at}' ]; do sleep 0.05; done; {fill}) > /dev/null 2>&1 & true")
         command = f"'{sys.executable}' '{ROOT / 'orchestrate.py'}' {' '.join(arguments)}"
         self.do(f"({command} > '{said}/out' 2> '{said}/err'; echo $? > '{said}/status')")
         status = int((said / "status").read_text())
@@ -153,11 +154,8 @@ class Disk:
 
     def leave(self, megabytes: int) -> None:
         """Fill the disk but for so much."""
-        self.do(self._filling(megabytes))
-
-    def _filling(self, megabytes: int) -> str:
         free = f"$(df --output=avail --block-size=1M '{self.folder}' | tail -1)"
-        return f"fallocate -l $(( {free} - {megabytes} ))M '{self.folder}/ballast'"
+        self.do(f"fallocate -l $(( {free} - {megabytes} ))M '{self.folder}/ballast'")
 
 
 @pytest.fixture
@@ -183,7 +181,7 @@ def test_a_disk_that_is_read_only_or_full(disk, small):
     disk.do(f"rm '{disk.folder}/ballast'")
     # Enough to begin with: dbt has read the project, and has not run anything.
     line = refused(disk.run("score", full_at="target/manifest.json"))
-    assert "No space left" in line
+    assert "No space left on device: make room, then say this again" in line
     assert stands(disk.home()) == before
     disk.do(f"rm '{disk.folder}/ballast'")
     ok(disk.run("score"))

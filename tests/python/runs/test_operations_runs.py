@@ -61,7 +61,7 @@ def test_nights_that_are_watched(copy, receiver):
     failed = copy.run("score", **watched)
     ended = time.monotonic()
     failure = refused(failed)
-    assert "snapshot_is_complete" in failure
+    assert "loan_servicing" in failure
     # Asked once before the run, because of the deadlines, and once after it.
     before, after = asked
     assert after - before > 2 and ended - after < 20
