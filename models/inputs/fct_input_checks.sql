@@ -60,7 +60,12 @@ named as (
     select
         *,
         table_name || case when column_name is null then '' else '.' || column_name end as subject,
-        {{ is_overridden('rule', 'table_name', 'column_name') }} as is_overridden
+        case
+            when is_met then 'ok'
+            when severity = 'warn' then 'warn'
+            when {{ is_overridden('rule', 'table_name', 'column_name') }} then 'overridden'
+            else 'stop'
+        end as status
     from judged
     where severity != 'off'
 
@@ -78,12 +83,7 @@ select
     named.comparison,
     named.threshold,
     named.severity,
-    case
-        when named.is_met then 'ok'
-        when named.severity = 'warn' then 'warn'
-        when named.is_overridden then 'overridden'
-        else 'stop'
-    end as status,
+    named.status,
     case
         when named.is_met then null
         else
@@ -94,13 +94,7 @@ select
             || '. ' || named.description
     end as message,
     named.version_name,
-    case
-        when not named.is_met and named.severity = 'stop' and named.is_overridden
-            then {{ override_actor() }}
-    end as overridden_by,
-    case
-        when not named.is_met and named.severity = 'stop' and named.is_overridden
-            then {{ override_reason() }}
-    end as override_reason
+    case when named.status = 'overridden' then {{ override_actor() }} end as overridden_by,
+    case when named.status = 'overridden' then {{ override_reason() }} end as override_reason
 from named
 cross join night

@@ -60,13 +60,11 @@ compared as (
 -- Columns of which the champion's training knows the words.
 known_columns as (
 
-    select
+    select distinct
         table_name,
-        column_name,
-        max(model_name || ' version ' || model_version) as version_name
+        column_name
     from reference
     where measure = 'share'
-    group by table_name, column_name
 
 ),
 

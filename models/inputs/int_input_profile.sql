@@ -2,7 +2,7 @@
 -- training keeps it with the version that it makes.
 {{ config(materialized='table') }}
 
-{%- set night = ref('int_night') %}
+{%- set night, tables = ref('int_night'), input_tables() %}
 {%- set as_of_date = value_of('select as_of_date from ' ~ night, 'date', '1970-01-01', night) %}
 {%- set snapshot_before = value_of('select snapshot_before from ' ~ night, 'date', '0001-01-01', night) %}
 
@@ -14,7 +14,7 @@ night as (
 
 ),
 
-{% for name, table in input_tables().items() -%}
+{% for name, table in tables.items() -%}
 {{ name }}_figures as (
 
     select
@@ -45,6 +45,7 @@ night as (
 
 ),
 
+{% if table.day and table.days > 1 -%}
 {{ name }}_figures_before as (
 
     select count(*) as row_count
@@ -52,6 +53,7 @@ night as (
 
 ),
 
+{% endif -%}
 {{ name }}_repeated as (
 
     select
@@ -80,7 +82,7 @@ night as (
 -- One row per column that refers to another table; each of these is looked into once for all that refer to it.
 orphans as (
     {%- set children = {} %}
-    {%- for name, table in input_tables().items() %}
+    {%- for name, table in tables.items() %}
     {%- for column, (parent, key) in table.parents.items() %}
     {%- do children.setdefault((parent | string, key), []).append((name, column, table)) %}
     {%- endfor %}
@@ -154,7 +156,7 @@ closed_tonight as (
 ),
 
 categories as (
-    {% for name, table in input_tables().items() %}
+    {% for name, table in tables.items() %}
     {%- for column in table.categories %}
 
     select
@@ -188,7 +190,7 @@ categories as (
 ),
 
 figures as (
-    {%- for name, table in input_tables().items() %}
+    {%- for name, table in tables.items() %}
     {%- set source = name ~ '_figures' %}
     {%- set some = source ~ ' where row_count > 0' %}
 

@@ -91,12 +91,7 @@ select
     ruled.feature,
     run.as_of_date,
     ruled.psi as value,
-    case
-        when ruled.case_count < ruled.min_cases then 'ok'
-        when ruled.psi >= ruled.alert_at then 'alert'
-        when ruled.psi >= ruled.warn_at then 'warn'
-        else 'ok'
-    end as status,
+    {{ psi_status('ruled.psi', 'ruled.case_count', 'ruled.min_cases', 'ruled.warn_at', 'ruled.alert_at') }} as status,
     'training population of version ' || ruled.model_version as reference,
     ruled.is_important,
     ruled.gain_share,
