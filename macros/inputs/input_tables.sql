@@ -2,7 +2,6 @@
     What the input gates look at, landing table by landing table; the one place to add a table or a column to them.
       relation    versions known to the run
       day, days   the rows of so many days up to the as-of date are looked at; none: all rows
-      key         with the load time, names a row
       amounts     money; rates: fractions; counts: whole numbers; categories: one of a few words; dates: other days
       parents     column -> relation and column that must know its value
 #}
@@ -10,29 +9,28 @@
     {%- set accounts, customers = (ref('stg_account_versions'), 'account_id'), (ref('stg_customer_versions'), 'customer_id') -%}
     {{ return({
         'customers': {
-            'relation': ref('stg_customer_versions'), 'day': none, 'days': 0, 'key': ['customer_id'],
+            'relation': ref('stg_customer_versions'), 'day': none, 'days': 0,
             'amounts': ['annual_income'], 'rates': [], 'counts': [],
             'categories': ['state', 'employment_status'], 'dates': ['birth_date'], 'parents': {},
         },
         'accounts': {
-            'relation': ref('stg_account_versions'), 'day': none, 'days': 0, 'key': ['account_id'],
+            'relation': ref('stg_account_versions'), 'day': none, 'days': 0,
             'amounts': ['credit_limit'], 'rates': ['apr'], 'counts': ['term_months'],
             'categories': ['product'], 'dates': ['opened_on', 'closed_on'], 'parents': {'customer_id': customers},
         },
         'loan_servicing': {
             'relation': ref('stg_loan_servicing_versions'), 'day': 'snapshot_date', 'days': 1,
-            'key': ['account_id', 'snapshot_date'],
             'amounts': ['balance', 'credit_limit', 'scheduled_payment', 'amount_paid'], 'rates': [],
             'counts': ['days_past_due'], 'categories': ['account_status'], 'dates': [],
             'parents': {'account_id': accounts},
         },
         'payments': {
-            'relation': ref('stg_payment_versions'), 'day': 'paid_on', 'days': 31, 'key': ['payment_id'],
+            'relation': ref('stg_payment_versions'), 'day': 'paid_on', 'days': 31,
             'amounts': ['amount'], 'rates': [], 'counts': [], 'categories': ['method', 'is_returned'], 'dates': [],
             'parents': {'account_id': accounts},
         },
         'bureau_pulls': {
-            'relation': ref('stg_bureau_pull_versions'), 'day': 'pulled_on', 'days': 92, 'key': ['pull_id'],
+            'relation': ref('stg_bureau_pull_versions'), 'day': 'pulled_on', 'days': 92,
             'amounts': [], 'rates': ['total_utilization'],
             'counts': [
                 'bureau_score', 'inquiries_6m', 'open_tradelines', 'worst_delinquency_24m', 'derogatory_count',
@@ -40,14 +38,14 @@
             'categories': [], 'dates': [], 'parents': {'customer_id': customers},
         },
         'applications': {
-            'relation': ref('stg_application_versions'), 'day': 'applied_on', 'days': 92, 'key': ['application_id'],
+            'relation': ref('stg_application_versions'), 'day': 'applied_on', 'days': 92,
             'amounts': ['requested_amount', 'stated_income'], 'rates': ['employment_years'],
             'counts': ['requested_term_months'],
             'categories': ['product', 'purpose', 'channel', 'home_ownership', 'decision'], 'dates': [],
             'parents': {'customer_id': customers},
         },
         'default_events': {
-            'relation': ref('stg_default_events'), 'day': 'defaulted_on', 'days': 365, 'key': ['account_id'],
+            'relation': ref('stg_default_event_versions'), 'day': 'defaulted_on', 'days': 365,
             'amounts': [], 'rates': [], 'counts': [], 'categories': ['reason'], 'dates': [],
             'parents': {'account_id': accounts},
         },

@@ -54,19 +54,6 @@ night as (
 ),
 
 {% endif -%}
-{{ name }}_repeated as (
-
-    select
-        count(*) as key_count
-    from (
-        select 1 as is_repeated
-        from {{ input_rows(table, as_of_date) }} as landed
-        group by {{ engine_hash((table.key + ['_loaded_at']) | join(', ')) }}
-        having count(*) > 1
-    ) as repeated_keys
-
-),
-
 {% if table.day -%}
 {{ name }}_out_of_time as (
 
@@ -79,113 +66,115 @@ night as (
 {% endif -%}
 {%- endfor -%}
 
--- One row per column that refers to another table; each of these is looked into once for all that refer to it.
+{# A number stands for each column that refers to another table: a text of every row would be carried through the look-up. -#}
+{% set children, child_of = {}, {} -%}
+{%- for name, table in tables.items() -%}
+{%- for column, (parent, key) in table.parents.items() -%}
+{%- do child_of.update({(name, column): child_of | length}) -%}
+{%- do children.setdefault((parent | string, key), []).append((child_of[(name, column)], column, table)) -%}
+{%- endfor -%}
+{%- endfor -%}
+-- One row per column that refers to another table and has orphans; each parent is looked into once for all its children.
 orphans as (
-    {%- set children = {} %}
-    {%- for name, table in tables.items() %}
-    {%- for column, (parent, key) in table.parents.items() %}
-    {%- do children.setdefault((parent | string, key), []).append((name, column, table)) %}
-    {%- endfor %}
-    {%- endfor %}
     {%- for (parent, key), columns in children.items() %}
 
     select
-        references_to.table_name,
-        references_to.column_name,
-        count(
-            case
-                when
-                    references_to.key_hash not in (
-                        select {{ engine_hash('parents.' ~ key) }} from {{ parent }} as parents where parents.{{ key }} is not null
-                    )
-                    then 1
-            end
-        ) as orphan_count
+        child,
+        count(*) as orphan_count
     from (
-        {%- for name, column, table in columns %}
+        {%- for child, column, table in columns %}
         select
-            '{{ name }}' as table_name,
-            '{{ column }}' as column_name,
+            {{ child }} as child,
             {{ engine_hash(column) }} as key_hash
         from {{ input_rows(table, as_of_date) }} as landed
         where {{ column }} is not null
         {{ 'union all' if not loop.last }}
         {%- endfor %}
     ) as references_to
-    group by references_to.table_name, references_to.column_name
+    where key_hash not in (select {{ engine_hash(key) }} from {{ parent }} where {{ key }} is not null)
+    group by child
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 
 ),
 
--- The state of an account on the two nights, as far as it moves from day to day; numbers stand for both, because texts of a
--- whole book would not be joined in passing.
-{% for night_name, day in {'states_tonight': as_of_date, 'states_before': snapshot_before}.items() -%}
-{{ night_name }} as (
+{% set servicing = tables.loan_servicing -%}
+{%- set is_tonight, is_before = 'snapshot_date = ' ~ as_of_date, 'snapshot_date = ' ~ snapshot_before -%}
+{%- set is_closed = "coalesce(account_status, 'current') in ('charged_off', 'closed')" -%}
+{%- set state = engine_hash('balance, amount_paid, days_past_due, account_status') -%}
+-- One row per account of the two nights: its state on each while it is open, as far as that moves from day to day. Numbers
+-- stand for account and state, because texts of a whole book would not be folded in passing.
+account_states as (
 
     select
         {{ engine_hash('account_id') }} as account_key,
-        max({{ engine_hash('balance, amount_paid, days_past_due, account_status') }}) as state_key
-    from {{ ref('stg_loan_servicing_versions') }}
-    where snapshot_date = {{ day }} and coalesce(account_status, 'current') not in ('charged_off', 'closed')
+        max(case when {{ is_before }} and not {{ is_closed }} then {{ state }} end) as state_before,
+        max(case when {{ is_tonight }} and not {{ is_closed }} then {{ state }} end) as state_tonight,
+        max(case when {{ is_tonight }} and {{ is_closed }} then 1 else 0 end) as is_closed_tonight,
+        count(case when {{ is_tonight }} then 1 end) as rows_tonight
+    from {{ servicing.relation }}
+    where {{ is_tonight }} or {{ is_before }}
     group by {{ engine_hash('account_id') }}
 
 ),
 
-{% endfor -%}
 changes as (
 
     select
-        count(before.account_key) as accounts_before,
-        count(tonight.account_key) as accounts_tonight,
-        count(case when tonight.account_key is null then 1 end) as vanished,
-        count(case when before.account_key is null then 1 end) as appeared,
-        count(case when tonight.state_key = before.state_key then 1 end) as unchanged
-    from states_tonight as tonight
-    full outer join states_before as before on tonight.account_key = before.account_key
+        count(state_before) as accounts_before,
+        count(state_tonight) as accounts_tonight,
+        -- Accounts that were reported closed tonight have not vanished.
+        count(case when state_before is not null and state_tonight is null then 1 end) - sum(is_closed_tonight) as vanished,
+        count(case when state_before is null and state_tonight is not null then 1 end) as appeared,
+        count(case when state_tonight = state_before then 1 end) as unchanged
+    from account_states
 
 ),
 
--- Accounts that were reported closed tonight have not vanished.
-closed_tonight as (
+-- Two rows of one account and one load time. Of the other tables a data test sees to it, which reads new rows alone; a
+-- snapshot is all new, and most of the work is done here already.
+repeated as (
 
-    select count(distinct account_id) as accounts
-    from {{ ref('stg_loan_servicing_versions') }}
-    where snapshot_date = {{ as_of_date }} and account_status in ('charged_off', 'closed')
+    select count(*) as key_count
+    from (
+        select 1 as is_repeated
+        from {{ input_rows(servicing, as_of_date) }} as landed
+        where {{ engine_hash('account_id') }} in (select account_key from account_states where rows_tonight > 1)
+        group by account_id, _loaded_at
+        having count(*) > 1
+    ) as repeated_keys
 
 ),
 
+-- One row per column of words and word. A row is grouped by one column at a time, so the one that has a value names it.
 categories as (
-    {% for name, table in tables.items() %}
-    {%- for column in table.categories %}
+    {% for name, table in tables.items() if table.categories %}
 
     select
         '{{ name }}' as table_name,
-        '{{ column }}' as column_name,
+        column_name,
         category,
-        row_count / cast(sum(row_count) over () as double) as value,
-        row_number() over (order by row_count desc, category) as size_rank
+        row_count / cast(sum(row_count) over (partition by column_name) as double) as value,
+        row_number() over (partition by column_name order by row_count desc, category) as size_rank
     from (
         select
-            cast({{ column }} as varchar) as category,
+            case
+                {%- for column in table.categories %}
+                when {{ column }} is not null then '{{ column }}'
+                {%- endfor %}
+            end as column_name,
+            coalesce(
+                {%- for column in table.categories %}
+                cast({{ column }} as varchar){{ ',' if not loop.last }}
+                {%- endfor %}{{ ', null' if table.categories | length == 1 }}
+            ) as category,
             count(*) as row_count
         from {{ input_rows(table, as_of_date) }} as landed
-        where {{ column }} is not null
-        group by cast({{ column }} as varchar)
+        group by grouping sets (({{ table.categories | join('), (') }}))
     ) as counted
-
-    union all
+    where category is not null
+    {{ 'union all' if not loop.last }}
     {%- endfor %}
-    {%- endfor %}
-
-    select
-        cast(null as varchar) as table_name,
-        cast(null as varchar) as column_name,
-        cast(null as varchar) as category,
-        cast(null as double) as value,
-        cast(null as bigint) as size_rank
-    from night
-    where false
 
 ),
 
@@ -198,9 +187,6 @@ figures as (
 
     union all
 
-    {{ input_figure(name, none, 'repeated_keys', 'key_count', name ~ '_repeated') }}
-
-    union all
     {%- if table.day and table.days > 1 %}
 
     {{ input_figure(name, none, 'rows_before', 'row_count', name ~ '_figures_before') }}
@@ -270,25 +256,24 @@ figures as (
     {%- for column in table.parents %}
 
     {{ input_figure(name, column, 'orphan_share',
-        'round(coalesce((select orphans.orphan_count from orphans where orphans.table_name = \'' ~ name
-        ~ '\' and orphans.column_name = \'' ~ column ~ '\'), 0) / cast(row_count as double), 9)', some) }}
+        'round(coalesce((select orphan_count from orphans where child = ' ~ child_of[(name, column)]
+        ~ '), 0) / cast(row_count as double), 9)', some) }}
 
     union all
     {%- endfor %}
     {%- endfor %}
+
+    {{ input_figure('loan_servicing', none, 'repeated_keys', 'key_count', 'repeated') }}
+
+    union all
 
     {{ input_figure('loan_servicing', none, 'rows_to_usual', 'round(coalesce(row_count, 0) / cast(usual_row_count as double), 6)',
         'night where usual_row_count > 0') }}
 
     union all
 
-    {{ input_figure(
-        'loan_servicing',
-        'account_id',
-        'vanished_share',
-        'round(greatest(changes.vanished - closed_tonight.accounts, 0) / cast(changes.accounts_before as double), 6)',
-        'changes cross join closed_tonight where changes.accounts_before > 0'
-    ) }}
+    {{ input_figure('loan_servicing', 'account_id', 'vanished_share',
+        'round(greatest(vanished, 0) / cast(accounts_before as double), 6)', 'changes where accounts_before > 0') }}
 
     union all
 

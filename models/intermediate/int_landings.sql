@@ -30,6 +30,7 @@ landed as (
         ('payments', ref('stg_payment_versions'), 'paid_on'),
         ('bureau_pulls', ref('stg_bureau_pull_versions'), 'cast(null as date)'),
         ('accounts', ref('stg_account_versions'), 'cast(null as date)'),
+        ('customers', ref('stg_customer_versions'), 'cast(null as date)'),
     ] %}
 
         select

@@ -205,6 +205,7 @@ def test_an_earlier_cutoff_is_an_option(copy):
         ("update raw.applications set decision = 'pending' where decision is null", "decision"),
         ("insert into raw.loan_servicing select * from raw.loan_servicing where snapshot_date = '2026-01-31' limit 1",
          "versions_are_unique"),
+        ("insert into raw.customers select * from raw.customers limit 1", "versions_are_unique"),
     ],
 )  # fmt: skip
 def test_bad_input_stops_the_night_and_leaves_the_marts_alone(copy, fault, test):
