@@ -5,12 +5,13 @@ The gates are SQL over landed rows. Each fault is planted in a transaction on a 
 night itself ran, and rolled back; a few are then taken through whole nights.
 """
 
+import os
 import shutil
 
 import duckdb
 import pytest
 
-from .conftest import Home, ok, refused
+from .conftest import LANDING, Home, ok, refused
 
 LAST, BEFORE = "2026-06-30", "2026-05-31"
 
@@ -225,6 +226,36 @@ def marts(home: Home) -> list:
         home.query(f"select * from marts.{name} order by all")
         for name in ("fct_account_scores", "fct_application_scores", "fct_provisions")
     ]
+
+
+@pytest.mark.skipif(
+    not os.environ.get("EVERY_BAD_INPUT"), reason="half a minute each: EVERY_BAD_INPUT=1 pytest ... goes through them"
+)
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_whole_night_ends_as_the_seed_says(copy, name):
+    statements, rule, subject, status = FAULTS[name]
+    before, rows = marts(copy), copy.partition()
+    tables = [table for table in LANDING if f"raw.{table}" in statements]
+    copy.execute(*(f"create table kept_{table} as from raw.{table}" for table in tables), *statements.split(";"))
+    night = copy.run("score", "--as-of", LAST)
+    found = copy.query(
+        "select status from inputs.fct_input_checks"
+        f" where rule = '{rule}' and table_name || coalesce('.' || column_name, '') = '{subject}'"
+        " and checked_at = (select max(checked_at) from inputs.fct_input_checks)"
+    )
+    assert found == [(status,)], (night.stdout, night.stderr)
+    if status == "stop":
+        line = refused(night)
+        assert f"{subject.partition('.')[0]}" in line and "expected" in line
+        assert marts(copy) == before
+    else:
+        ok(night)
+    for table in tables:
+        copy.execute(
+            f"delete from raw.{table}", f"insert into raw.{table} from kept_{table}", f"drop table kept_{table}"
+        )
+    ok(copy.run("score", "--as-of", LAST))
+    assert copy.partition() == rows
 
 
 def test_a_stop_leaves_the_marts_alone_and_the_repaired_input_gives_the_clean_night(copy):

@@ -29,30 +29,59 @@ POPULATIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def gaps(demo) -> dict[str, tuple[float, float]]:
-    """Population -> expected and realised AUC, by the SQL that the demo's night ran."""
-    home, _ = demo
+def areas(home, populations: dict[str, tuple[str, str]], inputs: str = "") -> dict[str, tuple[float, ...]]:
+    """Population -> expected AUC, realised AUC and the realised one's interval, by the SQL that the home's night ran."""
     sql = (home.path / "target" / "compiled" / "nightbook" / "models" / MODEL).read_text()
     steps = '"warehouse"."monitoring"."score_steps"'
     assert steps in sql
     with duckdb.connect() as connection:
         connection.execute(f"attach '{home.path / 'warehouse.duckdb'}' as warehouse (read_only)")
-        connection.execute(HOLDOUT)
+        connection.execute(HOLDOUT.replace("cases.customer_income,", f"cases.customer_income, {inputs}"))
         union = " union all ".join(
             f"select '{basis}' as basis, '{name}' as model_name, 1 as model_version, date '2026-06-30' as cohort_date,"
             f" cast(round(pd * 1000000) as bigint) as pd_step, count(*) as case_count,"
             f" cast({f'sum({label})' if basis == 'realised' else 'null'} as bigint) as default_count"
             f" from holdout where {where} group by all"
-            for name, (label, where) in POPULATIONS.items()
+            for name, (label, where) in populations.items()
             for basis in ("expected", "realised")
         )
         connection.execute(f"create temp table steps as {union}")
         found = connection.execute(
-            f"select model_name, basis, value from ({sql.replace(steps, 'steps')}) where metric = 'auc'"
+            f"select model_name, basis, value, low, high from ({sql.replace(steps, 'steps')}) where metric = 'auc'"
         ).fetchall()
-    areas = {(name, basis): value for name, basis, value in found}
-    return {name: (areas[name, "expected"], areas[name, "realised"]) for name in POPULATIONS}
+    by = {(name, basis): figures for name, basis, *figures in found}
+    return {name: (by[name, "expected"][0], *by[name, "realised"]) for name in populations if (name, "realised") in by}
+
+
+@pytest.fixture(scope="module")
+def gaps(demo) -> dict[str, tuple[float, float]]:
+    """Population -> expected and realised AUC."""
+    return {name: found[:2] for name, found in areas(demo[0], POPULATIONS).items()}
+
+
+def test_expected_auc_meets_the_realised_one_in_the_halves_that_each_input_makes(demo):
+    """Not a few shifts that somebody chose: both halves of the holdout by every input of the model, chance allowed for."""
+    home, _ = demo
+    names = [
+        name
+        for (name,) in home.query(
+            "select name from reference.feature_catalog where model_name = 'account_pd' and in_model order by name"
+        )
+    ]
+    changed = POPULATIONS["relation_changed"][0]
+    halves = {
+        f"{name} {half}{also}": (label, f"{name} {half} (select median({name}) from holdout)")
+        for name in names
+        for half in ("<=", ">")
+        for also, label in (("", "is_default"), (" of a changed relation", changed))
+        if label != changed or name == "utilization_3m_avg"
+    }
+    inputs = " ".join(f"cases.{name}," for name in names if f"cases.{name}," not in HOLDOUT)
+    found = areas(home, halves, inputs)
+    far = {name: row for name, row in found.items() if not row[2] - 0.02 <= row[0] <= row[3] + 0.02}
+    planted = {f"utilization_3m_avg {half} of a changed relation" for half in ("<=", ">")}
+    assert len(found) > 300 and planted <= set(far)
+    assert len(set(far) - planted) <= 0.02 * len(found), far
 
 
 def test_expected_auc_meets_the_realised_one_where_only_the_population_shifts(gaps):
