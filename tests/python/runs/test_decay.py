@@ -30,7 +30,7 @@ POPULATIONS = {
 
 
 def areas(home, populations: dict[str, tuple[str, str]], inputs: str = "") -> dict[str, tuple[float, ...]]:
-    """Population -> expected AUC, realised AUC and the realised one's interval, by the SQL that the home's night ran."""
+    """Population -> expected AUC, realised AUC and its interval, by the SQL that the home's night ran."""
     sql = (home.path / "target" / "compiled" / "nightbook" / "models" / MODEL).read_text()
     steps = '"warehouse"."monitoring"."score_steps"'
     assert steps in sql
@@ -60,7 +60,7 @@ def gaps(demo) -> dict[str, tuple[float, float]]:
 
 
 def test_expected_auc_meets_the_realised_one_in_the_halves_that_each_input_makes(demo):
-    """Not a few shifts that somebody chose: both halves of the holdout by every input of the model, chance allowed for."""
+    """Not a few shifts that somebody chose: both halves of the holdout by every input, chance allowed for."""
     home, _ = demo
     names = [
         name
