@@ -244,12 +244,14 @@ def test_a_whole_night_ends_as_the_seed_says(copy, name):
         " and checked_at = (select max(checked_at) from inputs.fct_input_checks)"
     )
     assert found == [(status,)], (night.stdout, night.stderr)
-    if status == "stop":
+    if status == "stop" or night.returncode:
         line = refused(night)
-        assert f"{subject.partition('.')[0]}" in line and "expected" in line
         assert marts(copy) == before
-    else:
-        ok(night)
+        # What the rules only warn of may have moved an input that the score hangs on; then that says so.
+        named = (
+            (subject.partition(".")[0], "expected") if status == "stop" else ("important_features_have_not_drifted",)
+        )
+        assert all(word in line for word in named), line
     for table in tables:
         copy.execute(
             f"delete from raw.{table}", f"insert into raw.{table} from kept_{table}", f"drop table kept_{table}"
