@@ -1,0 +1,165 @@
+"""Snowflake for a rehearsal: fakesnow's server, and what it lacks to run a project with Python in it.
+
+Start it from the project's root with `python -m tests.rehearsal.server --port 8084 --folder DIR`. It speaks Snowflake's
+protocol over http; GET /rehearsal/records tells what ran, and how many rows it held.
+"""
+
+import argparse
+import asyncio
+import gzip
+import json
+import secrets
+import tempfile
+import threading
+from dataclasses import asdict
+from pathlib import Path
+
+import duckdb
+import fakesnow.server as fake
+import uvicorn
+from fakesnow.cursor import FakeSnowflakeCursor
+from fakesnow.instance import FakeSnow
+from fakesnow.transforms import stage
+from snowflake.connector.errors import DatabaseError, ProgrammingError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from tests.rehearsal import statements
+from tests.rehearsal.python_code import House, Record
+
+# Tokens of procedures' sessions -> what is noted of them.
+_procedures: dict[str, Record] = {}
+_house: House
+
+
+async def query(request: Request) -> JSONResponse:
+    """Run one statement; those that hold Python in a process of their own."""
+    body = await request.body()
+    if request.headers.get("Content-Encoding") == "gzip":
+        body = gzip.decompress(body)
+    sql = json.loads(body)["sqlText"]
+    token = fake.to_token(request)
+    procedure, function = statements.procedure(sql), statements.function(sql)
+    if procedure is None and function is None:
+        response = await fake.query_request(request)
+        if token in _procedures:
+            _procedures[token].rows.append(_rows(response))
+        return response
+    connection = fake.sessions.get(token)
+    if connection is None:
+        return await fake.query_request(request)
+    try:
+        if function is not None:
+            await run_in_threadpool(_house.create, function, connection)
+            return _text("status", f"Function {function.name.upper()} successfully created.")
+        result = await run_in_threadpool(_call, procedure, connection)
+        return _text(procedure.name.upper(), result)
+    except ProgrammingError as error:
+        code = f"{error.errno:06d}"
+        data = {"errorCode": code, "sqlState": error.sqlstate}
+        return JSONResponse({"data": data, "code": code, "message": error.msg, "success": False})
+
+
+def _call(procedure: statements.Python, connection) -> str:
+    # The caller's own connection under another name: its temporary tables and its transaction are the procedure's too.
+    token = secrets.token_urlsafe(32)
+    fake.sessions[token] = connection
+    record = _procedures.setdefault(token, Record(procedure.name, "session"))
+    try:
+        result, seen = _house.call(procedure, connection, token)
+        seen.rows = record.rows
+        return result
+    finally:
+        fake.sessions.pop(token, None)
+
+
+def _rows(response: JSONResponse) -> int:
+    data = json.loads(response.body).get("data") or {}
+    return data.get("total", 0) or 0
+
+
+def _text(name: str, value: str) -> JSONResponse:
+    """An answer of one row and one text column."""
+    column = {"name": name, "type": "text", "length": 16777216, "byteLength": 16777216, "nullable": True}
+    column |= {"database": "", "schema": "", "table": "", "precision": None, "scale": None, "collation": None}
+    data = {
+        "parameters": [{"name": "TIMEZONE", "value": "Etc/UTC"}],
+        "rowtype": [column],
+        "queryResultFormat": "json",
+        "rowset": [[value]],
+        "total": 1,
+        "queryId": secrets.token_hex(16),
+        "statementTypeId": 4096,
+    }
+    return JSONResponse({"data": data, "success": True})
+
+
+def records(request: Request) -> JSONResponse:
+    """What ran since the server started, or since DELETE asked to forget it."""
+    seen = [asdict(record) for record in _house.records]
+    if request.method == "DELETE":
+        _house.records.clear()
+    return JSONResponse(seen)
+
+
+def _tell_errors_as_snowflake_does() -> None:
+    """What DuckDB refuses is the statement's fault: without this the client would take it for a broken server and ask again."""
+    execute = FakeSnowflakeCursor.execute
+
+    def told(self, *arguments, **options):
+        try:
+            return execute(self, *arguments, **options)
+        except (DatabaseError, NotImplementedError):
+            raise
+        except (duckdb.Error, AssertionError, KeyError, AttributeError, ValueError, TypeError) as error:
+            text = str(error) or repr(error)
+            errno, state = (100357, "P0000") if "Python Interpreter Error" in text else (100038, "22018")
+            raise ProgrammingError(msg=text, errno=errno, sqlstate=state) from error
+
+    FakeSnowflakeCursor.execute = told
+
+
+def _one_at_a_time() -> None:
+    """DuckDB refuses two writers of one table, among them fakesnow's own catalog, where Snowflake lets one wait."""
+    turn = threading.RLock()
+    execute = FakeSnowflakeCursor._execute
+
+    def waiting(self, *arguments, **options):
+        with turn:
+            return execute(self, *arguments, **options)
+
+    FakeSnowflakeCursor._execute = waiting
+
+
+def app(folder: Path, address: str, secret_values: dict[str, str] | None = None) -> Starlette:
+    """The server; databases, stages and rooms lie under the folder."""
+    global _house
+    for name in ("databases", "stages", "sites"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    stage.LOCAL_BUCKET_PATH = str((folder / "stages").resolve())
+    fake.shared_fs = FakeSnow(db_path=folder / "databases")
+    _house = House(folder.resolve(), address, secret_values or {})
+    _tell_errors_as_snowflake_does()
+    _one_at_a_time()
+    ours = [
+        Route("/queries/v1/query-request", query, methods=["POST"]),
+        Route("/rehearsal/records", records, methods=["GET", "DELETE"]),
+    ]
+    return Starlette(routes=ours + fake.routes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--folder", type=Path, help="where databases and stages lie (a new temporary folder)")
+    given = parser.parse_args()
+    folder = given.folder or Path(tempfile.mkdtemp(prefix="nightbook-rehearsal-"))
+    served = app(folder, f"http://127.0.0.1:{given.port}")
+    asyncio.run(uvicorn.Server(uvicorn.Config(served, port=given.port, log_level="warning")).serve())
+
+
+if __name__ == "__main__":
+    main()
