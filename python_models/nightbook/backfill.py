@@ -70,11 +70,11 @@ def _done(query: warehouse.Query, versions: dict[date, str]) -> set[date]:
     code = provenance.code_digests()
     landed = max(
         (
-            row["at"]
+            row["last"]
             for table in TABLES
             if warehouse.has(query, "raw", table)
-            for row in query(f"select max(_loaded_at) as at from raw.{table}")
-            if row["at"]
+            for row in query(f"select max(_loaded_at) as last from raw.{table}")
+            if row["last"]
         ),
         default=datetime.min,
     )
@@ -104,9 +104,9 @@ def _stands_whole(query: warehouse.Query, night: reproduce.Night) -> bool:
         ("fct_application_scores", "applications_scored"),
     ):
         [found] = query(
-            f"select count(*) as rows from marts.{relation} where as_of_date = ? and run_id = ?",
+            f"select count(*) as row_count from marts.{relation} where as_of_date = ? and run_id = ?",
             [night.as_of_date, night.run["run_id"]],
         )
-        if found["rows"] != night.run[column]:
+        if found["row_count"] != night.run[column]:
             return False
     return True

@@ -10,6 +10,11 @@ def home() -> Path:
     return Path(os.environ.get("NIGHTBOOK_HOME", ".nightbook")).absolute()
 
 
+def is_account() -> bool:
+    """Whether the warehouse is a Snowflake account: NIGHTBOOK_TARGET, which names dbt's target, is snowflake."""
+    return os.environ.get("NIGHTBOOK_TARGET", "duckdb") == "snowflake"
+
+
 def warehouse() -> Path:
     """The DuckDB file."""
     return home() / "warehouse.duckdb"
