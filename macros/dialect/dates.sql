@@ -58,7 +58,7 @@
 {%- endmacro %}
 
 {% macro default__due_date(opened_on, date) -%}
-    dateadd('day', least(extract(day from {{ opened_on }}), 28) - 1, date_trunc('month', {{ date }}))
+    dateadd('day', {{ least_of(['extract(day from ' ~ opened_on ~ ')', '28']) }} - 1, date_trunc('month', {{ date }}))
 {%- endmacro %}
 
 {% macro duckdb__due_date(opened_on, date) -%}

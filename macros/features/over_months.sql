@@ -19,6 +19,19 @@
     {{ return(not is_training_run() and var('windows') == 'abreast') }}
 {%- endmacro %}
 
+{# Condition that a row has its turn among those of which closed windows are kept; false on engines that do not use any. #}
+{% macro in_turn_to_be_kept(account_block) -%}
+    {{ return(adapter.dispatch('in_turn_to_be_kept', 'nightbook')(account_block)) }}
+{%- endmacro %}
+
+{% macro default__in_turn_to_be_kept(account_block) -%}
+    false
+{%- endmacro %}
+
+{% macro duckdb__in_turn_to_be_kept(account_block) -%}
+    {{ in_turn(account_block) }}
+{%- endmacro %}
+
 {# A query of one row per account and as-of date with the given columns, written with window_stat. #}
 {% macro over_months(columns) -%}
     {%- set parts = window_parts(columns) -%}
@@ -105,7 +118,7 @@ from parts
     {%- set closed = closed_windows ~ '.' ~ part.name if nightbook._has_closed_months(part) -%}
     {%- if kind == 'at' -%} {{ closed or x }}
     {%- elif kind in ('max', 'min') -%}
-        {{ ('greatest(' if kind == 'max' else 'least(') ~ x ~ ', ' ~ closed ~ ')' if closed else x }}
+        {{ x if not closed else greatest_of([x, closed]) if kind == 'max' else least_of([x, closed]) }}
     {%- elif kind == 'since' -%}
         case when {{ x }} > 0 then 0 {{ 'else ' ~ closed if closed }} end
     {%- elif kind == 'sum' -%}
@@ -171,8 +184,8 @@ from parts
             'sum_xx': 'coalesce(' ~ nightbook._square(x) ~ ', 0)',
         }[kind]) -%}
     {%- endfor -%}
-    {%- if kind == 'max' -%} greatest({{ terms | join(', ') }})
-    {%- elif kind == 'min' -%} least({{ terms | join(', ') }})
+    {%- if kind == 'max' -%} {{ greatest_of(terms) }}
+    {%- elif kind == 'min' -%} {{ least_of(terms) }}
     {%- else -%} ({{ terms | join(' + ') }})
     {%- endif -%}
 {%- endmacro %}

@@ -79,7 +79,7 @@ night as (
 {% endif -%}
 {%- endfor -%}
 
--- One row per column that refers to another table; each of these is looked into once for all that refer to it.
+-- One row per column that refers to another table where that lacks something; each of these is looked into once for all that refer to it.
 orphans as (
     {%- set children = {} %}
     {%- for name, table in tables.items() %}
@@ -92,15 +92,7 @@ orphans as (
     select
         references_to.table_name,
         references_to.column_name,
-        count(
-            case
-                when
-                    references_to.key_hash not in (
-                        select {{ engine_hash('parents.' ~ key) }} from {{ parent }} as parents where parents.{{ key }} is not null
-                    )
-                    then 1
-            end
-        ) as orphan_count
+        count(*) as orphan_count
     from (
         {%- for name, column, table in columns %}
         select
@@ -112,6 +104,10 @@ orphans as (
         {{ 'union all' if not loop.last }}
         {%- endfor %}
     ) as references_to
+    where
+        references_to.key_hash not in (
+            select {{ engine_hash('parents.' ~ key) }} from {{ parent }} as parents where parents.{{ key }} is not null
+        )
     group by references_to.table_name, references_to.column_name
     {{ 'union all' if not loop.last }}
     {%- endfor %}
