@@ -20,7 +20,7 @@ class Account:
         self._connection = connection
 
     def rows(self, sql: str, parameters: Sequence | None = None) -> list[dict]:
-        """What a statement gives: a dictionary per row, names in lower case, values as DuckDB's client would give them."""
+        """What a statement gives, a dictionary per row: names in lower case, values as DuckDB's client gives them."""
         cursor = self._run(sql, parameters)
         names = [column.name.lower() for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from nightbook import provenance, registry, reproduce, warehouse
+from nightbook import nights, provenance, registry, warehouse
 from nightbook.errors import NightbookError
 from nightbook.landing.contract import TABLES
 
@@ -81,7 +81,7 @@ def _done(query: warehouse.Query, versions: dict[date, str]) -> set[date]:
     done = set()
     for as_of, wanted in versions.items():
         try:
-            night = reproduce.scored_night(query, as_of)
+            night = nights.scored_night(query, as_of)
         except NightbookError:
             continue
         chosen = dict(part.split("=") for part in wanted.split())
@@ -91,13 +91,13 @@ def _done(query: warehouse.Query, versions: dict[date, str]) -> set[date]:
             and all(chosen.get(name) == str(version) for name, version in night.versions.items())
             and all(night.run[name] == digest for name, digest in code.items())
             and _stands_whole(query, night)
-            and not reproduce.landed_otherwise(query, night)
+            and not nights.landed_otherwise(query, night)
         ):
             done.add(as_of)
     return done
 
 
-def _stands_whole(query: warehouse.Query, night: reproduce.Night) -> bool:
+def _stands_whole(query: warehouse.Query, night: nights.Night) -> bool:
     """Whether the rows that the run published are there, all of them."""
     for relation, column in (
         ("fct_account_scores", "accounts_scored"),

@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from nightbook import registry, reproduce, scoring, warehouse
+from nightbook import nights, registry, scoring, warehouse
 from nightbook.errors import NightbookError
 from nightbook.landing.contract import TABLES
 
@@ -35,11 +35,11 @@ def explain(as_of: date, *, account: str | None = None, application: str | None 
         def query(sql, parameters=None):
             return warehouse.rows(connection, sql, parameters)
 
-        night = reproduce.scored_night(query, as_of)
-        relation, column = reproduce.SCORES[kind]
+        night = nights.scored_night(query, as_of)
+        relation, column = nights.SCORES[kind]
         found = query(f"select * from marts.{relation} where as_of_date = ? and {column} = ?", [as_of, key])
         if not found:
-            raise NightbookError(reproduce.never_scored(query, kind, key, as_of))
+            raise NightbookError(nights.never_scored(query, kind, key, as_of))
         score = found[0]
         model = registry.load(score["model_name"], score["model_version"])
         inputs = _inputs(connection, kind, key, score, model)

@@ -1,4 +1,4 @@
-"""Loads in a Snowflake account: Parquet files put to a stage, copied into the tables of schema `raw`, all in one transaction.
+"""Loads in a Snowflake account: Parquet files, put to a stage and copied into schema `raw` in one transaction.
 
 A load is there whole or not at all; what an earlier attempt left on the stage is written over. Which loads are there
 is a table of its own, because rows may have brought load ids with them.
@@ -88,7 +88,7 @@ def _tables(connection: account.Account) -> set[str]:
 
 
 def _make_places(connection: account.Account) -> None:
-    """Tables and stage that no bootstrap has made; looked for first, because to say `create` takes a right of its own."""
+    """Tables and stage that no bootstrap has made; looked for first, because `create` takes a right of its own."""
     there = _tables(connection)
     wanted = {f"raw.{name}": table_columns(name) for name in TABLES} | {_LEDGER: _LEDGER_COLUMNS}
     for relation in sorted(wanted.keys() - there):
@@ -100,9 +100,7 @@ def _make_places(connection: account.Account) -> None:
 
 def _make_schema(connection: account.Account, relation: str) -> None:
     schema = relation.partition(".")[0]
-    if not connection.rows(
-        "select 1 as found from information_schema.schemata where lower(schema_name) = ?", [schema]
-    ):
+    if not connection.rows("select 1 as found from information_schema.schemata where lower(schema_name) = ?", [schema]):
         connection.rows(f"create schema if not exists {schema}")
 
 
