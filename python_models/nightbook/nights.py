@@ -7,6 +7,13 @@ from nightbook import warehouse
 from nightbook.errors import NightbookError
 
 SCORES = {"account": ("fct_account_scores", "account_id"), "application": ("fct_application_scores", "application_id")}
+# What the derivation is compared with: kind, relation, its column of the chosen keys, its key.
+COMPARED = (
+    ("account", "marts.fct_account_scores", "account_id", "account_id"),
+    ("application", "marts.fct_application_scores", "application_id", "application_id"),
+    ("account", "scoring.account_inputs", "account_id", "account_id"),
+    ("application", "marts.fct_application_contributions", "application_id", "application_id || ' ' || feature"),
+)
 # What a run record of an earlier version does not say.
 _CODE = ("git_commit", "is_dirty", "manifest_digest", "library_digest", "lock_digest", "engine", "versions",
          "pinned_versions")  # fmt: skip
@@ -74,14 +81,17 @@ def chosen(
 
 def _chosen(query: warehouse.Query, night: Night, kind: str, key: str | None, sample: int | None) -> Chosen:
     relation, column = SCORES[kind]
-    of_night = f"from marts.{relation} where as_of_date = date '{night.as_of_date}'"
     if key is not None:
-        if not query(f"select 1 as found {of_night} and {column} = ?", [key]):
+        if not query(
+            f"select 1 as found from marts.{relation} where as_of_date = ? and {column} = ?", [night.as_of_date, key]
+        ):
             raise NightbookError(never_scored(query, kind, key, night.as_of_date))
         sql = f"select {text(key)} as key"
     elif sample is not None and warehouse.has(query, "marts", relation):
-        by_hash = f"md5({column} || cast(as_of_date as varchar)), {column}"
-        sql = f"select {column} as key {of_night} order by {by_hash} limit {sample}"
+        sql = (
+            f"select {column} as key from marts.{relation} where as_of_date = date '{night.as_of_date}'"
+            f" order by md5({column} || cast(as_of_date as varchar)), {column} limit {sample}"
+        )
     else:
         return Chosen("select key from (select '' as key) as nobody where key <> ''", [])
     return Chosen(sql, [row["key"] for row in query(sql)])

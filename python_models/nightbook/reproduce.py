@@ -105,7 +105,7 @@ def as_dict(found: Reproduction) -> dict:
 def _compare(scratch: Path, found: Reproduction, chosen: dict[str, nights.Chosen] | None) -> None:
     """Every column of every score, input and contribution with what is stored."""
     with book.beside(scratch) as connection:
-        for kind, relation, entity, key in book.COMPARED:
+        for kind, relation, entity, key in nights.COMPARED:
             if chosen is None or chosen[kind].keys:
                 _compare_relation(connection, found, relation, entity, key, chosen and chosen[kind].keys)
 
