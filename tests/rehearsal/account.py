@@ -1,8 +1,8 @@
-"""What an account holds beside data: roles, rights, warehouses, monitors, policies, integrations, and who may make them.
+"""What an account holds beside data: roles, rights, warehouses, monitors, policies, and who may make them.
 
 fakesnow knows none of it. An account remembers what statements make, answers SHOW, DESCRIBE and USE, and refuses what
-Snowflake would: a thing that is there already, a right on something that is not, a role that nobody has. It does not hold
-rights against queries: who may read what is for the test that walks the grants.
+Snowflake would: a thing that is there already, a right on something that is not, a role that nobody has. It does not
+hold rights against queries: who may read what is for the test that walks the grants.
 """
 
 import re
@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 SYSTEM_ROLES = ("ACCOUNTADMIN", "SYSADMIN", "SECURITYADMIN", "USERADMIN", "PUBLIC")
 # Which system role makes what, beside ACCOUNTADMIN who may do all.
 _MAKERS = {"ROLE": "USERADMIN", "RESOURCE MONITOR": "", "EXTERNAL ACCESS INTEGRATION": "", "GRANT": "SECURITYADMIN"}
-_KINDS = "WAREHOUSE|ROLE|RESOURCE MONITOR|MASKING POLICY|NETWORK RULE|SECRET|EXTERNAL ACCESS INTEGRATION|DATABASE|SCHEMA|STAGE"
+# What fakesnow makes as well, and what it cannot.
+_SHARED = ("DATABASE", "SCHEMA", "STAGE", "TABLE")
+_OURS = "WAREHOUSE|ROLE|RESOURCE MONITOR|MASKING POLICY|NETWORK RULE|SECRET|EXTERNAL ACCESS INTEGRATION"
 _CREATE = re.compile(
-    rf"CREATE (?P<kind>{_KINDS}) (?P<careful>IF NOT EXISTS )?(?P<name>[\w.]+)(?P<rest>.*)", re.I | re.S
+    rf"CREATE (?P<kind>{'|'.join(_SHARED)}|{_OURS}) (?P<careful>IF NOT EXISTS )?(?P<name>[\w.]+)(?P<rest>.*)",
+    re.I | re.S,
 )
 _DONE = "select 'Statement executed successfully.' as \"status\""
 
@@ -91,15 +94,19 @@ class Account:
     def _create(self, match: re.Match, session: Session, sql: str) -> str | None:
         kind, name = match["kind"].upper(), match["name"].upper()
         self._by(_MAKERS.get(kind, "SYSADMIN"), kind, session)
-        managed = re.sub(r"\s+with managed access$", "", sql, flags=re.I)
+        instead = re.sub(r" with managed access$", "", sql, flags=re.I) if kind in _SHARED else _DONE
         if self.has(kind, name):
-            if not match["careful"]:
+            if not match["careful"] and kind in _OURS:
                 raise Refused(2002, "42710", f"SQL compilation error:\nObject '{name}' already exists.")
-            return _DONE if managed != sql else None if kind in ("DATABASE", "SCHEMA", "STAGE") else _DONE
+            return instead
         pairs = re.findall(r"(\w+) = '?([^'\s]+)'?", match["rest"])
-        self.objects.setdefault(kind, {})[name] = {key.lower(): value for key, value in pairs} | {"owner": session.role}
+        self.objects.setdefault(kind, {})[name] = {
+            **{key.lower(): value for key, value in pairs},
+            "owner": session.role,
+            "text": match["rest"].strip(),
+        }
         self.changes.append(sql)
-        return managed if kind in ("DATABASE", "SCHEMA", "STAGE") else _DONE
+        return instead
 
     def _grant(self, match: re.Match, session: Session, sql: str) -> str:
         self._by(_MAKERS["GRANT"], "GRANT", session)
@@ -171,7 +178,8 @@ class Account:
         kind = {"INTEGRATION": "EXTERNAL ACCESS INTEGRATION"}.get(kind, kind)
         rows = []
         for name, properties in self.objects.get(kind, {}).items():
-            database, schema, last = ([""] * 2 + name.split("."))[-3:]
+            *above, last = name.split(".")
+            database, schema = [*above, "", ""][:2]
             rows.append(
                 {
                     "name": last,
@@ -220,11 +228,18 @@ class Account:
         return _rows([{"key": "QUERY_TAG", "value": session.query_tag}], "key value")
 
     def _describe(self, match: re.Match, session: Session, sql: str) -> str | None:
-        masks = self.masks.get(match["table"].upper())
+        name = match["table"].replace('"', "").upper()
+        masks = self.masks.get(name)
         if not masks:
             return None
-        rows = [{"name": column, "policy name": policy} for column, policy in masks.items()]
-        return _rows(rows, "name,policy name")
+        # In the words of its CREATE TABLE, because fakesnow's own answer cannot be joined to.
+        columns = re.findall(r"(\w+) ([a-z]+(?:\([\d,]+\))?)(?:, |\)$)", self.objects["TABLE"][name]["text"])
+        rows = [
+            {"name": column.upper(), "type": _described(data_type), "kind": "COLUMN", "null?": "Y"}
+            | {"policy name": masks.get(column.upper())}
+            for column, data_type in columns
+        ]
+        return _rows(rows, "name,type,kind,null?,default,primary key,unique key,check,expression,comment,policy name")
 
     # --- rules
 
@@ -269,6 +284,11 @@ def _missing(kind: str, name: str) -> Refused:
     return Refused(2003, "02000", f"SQL compilation error:\n{kind} '{name}' does not exist or not authorized.")
 
 
+def _described(data_type: str) -> str:
+    names = {"varchar": "VARCHAR(16777216)", "timestamp": "TIMESTAMP_NTZ(9)", "integer": "NUMBER(38,0)"}
+    return names.get(data_type, data_type.upper().replace("DECIMAL", "NUMBER"))
+
+
 def _literal(value: str | None) -> str:
     return "null" if value is None else "'" + value.replace("'", "''") + "'"
 
@@ -290,7 +310,8 @@ _ACTS: list[tuple[re.Pattern, Callable]] = [
     (_CREATE, Account._create),
     (
         _statement(
-            r"grant (?P<privilege>[\w ]+?) on (?P<which>all |future )?(?P<kind>\w+)(?: in schema)? (?P<name>[\w.]+) to role (?P<role>\w+)"
+            r"grant (?P<privilege>[\w ]+?) on (?P<which>all |future )?(?P<kind>\w+)(?: in schema)? (?P<name>[\w.]+)"
+            r" to role (?P<role>\w+)"
         ),
         Account._grant,
     ),
@@ -303,7 +324,8 @@ _ACTS: list[tuple[re.Pattern, Callable]] = [
     ),
     (
         _statement(
-            r"alter (?P<kind>warehouse|database|resource monitor) (?P<name>\w+) set (?P<setting>\w+) = (?P<value>[\w.]+)"
+            r"alter (?P<kind>warehouse|database|resource monitor) (?P<name>\w+)"
+            r" set (?P<setting>\w+) = (?P<value>[\w.]+)"
         ),
         Account._alter,
     ),
@@ -314,10 +336,10 @@ _ACTS: list[tuple[re.Pattern, Callable]] = [
     (_statement(r"show (?P<future>future )?grants (?P<direction>to|of) role (?P<role>\w+)"), Account._show_grants),
     (
         _statement(
-            r"show (?P<kind>warehouses|roles|resource monitors|masking policies|network rules|secrets|integrations)"
-            r"(?: in database \w+)?"
+            r"show (?P<kind>databases|schemas|stages|warehouses|roles|resource monitors|masking policies|network rules"
+            r"|secrets|integrations)(?: in database \w+)?"
         ),
         Account._show,
     ),
-    (_statement(r"describe table (?P<table>[\w.]+)"), Account._describe),
+    (_statement(r"desc(?:ribe)? table (?P<table>[\w.\"]+)"), Account._describe),
 ]

@@ -1,4 +1,7 @@
-"""The door of the rehearsal server: logins that are refused, and statements that the account answers before fakesnow sees them."""
+"""The door of the rehearsal server: logins that are refused, and statements that the account answers itself.
+
+GET /rehearsal/changes tells which statements have changed the account since the server started.
+"""
 
 import base64
 import gzip
@@ -22,6 +25,9 @@ class Front:
         self._keys: dict[str, str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("path") == "/rehearsal/changes":
+            await _send(send, 200, self.account.changes)
+            return
         handle = {
             "/session/v1/login-request": self._login,
             "/queries/v1/query-request": self._query,
@@ -108,7 +114,7 @@ async def _body(scope: Scope, receive: Receive) -> bytes:
     return gzip.decompress(body) if dict(scope["headers"]).get(b"content-encoding") == b"gzip" else body
 
 
-async def _send(send: Send, status: int, content: dict) -> None:
+async def _send(send: Send, status: int, content: dict | list) -> None:
     body = json.dumps(content).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -28,6 +28,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tests.rehearsal import statements
+from tests.rehearsal.front import Front
 from tests.rehearsal.python_code import House, Record
 
 # Tokens of procedures' sessions -> what is noted of them.
@@ -157,7 +158,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where databases and stages lie (a new temporary folder)")
     given = parser.parse_args()
     folder = given.folder or Path(tempfile.mkdtemp(prefix="nightbook-rehearsal-"))
-    served = app(folder, f"http://127.0.0.1:{given.port}")
+    served = Front(app(folder, f"http://127.0.0.1:{given.port}"))
     asyncio.run(uvicorn.Server(uvicorn.Config(served, port=given.port, log_level="warning")).serve())
 
 
