@@ -148,7 +148,9 @@ def _staged(name: str, connection: FakeSnowflakeConnection) -> Path:
 
 
 def _interpreter_error(code: Python, told: str) -> ProgrammingError:
-    message = f"Python Interpreter Error:\n{told.rstrip()}\n in function {code.name.upper()} with handler {code.handler}"
+    message = (
+        f"Python Interpreter Error:\n{told.rstrip()}\n in function {code.name.upper()} with handler {code.handler}"
+    )
     return ProgrammingError(msg=message, errno=100357, sqlstate="P0000")
 
 
