@@ -40,8 +40,11 @@
     {{ return(adapter.dispatch('_bureau_before', 'nightbook')(column, days, data_type)) }}
 {%- endmacro %}
 
+{# That the latest file has the value is asked first: what max_by makes of a null is not said. #}
 {% macro default___bureau_before(column, days, data_type) -%}
-    cast(max_by({{ column }}, case when days_ago >= {{ days }} then pull_number end) as {{ data_type }})
+    {%- set number = 'case when days_ago >= ' ~ days ~ ' then pull_number end' -%}
+    {%- set number_with_value = 'case when days_ago >= ' ~ days ~ ' and ' ~ column ~ ' is not null then pull_number end' -%}
+    cast(case when max({{ number }}) = max({{ number_with_value }}) then max_by({{ column }}, {{ number_with_value }}) end as {{ data_type }})
 {%- endmacro %}
 
 {% macro duckdb___bureau_before(column, days, data_type) -%}

@@ -10,24 +10,21 @@ import gzip
 import json
 import secrets
 import tempfile
-import threading
 from dataclasses import asdict
 from pathlib import Path
 
-import duckdb
 import fakesnow.server as fake
 import uvicorn
-from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.instance import FakeSnow
 from fakesnow.transforms import stage
-from snowflake.connector.errors import DatabaseError, ProgrammingError
+from snowflake.connector.errors import ProgrammingError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tests.rehearsal import statements
+from tests.rehearsal import chunks, corrections, statements
 from tests.rehearsal.front import Front
 from tests.rehearsal.python_code import House, Record
 
@@ -46,6 +43,7 @@ async def query(request: Request) -> JSONResponse:
     procedure, function = statements.procedure(sql), statements.function(sql)
     if procedure is None and function is None:
         response = await fake.query_request(request)
+        response = chunks.divided(response, _house.address)
         if token in _procedures:
             _procedures[token].rows.append(_rows(response))
         return response
@@ -106,35 +104,6 @@ def records(request: Request) -> JSONResponse:
     return JSONResponse(seen)
 
 
-def _tell_errors_as_snowflake_does() -> None:
-    """What DuckDB refuses is the statement's fault: without this the client would take it for a broken server and ask again."""
-    execute = FakeSnowflakeCursor.execute
-
-    def told(self, *arguments, **options):
-        try:
-            return execute(self, *arguments, **options)
-        except (DatabaseError, NotImplementedError):
-            raise
-        except (duckdb.Error, AssertionError, KeyError, AttributeError, ValueError, TypeError) as error:
-            text = str(error) or repr(error)
-            errno, state = (100357, "P0000") if "Python Interpreter Error" in text else (100038, "22018")
-            raise ProgrammingError(msg=text, errno=errno, sqlstate=state) from error
-
-    FakeSnowflakeCursor.execute = told
-
-
-def _one_at_a_time() -> None:
-    """DuckDB refuses two writers of one table, among them fakesnow's own catalog, where Snowflake lets one wait."""
-    turn = threading.RLock()
-    execute = FakeSnowflakeCursor._execute
-
-    def waiting(self, *arguments, **options):
-        with turn:
-            return execute(self, *arguments, **options)
-
-    FakeSnowflakeCursor._execute = waiting
-
-
 def app(folder: Path, address: str, secret_values: dict[str, str] | None = None) -> Starlette:
     """The server; databases, stages and rooms lie under the folder."""
     global _house
@@ -143,10 +112,10 @@ def app(folder: Path, address: str, secret_values: dict[str, str] | None = None)
     stage.LOCAL_BUCKET_PATH = str((folder / "stages").resolve())
     fake.shared_fs = FakeSnow(db_path=folder / "databases")
     _house = House(folder.resolve(), address, secret_values or {})
-    _tell_errors_as_snowflake_does()
-    _one_at_a_time()
+    corrections.apply()
     ours = [
         Route("/queries/v1/query-request", query, methods=["POST"]),
+        Route("/rehearsal/chunks/{name}", chunks.serve),
         Route("/rehearsal/records", records, methods=["GET", "DELETE"]),
     ]
     return Starlette(routes=ours + fake.routes)

@@ -1,0 +1,71 @@
+"""What fakesnow answers otherwise than Snowflake does, put right: the SQL of the project is not bent to it.
+
+Each function takes a node of a statement's tree and gives the one that stands in its place; its docstring says what
+Snowflake does. `install` has every statement go through them, before fakesnow's own changes or after them.
+"""
+
+import fakesnow.transforms
+from fakesnow.cursor import FakeSnowflakeCursor
+from sqlglot import Expr, exp
+
+_FLOATING = "('DOUBLE', 'FLOAT')"
+
+
+def lasting_tables(node: Expr) -> Expr:
+    """A temporary table may have any name of the database; DuckDB knows it in a catalog of its own alone."""
+    if isinstance(node, exp.Create) and node.kind == "TABLE" and (properties := node.args.get("properties")):
+        for found in list(properties.find_all(exp.TemporaryProperty)):
+            found.pop()
+    return node
+
+
+def hexadecimal(node: Expr) -> Expr:
+    """TO_NUMBER(text, 'XXXX') reads hexadecimal digits."""
+    if isinstance(node, exp.ToNumber) and (form := node.args.get("format")) and set(form.name.upper()) == {"X"}:
+        return exp.cast(exp.DPipe(this=exp.Literal.string("0x"), expression=node.this, safe=True), "BIGINT")
+    return node
+
+
+def signed_hash(node: Expr) -> Expr:
+    """HASH gives a number of either sign."""
+    if isinstance(node, exp.Anonymous) and node.name.upper() == "HASH":
+        low = exp.Literal.number(2**63)
+        unsigned = exp.cast(exp.Anonymous(this="hash", expressions=node.expressions), "HUGEINT")
+        return exp.cast(exp.Sub(this=unsigned, expression=low), "BIGINT")
+    return node
+
+
+def division(node: Expr) -> Expr:
+    """A quotient of fixed-point numbers is one, of six places here, and a divisor of zero stops the query."""
+    if not isinstance(node, exp.Div) or (_is_double(node.this) and isinstance(node.expression, exp.Literal)):
+        return node
+    numerator, divisor = exp.paren(node.this), exp.paren(node.expression)
+    quotient = exp.Div(this=numerator, expression=divisor, typed=False, safe=False)
+    stop = exp.Anonymous(this="error", expressions=[exp.Literal.string("Division by zero")])
+    result = exp.Case().when(exp.EQ(this=divisor.copy(), expression=exp.Literal.number(0)), exp.cast(stop, "DOUBLE"))
+    if not _is_double(node.this) and not _is_double(node.expression):
+        either = " or ".join(f"typeof({side.sql('duckdb')}) in {_FLOATING}" for side in (numerator, divisor))
+        fixed = exp.Round(this=quotient.copy(), decimals=exp.Literal.number(6))
+        quotient = exp.Case().when(exp.condition(either, dialect="duckdb"), quotient).else_(fixed)
+    return exp.paren(result.else_(quotient))
+
+
+def _is_double(node: Expr) -> bool:
+    return isinstance(node.unnest(), exp.Cast) and node.unnest().is_type("DOUBLE", "FLOAT")
+
+
+def exact_sums(node: Expr) -> Expr:
+    """A sum of fixed-point numbers is one; fakesnow adds up doubles, for texts that might be among them."""
+    return node
+
+
+def install() -> None:
+    """Have every statement that fakesnow runs put right; once in a process."""
+    fakesnow.transforms.numeric_agg_implicit_cast = exact_sums
+    transform = FakeSnowflakeCursor._transform
+
+    def put_right(self: FakeSnowflakeCursor, expression: Expr, params) -> Expr:
+        before = expression.transform(lambda node: hexadecimal(lasting_tables(node)), copy=False)
+        return transform(self, before, params).transform(lambda node: division(signed_hash(node)), copy=False)
+
+    FakeSnowflakeCursor._transform = put_right
