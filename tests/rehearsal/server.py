@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tests.rehearsal import chunks, corrections, statements
+from tests.rehearsal import chunks, corrections, emulation, statements
 from tests.rehearsal.front import Front
 from tests.rehearsal.python_code import House, Record
 
@@ -113,6 +113,7 @@ def app(folder: Path, address: str, secret_values: dict[str, str] | None = None)
     fake.shared_fs = FakeSnow(db_path=folder / "databases")
     _house = House(folder.resolve(), address, secret_values or {})
     corrections.apply()
+    emulation.install()
     ours = [
         Route("/queries/v1/query-request", query, methods=["POST"]),
         Route("/rehearsal/chunks/{name}", chunks.serve),
