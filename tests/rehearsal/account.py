@@ -93,7 +93,8 @@ class Account:
 
     def _create(self, match: re.Match, session: Session, sql: str) -> str | None:
         kind, name = match["kind"].upper(), match["name"].upper()
-        self._by(_MAKERS.get(kind, "SYSADMIN"), kind, session)
+        if not self._may_create(kind, name, session.role):
+            self._by(_MAKERS.get(kind, "SYSADMIN"), kind, session)
         instead = re.sub(r" with managed access$", "", sql, flags=re.I) if kind in _SHARED else _DONE
         if self.has(kind, name):
             if not match["careful"] and kind in _OURS:
@@ -270,6 +271,15 @@ class Account:
                 "42501",
                 f"SQL access control error:\nInsufficient privileges to operate on {kind.lower()} 'ACCOUNT'",
             )
+
+    def _may_create(self, kind: str, name: str, role: str | None) -> bool:
+        """Whether a role has been given the right to make such a thing in the schema that it names."""
+        had, waiting = set(), [role]
+        while waiting:
+            had.add(one := waiting.pop())
+            waiting += [other for other, holder in self.members if holder == one and other not in had]
+        schema = name.rpartition(".")[0]
+        return any((f"CREATE {kind}", "SCHEMA", schema, one) in self.grants for one in had)
 
     def _is_role(self, name: str) -> bool:
         return name.upper() in SYSTEM_ROLES or self.has("ROLE", name)
