@@ -88,6 +88,12 @@ def connected() -> Iterator[Account]:
         connection.close()
 
 
+def name() -> str:
+    """The account and the database that dbt's profile names."""
+    given = _credentials()
+    return f"{given.account}/{given.database}".lower()
+
+
 def _credentials():
     """The credentials of dbt's profile, rendered by dbt, so that there is one definition of them."""
     from argparse import Namespace

@@ -49,6 +49,10 @@ def build(selector: str, title: str) -> Build:
 
     started = time.monotonic()
     os.environ.setdefault("NIGHTBOOK_ACTOR", home.actor())
+    if home.is_account():
+        from nightbook import library
+
+        library.stage([selector])
     with _progress(title) as callback:
         result = _invoke(["build", "--selector", selector, "--exclude-resource-type", "unit_test"], [callback])
     undelivered = events.tell(Path.cwd())
@@ -76,6 +80,18 @@ def parse() -> None:
         NightbookError: the project is not valid.
     """
     _invoke(["parse"], [])
+
+
+def compile_all(selector: str) -> None:
+    """Have dbt compile the SQL of a selector, so that it lies under the home as a build would leave it.
+
+    Raises:
+        NightbookError: the project is not valid, or the warehouse refuses.
+    """
+    result = _invoke(["compile", "--selector", selector, "--exclude-resource-type", "unit_test", "test"], [])
+    for one in result.result.results:
+        if one.status == "error":
+            raise NightbookError(_cause(one))
 
 
 def compiled(*models: str) -> dict[str, str]:

@@ -49,6 +49,14 @@ def land_files(directory: Path) -> None:
     reports.load(landing.land_files(directory))
 
 
+@_writes("stage")
+def stage() -> None:
+    """Put the library on the account's stage, for builds that dbt is told to do by others than this runner."""
+    from nightbook import library
+
+    print(f"{library.FILE} is on @{library.STAGE}, SHA-256 {library.stage()}")
+
+
 @operations.watched("weekly")
 @_writes("train")
 def train(

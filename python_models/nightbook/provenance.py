@@ -22,7 +22,7 @@ CODE = ("macros", "models", "python_models", "seeds", "snapshots")
 DIGESTS = ("manifest_digest", "library_digest", "lock_digest")
 # Configuration that no score depends on: what readers are told, how much is done at a time, where and as whom.
 _NO_MATTER = ("access", "docs", "group", "meta", "external_access_integrations", "imports", "query_tag", "secrets",
-              "snowflake_warehouse")  # fmt: skip
+              "snowflake_warehouse", "transient")  # fmt: skip
 # Their macros come with the lock.
 _ADAPTERS = ("dbt_duckdb", "dbt_snowflake")
 _DIRTY = "-dirty"

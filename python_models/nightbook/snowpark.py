@@ -24,18 +24,20 @@ _COLUMN_TYPES = {
 
 def table(frame, order_by: Sequence[str] = ()) -> pa.Table:
     """A whole relation as Arrow, in the order of `order_by`."""
+    from snowflake.snowpark.functions import col
+
     chosen = _exact(frame)
     if order_by:
-        chosen = chosen.sort(*order_by)
+        # As SQL orders; left to itself, Snowpark puts nulls first.
+        chosen = chosen.sort(*(col(name).asc_nulls_last() for name in order_by))
     return _typed(chosen.to_arrow(), frame)
 
 
 def batches(frame, keys: Sequence[str], numbers: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Some columns of a relation, one piece of the result at a time, numbers as float32."""
     chosen = frame.select_expr(*keys, *(f"cast({name} as float) as {name}" for name in numbers))
-    schema = pa.schema(
-        [(name, _arrow_type(frame.schema[name].datatype)) for name in keys] + [(name, pa.float32()) for name in numbers]
-    )
+    types = {field.name.lower(): _arrow_type(field.datatype) for field in frame.schema.fields}
+    schema = pa.schema([(name, types[name]) for name in keys] + [(name, pa.float32()) for name in numbers])
     for piece in chosen.to_arrow_batches():
         yield from piece.rename_columns(schema.names).cast(schema).to_batches()
 
