@@ -195,7 +195,7 @@ def landed_rows_stay(rights: Rights) -> list[str]:
 
 
 def personal_columns_are_masked(rights: Rights, personal: Iterable[str], needed: Iterable[str]) -> list[str]:
-    """Every personal column has a mask; behind it sees the role that is there for it, and the pipeline where it must."""
+    """Every personal column has a mask; behind it sees the role that is for that, and the pipeline where it must."""
     found = []
     for column in sorted(personal):
         policy = rights.masks.get(rights.schema(column))

@@ -74,9 +74,6 @@ FAULTS = {
         ("grant role ACCOUNTADMIN to role DB_PIPELINE", "ACCOUNTADMIN"),
         ("grant manage grants on account to role DB_PIPELINE", "MANAGE GRANTS"),
     ],
-    "rule": [
-        ("statement", "named"),
-    ],
 }
 _CASES = [(rule, *case) for rule, cases in FAULTS.items() for case in cases]
 
