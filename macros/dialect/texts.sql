@@ -10,7 +10,7 @@
 {% macro default__json_text(columns) -%}
     '{'
     {%- for column in columns %}
-    || '{{ ', ' if not loop.first }}"{{ column }}": ' || coalesce(to_json(to_variant({{ nightbook._settled_text(column) }})), 'null')
+    || '{{ ',' if not loop.first }}"{{ column }}":' || coalesce(to_json(to_variant({{ nightbook._settled_text(column) }})), 'null')
     {%- endfor %}
     || '}'
 {%- endmacro %}
@@ -46,7 +46,7 @@
 {%- endmacro %}
 
 {% macro default__microseconds_text(timestamp) -%}
-    to_char({{ timestamp }}, 'YYYY-MM-DD HH24:MI:SS.FF6')
+    rtrim(rtrim(to_char({{ timestamp }}, 'YYYY-MM-DD HH24:MI:SS.FF6'), '0'), '.')
 {%- endmacro %}
 
 {% macro duckdb__microseconds_text(timestamp) -%}

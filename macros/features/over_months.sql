@@ -8,28 +8,7 @@
               month; a night adds the as-of month, one row to one row
 #}
 {% macro months_are_abreast() -%}
-    {{ return(adapter.dispatch('months_are_abreast', 'nightbook')()) }}
-{%- endmacro %}
-
-{% macro default__months_are_abreast() -%}
-    {{ return(false) }}
-{%- endmacro %}
-
-{% macro duckdb__months_are_abreast() -%}
     {{ return(not is_training_run() and var('windows') == 'abreast') }}
-{%- endmacro %}
-
-{# Condition that a row has its turn among those of which closed windows are kept; false on engines that do not use any. #}
-{% macro in_turn_to_be_kept(account_block) -%}
-    {{ return(adapter.dispatch('in_turn_to_be_kept', 'nightbook')(account_block)) }}
-{%- endmacro %}
-
-{% macro default__in_turn_to_be_kept(account_block) -%}
-    false
-{%- endmacro %}
-
-{% macro duckdb__in_turn_to_be_kept(account_block) -%}
-    {{ in_turn(account_block) }}
 {%- endmacro %}
 
 {# A query of one row per account and as-of date with the given columns, written with window_stat. #}
