@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nightbook import home
+from nightbook import home, refusals
 from nightbook.errors import NightbookError
 
 # The user-caused error that a Python model raised, at the end of the traceback that dbt reports.
@@ -168,6 +168,8 @@ def _such_as(sql: str | None) -> str:
 def one_line(message: str) -> str:
     """An engine's message as one line, a lock on the warehouse by its holder."""
     message = _CODES.sub("", message)
+    if refused := refusals.told(message):
+        return refused
     locked = _LOCKED.search(message)
     if locked:
         return f"{home.warehouse()} is in use by process {locked[1] or locked[2]}: wait for it to end, or stop it"
