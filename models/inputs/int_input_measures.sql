@@ -193,7 +193,7 @@ relative_measures as (
         shares.table_name,
         shares.column_name,
         'category_distance' as measure,
-        sum(abs(shares.value - shares.reference_value)) / 2 as value,
+        {{ quotient('sum(abs(shares.value - shares.reference_value))', '2') }} as value,
         cast(null as varchar) as example
     from shares
     inner join known_columns

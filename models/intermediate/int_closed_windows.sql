@@ -25,7 +25,7 @@ accounts as (
 
     select account_id
     from {{ book }}
-    where {{ in_turn_to_be_kept('account_block') }}
+    where {{ in_turn('account_block') }}
 
 ),
 {%- else -%}
@@ -73,7 +73,7 @@ month_{{ ago }} as (
     from {{ closed_months if news.is_void else 'months_in_question' }}
     where
         month_start = {{ add_months(news.as_of_month, -ago) }}
-        {{ 'and ' ~ in_turn_to_be_kept('account_block') if news.is_void }}
+        {{ 'and ' ~ in_turn('account_block') if news.is_void }}
 
 ),
 
