@@ -4,7 +4,6 @@ Each function takes a node of a statement's tree and gives the one that stands i
 Snowflake does. `install` has every statement go through them, before fakesnow's own changes or after them.
 """
 
-import fakesnow.transforms
 from fakesnow.cursor import FakeSnowflakeCursor
 from sqlglot import Expr, exp
 
@@ -12,9 +11,10 @@ _FLOATING = "('DOUBLE', 'FLOAT')"
 
 
 def lasting_tables(node: Expr) -> Expr:
-    """A temporary table may have any name of the database; DuckDB knows it in a catalog of its own alone."""
+    """A temporary table may have a name that says in which database it is; DuckDB's are in a catalog of their own alone."""
     if isinstance(node, exp.Create) and node.kind == "TABLE" and (properties := node.args.get("properties")):
-        for found in list(properties.find_all(exp.TemporaryProperty)):
+        table = node.find(exp.Table)
+        for found in list(properties.find_all(exp.TemporaryProperty)) if table and table.catalog else []:
             found.pop()
     return node
 
@@ -54,14 +54,8 @@ def _is_double(node: Expr) -> bool:
     return isinstance(node.unnest(), exp.Cast) and node.unnest().is_type("DOUBLE", "FLOAT")
 
 
-def exact_sums(node: Expr) -> Expr:
-    """A sum of fixed-point numbers is one; fakesnow adds up doubles, for texts that might be among them."""
-    return node
-
-
 def install() -> None:
     """Have every statement that fakesnow runs put right; once in a process."""
-    fakesnow.transforms.numeric_agg_implicit_cast = exact_sums
     transform = FakeSnowflakeCursor._transform
 
     def put_right(self: FakeSnowflakeCursor, expression: Expr, params) -> Expr:
