@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -43,6 +44,12 @@ class Account:
             described = self._connection.cursor().describe(sql)
         return pa.schema([(column.name.lower(), _arrow_type(column)) for column in described])
 
+    def put(self, file: Path, folder: str) -> None:
+        """Write a file to a folder of a stage, over one of its name there; as a stream, so that any path will do."""
+        with _in_one_line(), file.open("rb") as stream:
+            sql = f"put file://{file.name} @{folder}/ auto_compress = false overwrite = true"
+            self._connection.cursor().execute(sql, file_stream=stream)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything that the block does, or nothing of it."""
@@ -69,6 +76,7 @@ def connected() -> Iterator[Account]:
     import snowflake.connector
 
     given = _credentials()
+    proof = _proof(given)
     with _in_one_line():
         connection = snowflake.connector.connect(
             account=given.account,
@@ -80,7 +88,7 @@ def connected() -> Iterator[Account]:
             arrow_number_to_decimal=True,
             application="nightbook",
             session_parameters=_SESSION | ({"QUERY_TAG": given.query_tag} if given.query_tag else {}),
-            **given.auth_args(),
+            **proof,
         )
     try:
         yield Account(connection)
@@ -109,6 +117,21 @@ def _credentials():
         return load_profile(os.getcwd(), {}).credentials
     except Exception as error:
         raise NightbookError(builds.one_line(str(error))) from error
+
+
+def _proof(given) -> dict:
+    """Who connects, and the key or token that shows it."""
+    try:
+        return given.auth_args()
+    except OSError as error:
+        raise NightbookError(
+            f"{error.filename}: {error.strerror}: SNOWFLAKE_PRIVATE_KEY_PATH names the file of the user's private key"
+        ) from error
+    except (TypeError, ValueError) as error:
+        raise NightbookError(
+            f"{given.private_key_path}: {error}: SNOWFLAKE_PRIVATE_KEY_PATH names a private key in PEM, and"
+            " SNOWFLAKE_PRIVATE_KEY_PASSPHRASE opens it where it is encrypted"
+        ) from error
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 """Where fakesnow answers otherwise than Snowflake would, in ways that this project would notice: one function a gap."""
 
+import re
 import sys
 import threading
+from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from fakesnow import arrow, rowtype, transforms
+from fakesnow import arrow, rowtype, server, transforms
 from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.transforms import stage
 from snowflake.connector.errors import DatabaseError, ProgrammingError
@@ -22,6 +25,8 @@ def apply() -> None:
     _files_are_listed_by_path()
     _stages_may_be_quoted()
     _temporary_tables_are_loaded()
+    _bound_decimals_keep_their_places()
+    _stages_are_cleared()
 
 
 def _errors_are_the_statements() -> None:
@@ -120,6 +125,37 @@ def _temporary_tables_are_loaded() -> None:
         return describe(table, engine, *where)
 
     copy_into._describe_table = temporary_first
+
+
+def _bound_decimals_keep_their_places() -> None:
+    """Every bound number would be read as a whole one, and one with places be a broken server."""
+    read = server.from_binding
+
+    def exactly(binding: dict[str, str]):
+        if binding["type"] == "FIXED" and "." in (binding["value"] or ""):
+            return Decimal(binding["value"])
+        return read(binding) if binding["value"] is not None else None
+
+    server.from_binding = exactly
+
+
+def _stages_are_cleared() -> None:
+    """REMOVE @stage/path is not understood."""
+    execute = FakeSnowflakeCursor.execute
+
+    def removing(self, command: str, *arguments, **options):
+        found = re.match(r"\s*(?:/\*.*?\*/\s*)?(?:remove|rm)\s+@([\w.]+)/?(\S*)", command, re.IGNORECASE | re.DOTALL)
+        if found is None:
+            return execute(self, command, *arguments, **options)
+        name = ".".join(stage.parts_from_var(found[1], self._conn.database, self._conn.schema))
+        folder = Path(stage.internal_dir(name))
+        removed = [file for file in folder.rglob("*") if file.is_file()]
+        removed = [file for file in removed if file.relative_to(folder).as_posix().startswith(found[2].rstrip(";'"))]
+        for file in removed:
+            file.unlink()
+        return execute(self, f"select '{len(removed)} files' as name, 'removed' as result", **options)
+
+    FakeSnowflakeCursor.execute = removing
 
 
 _asked = threading.local()

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
-from glob import escape
 from pathlib import Path
 
 import pyarrow as pa
@@ -129,12 +128,9 @@ def _refuse_others(connection: account.Account, load_id: str) -> None:
 
 def _copy(connection: account.Account, folder: Path, load_id: str) -> None:
     written = {name: _written(folder / name) for name in TABLES}
-    for name, rows in written.items():
-        if rows:
-            source = escape(str(folder / name)).replace("\\", "\\\\").replace("'", "\\'")
-            connection.rows(
-                f"put 'file://{source}/*.parquet' @{STAGE}/{load_id}/{name}/ auto_compress = false overwrite = true"
-            )
+    for name in written:
+        for part in sorted((folder / name).glob("*.parquet")):
+            connection.put(part, f"{STAGE}/{load_id}/{name}")
     with connection.transaction():
         for name, rows in written.items():
             if rows:
