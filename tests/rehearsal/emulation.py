@@ -4,6 +4,7 @@ Each function takes a node of a statement's tree and gives the one that stands i
 Snowflake does. `install` has every statement go through them, before fakesnow's own changes or after them.
 """
 
+import fakesnow.transforms
 from fakesnow.cursor import FakeSnowflakeCursor
 from sqlglot import Expr, exp
 
@@ -54,8 +55,16 @@ def _is_double(node: Expr) -> bool:
     return isinstance(node.unnest(), exp.Cast) and node.unnest().is_type("DOUBLE", "FLOAT")
 
 
+def trimmed_text(node: Expr) -> Expr:
+    """RTRIM(value, characters) takes any value for a text, at its end alone; fakesnow forgets which characters and where."""
+    if isinstance(node, exp.Trim) and not isinstance(node.this, exp.Cast):
+        node.set("this", exp.cast(node.this, "VARCHAR"))
+    return node
+
+
 def install() -> None:
     """Have every statement that fakesnow runs put right; once in a process."""
+    fakesnow.transforms.trim_cast_varchar = trimmed_text
     transform = FakeSnowflakeCursor._transform
 
     def put_right(self: FakeSnowflakeCursor, expression: Expr, params) -> Expr:
