@@ -66,7 +66,10 @@
     cast({{ date }} as varchar)
 {%- endmacro %}
 
-{# A double of a few places as text for people: whole numbers with a zero behind the point. #}
+{#
+    A double as text, whole numbers with a zero behind the point. To twelve places on Snowflake, whose own text of a double
+    leaves digits out and zeros too.
+#}
 {% macro number_text(number) -%}
     {{ return(adapter.dispatch('number_text', 'nightbook')(number)) }}
 {%- endmacro %}
@@ -74,7 +77,7 @@
 {% macro default__number_text(number) -%}
     case
         when {{ number }} = floor({{ number }}) then cast(cast({{ number }} as decimal(38, 0)) as varchar) || '.0'
-        else rtrim(cast({{ to_decimal(number, 38, 9) }} as varchar), '0')
+        else rtrim(cast({{ to_decimal(number, 38, 12) }} as varchar), '0')
     end
 {%- endmacro %}
 
@@ -102,22 +105,9 @@
 #}
 {% macro row_text(columns, doubles=[]) -%}
     {%- for column in columns -%}
-    coalesce({{ nightbook._double_text(column) if column in doubles else 'cast(' ~ nightbook._settled_text(column) ~ ' as varchar)' }}, '')
+    coalesce({{ number_text(column) if column in doubles else 'cast(' ~ nightbook._settled_text(column) ~ ' as varchar)' }}, '')
     {{- " || '|' || " if not loop.last }}
     {%- endfor -%}
-{%- endmacro %}
-
-{# A double as text that tells it from any other: to twelve places where the engine would leave digits out. #}
-{% macro _double_text(number) -%}
-    {{ return(adapter.dispatch('_double_text', 'nightbook')(number)) }}
-{%- endmacro %}
-
-{% macro default___double_text(number) -%}
-    cast({{ to_decimal(number, 38, 12) }} as varchar)
-{%- endmacro %}
-
-{% macro duckdb___double_text(number) -%}
-    cast({{ number }} as varchar)
 {%- endmacro %}
 
 {#
