@@ -37,14 +37,10 @@ def stage(cadences: Iterable[str] = CADENCES) -> str:
             refuses.
     """
     if not home.is_account():
-        raise NightbookError(
-            "nothing is staged for DuckDB, which runs Python beside dbt: set NIGHTBOOK_TARGET=snowflake"
-        )
+        raise NightbookError("DuckDB runs Python beside dbt and needs no stage: set NIGHTBOOK_TARGET=snowflake")
     uri = home.registry_uri()
     if not uri.startswith(("http://", "https://")):
-        raise NightbookError(
-            "MLFLOW_TRACKING_URI names no server: procedures of an account reach the registry over http"
-        )
+        raise NightbookError("MLFLOW_TRACKING_URI names no server: an account reaches the registry over http")
     nodes = _nodes(cadences)
     packed = pack(_record(uri), nodes)
     with tempfile.TemporaryDirectory() as folder:
@@ -76,9 +72,9 @@ def _nodes(cadences: Iterable[str]) -> list[dict]:
     builds.parse()
     for cadence in filter(CADENCES.__contains__, cadences):
         builds.compile_all(cadence)
-        found |= {
-            node["name"]: node for node in lineage.nodes() if cadence in node["tags"] or node["name"] not in found
-        }
+        for node in lineage.nodes():
+            if cadence in node["tags"] or node["name"] not in found:
+                found[node["name"]] = node
     return list(found.values())
 
 

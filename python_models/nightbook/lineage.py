@@ -160,8 +160,8 @@ def nodes() -> list[dict]:
     """What dbt knows of its last run: relations, their tags, what they declare, and the SQL that ran.
 
     Returns:
-        One dictionary per model, snapshot and seed: name, relation (schema.name), tags, declared, engine, and sql, which
-        is null for what is not SQL or was not compiled.
+        One dictionary per model, snapshot and seed: name, relation (schema.name), tags, declared, engine, and sql, null
+        for what is not SQL or was not compiled.
     """
     target = home.home() / "target"
     manifest = json.loads((target / "manifest.json").read_text())

@@ -1,5 +1,6 @@
 """Runs what a statement holds of Python: procedures to their end, functions batch by batch for as long as they live."""
 
+import inspect
 import json
 import pickle
 import re
@@ -8,6 +9,7 @@ import subprocess
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +46,7 @@ class House:
     address: str
     secrets: dict[str, str] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
+    _workers: "_Workers" = field(default_factory=lambda: _Workers())
 
     def call(self, code: Python, connection: FakeSnowflakeConnection, token: str) -> tuple[str, Record]:
         """Run a procedure with a session that is its caller's; gives its result.
@@ -63,25 +66,38 @@ class House:
         return outcome["result"], record
 
     def create(self, code: Python, connection: FakeSnowflakeConnection) -> None:
-        """Make a function that DuckDB calls batch by batch; its process lives as long as the server."""
-        record = self.record(Record(code.name, "function"))
-        worker = _Worker(self._start(code, connection, {"kind": "function"}), code, record)
+        """Make a function that DuckDB calls batch by batch; its process starts when it is first called."""
+        worker = _Worker(code, lambda: self._start(code, connection, {"kind": "function"}), self._workers)
+        self._check(code, connection)
+        self.record(worker.record)
         engine = connection._duck_conn
         if engine.execute("select 1 from duckdb_functions() where function_name = lower(?)", [code.name]).fetchone():
             engine.remove_function(code.name.lower())
         types = [_ARROW[name][0] for name in code.arguments]
+
+        def call(*columns: pa.ChunkedArray) -> pa.Array:
+            return worker.call(*columns)
+
+        # DuckDB counts the arguments.
+        named = [inspect.Parameter(f"x{number}", inspect.Parameter.POSITIONAL_ONLY) for number in range(len(types))]
+        call.__signature__ = inspect.Signature(named)
         engine.create_function(
-            code.name.lower(), worker.call, types, _ARROW[code.returns][0], type="arrow", null_handling="special"
+            code.name.lower(), call, types, _ARROW[code.returns][0], type="arrow", null_handling="special"
         )
 
     def record(self, record: Record) -> Record:
         self.records.append(record)
         return record
 
-    def _start(self, code: Python, connection: FakeSnowflakeConnection, task: dict) -> subprocess.Popen:
+    def end(self) -> None:
+        """Let every function's process go; one that is called again starts anew."""
+        self._workers.keep(0)
+
+    def _check(self, code: Python, connection: FakeSnowflakeConnection) -> sandbox.Room:
+        """The room that a statement asks for; whatever it lacks is told when the statement is made."""
         try:
             sandbox.check_runtime(code.runtime)
-            room = sandbox.Room(
+            return sandbox.Room(
                 site=sandbox.site_of(code.packages, self.folder / "sites"),
                 imports=tuple(_staged(name, connection) for name in code.imports),
                 work=self.folder / "work" / f"{code.name.lower()}-{uuid.uuid4().hex[:8]}",
@@ -89,9 +105,11 @@ class House:
             )
         except sandbox.Refused as refusal:
             raise ProgrammingError(msg=f"SQL compilation error:\n{refusal}", errno=391546, sqlstate="42601") from None
+
+    def _start(self, code: Python, connection: FakeSnowflakeConnection, task: dict) -> subprocess.Popen:
         secrets = {name: self.secrets.get(secret.upper(), "") for name, secret in code.secrets}
         given = {"body": code.body, "handler": code.handler, "secrets": secrets, **task}
-        return room.start(given, [self.address.removeprefix("http://")])
+        return self._check(code, connection).start(given, [self.address.removeprefix("http://")])
 
     def _session(self, connection: FakeSnowflakeConnection, token: str) -> dict:
         host, _, port = self.address.removeprefix("http://").partition(":")
@@ -108,27 +126,63 @@ class House:
 
 
 class _Worker:
-    """The process behind one function."""
+    """The process behind one function, there from its first call until others need the place."""
 
-    def __init__(self, process: subprocess.Popen, code: Python, record: Record):
-        self._process, self._code, self._record = process, code, record
+    def __init__(self, code: Python, start: Callable[[], subprocess.Popen], workers: "_Workers"):
+        self.record = Record(code.name, "function")
+        self._code, self._start, self._workers = code, start, workers
         self._type = _ARROW[code.returns][1]
+        self._process: subprocess.Popen | None = None
         # DuckDB calls from several threads; the process answers one at a time.
         self._turn = threading.Lock()
 
     def call(self, *columns: pa.ChunkedArray) -> pa.Array:
+        """One vector of the engine's; it raises what the handler raised."""
         packed = pickle.dumps([_column(column) for column in columns], protocol=5)
         with self._turn:
             started = time.monotonic()
-            self._process.stdin.write(struct.pack("<q", len(packed)) + packed)
-            self._process.stdin.flush()
-            answer = pickle.loads(self._process.stdout.read(struct.unpack("<q", self._process.stdout.read(8))[0]))
-            self._record.seconds += time.monotonic() - started
-        self._record.peak_kilobytes = answer["peak_kilobytes"]
+            if self._process is None:
+                self._process = self._start()
+            answer = self._ask(packed)
+            self.record.seconds += time.monotonic() - started
+        self._workers.used(self)
+        self.record.peak_kilobytes = answer["peak_kilobytes"]
         if "error" in answer:
             raise _interpreter_error(self._code, answer["error"])
-        self._record.rows += answer["batches"]
+        self.record.rows += answer["batches"]
         return pa.array(answer["values"], self._type, from_pandas=True)
+
+    def stop(self) -> None:
+        with self._turn:
+            if self._process is not None:
+                # It ends when nothing more comes.
+                self._process.communicate()
+                self._process = None
+
+    def _ask(self, packed: bytes) -> dict:
+        inbox, outbox = self._process.stdin, self._process.stdout
+        inbox.write(struct.pack("<q", len(packed)) + packed)
+        inbox.flush()
+        return pickle.loads(outbox.read(struct.unpack("<q", outbox.read(8))[0]))
+
+
+class _Workers:
+    """Functions with a process, the one used last at the end; as many as two scorings need are kept."""
+
+    def __init__(self) -> None:
+        self._alive: list[_Worker] = []
+        self._turn = threading.Lock()
+
+    def used(self, worker: _Worker) -> None:
+        with self._turn:
+            self._alive = [one for one in self._alive if one is not worker] + [worker]
+        self.keep(6)
+
+    def keep(self, count: int) -> None:
+        with self._turn:
+            gone, self._alive = self._alive[: len(self._alive) - count], self._alive[len(self._alive) - count :]
+        for worker in gone:
+            worker.stop()
 
 
 def _column(column: pa.ChunkedArray) -> np.ndarray | list:

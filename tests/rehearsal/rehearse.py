@@ -30,7 +30,8 @@ def main() -> int:
         told("servers", started)
         for name, command in steps():
             began = time.monotonic()
-            done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment)
+            role = {"SNOWFLAKE_ROLE": "ACCOUNTADMIN"} if name == "bootstrap" else {}
+            done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment | role)
             told(name, began)
             if done.returncode:
                 print(f"rehearsal: {name} failed; the logs are in {folder}", file=sys.stderr)
@@ -44,7 +45,7 @@ def main() -> int:
 def steps() -> list[tuple[str, list[str]]]:
     """What is done, in order: a name and what Python is called with."""
     account, application, night = tonight()
-    dbt, runner = ["-m", "dbt.cli.main"], ["orchestrate.py"]
+    dbt, runner = ["-c", "from dbt.cli.main import cli; cli()"], ["orchestrate.py"]
     return [
         ("bootstrap", [*dbt, "run-operation", "bootstrap_snowflake"]),
         ("landing", [*dbt, "--quiet", "seed", "--selector", "ci_landing"]),

@@ -1,4 +1,4 @@
-"""A Snowflake account and an MLflow server on this machine, and the environment that leads dbt and the runner to them."""
+"""A Snowflake account and an MLflow server on this machine, and the environment that leads to them."""
 
 import os
 import signal

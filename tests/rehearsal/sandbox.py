@@ -1,4 +1,4 @@
-"""The room that Snowflake runs Python in: the standard library, the declared packages, the staged files, nothing else."""
+"""The room that Snowflake runs Python in: the standard library, declared packages, staged files, nothing else."""
 
 import hashlib
 import json

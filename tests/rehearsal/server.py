@@ -57,9 +57,16 @@ async def query(request: Request) -> JSONResponse:
         result = await run_in_threadpool(_call, procedure, connection)
         return _text(procedure.name.upper(), result)
     except ProgrammingError as error:
-        code = f"{error.errno:06d}"
-        data = {"errorCode": code, "sqlState": error.sqlstate}
-        return JSONResponse({"data": data, "code": code, "message": error.msg, "success": False})
+        return _refusal(error)
+    except Exception as error:
+        # Anything but an answer would have the client ask again, and each time start what it asks for.
+        return _refusal(ProgrammingError(msg=f"{type(error).__name__}: {error}", errno=370001, sqlstate="XX000"))
+
+
+def _refusal(error: ProgrammingError) -> JSONResponse:
+    code, message = f"{error.errno:06d}", error.raw_msg
+    data = {"errorCode": code, "sqlState": error.sqlstate}
+    return JSONResponse({"data": data, "code": code, "message": message, "success": False})
 
 
 def _call(procedure: statements.Python, connection) -> str:
@@ -96,6 +103,13 @@ def _text(name: str, value: str) -> JSONResponse:
     return JSONResponse({"data": data, "success": True})
 
 
+async def session(request: Request) -> JSONResponse:
+    """A session that ends takes its functions' processes with it; others' start again when they are called."""
+    if request.query_params.get("delete"):
+        await run_in_threadpool(_house.end)
+    return await fake.session(request)
+
+
 def records(request: Request) -> JSONResponse:
     """What ran since the server started, or since DELETE asked to forget it."""
     seen = [asdict(record) for record in _house.records]
@@ -116,6 +130,7 @@ def app(folder: Path, address: str, secret_values: dict[str, str] | None = None)
     emulation.install()
     ours = [
         Route("/queries/v1/query-request", query, methods=["POST"]),
+        Route("/session", session, methods=["POST"]),
         Route("/rehearsal/chunks/{name}", chunks.serve),
         Route("/rehearsal/records", records, methods=["GET", "DELETE"]),
     ]
