@@ -88,7 +88,8 @@
     {%- for source in graph.sources.values() | sort(attribute='name') if source.source_name == 'raw' -%}
         {%- set table, columns = (database ~ '.RAW.' ~ source.identifier) | upper, [] -%}
         {%- for column in source.columns.values() -%}
-            {%- do columns.append(column.name ~ ' ' ~ column.data_type) -%}
+            {#- An account may be set to mean another kind of time by the bare word. -#}
+            {%- do columns.append(column.name ~ ' ' ~ {'timestamp': 'timestamp_ntz'}.get(column.data_type, column.data_type)) -%}
             {%- if column.meta.is_personal and masking -%}
                 {%- do types.update({column.data_type: column.meta.needed_by_pipeline or types.get(column.data_type, false)}) -%}
                 {%- do masks.append({

@@ -234,7 +234,7 @@ class Account:
         if not masks:
             return None
         # In the words of its CREATE TABLE, because fakesnow's own answer cannot be joined to.
-        columns = re.findall(r"(\w+) ([a-z]+(?:\([\d,]+\))?)(?:, |\)$)", self.objects["TABLE"][name]["text"])
+        columns = re.findall(r"(\w+) ([a-z_]+(?:\([\d,]+\))?)(?:, |\)$)", self.objects["TABLE"][name]["text"])
         rows = [
             {"name": column.upper(), "type": _described(data_type), "kind": "COLUMN", "null?": "Y"}
             | {"policy name": masks.get(column.upper())}
@@ -295,7 +295,7 @@ def _missing(kind: str, name: str) -> Refused:
 
 
 def _described(data_type: str) -> str:
-    names = {"varchar": "VARCHAR(16777216)", "timestamp": "TIMESTAMP_NTZ(9)", "integer": "NUMBER(38,0)"}
+    names = {"varchar": "VARCHAR(16777216)", "timestamp_ntz": "TIMESTAMP_NTZ(9)", "integer": "NUMBER(38,0)"}
     return names.get(data_type, data_type.upper().replace("DECIMAL", "NUMBER"))
 
 
