@@ -5,7 +5,6 @@ with another status than 0 when any of it fails.
 """
 
 import argparse
-import csv
 import os
 import shutil
 import subprocess
@@ -14,63 +13,85 @@ import tempfile
 import time
 from pathlib import Path
 
+import snowflake.connector
+
 from tests.rehearsal.running import ROOT, running
 
+MODELS = ("account_pd", "application_pd")
 APPROVAL = ("--version", "1", "--approver", "reviewer", "--change-request", "REHEARSAL-1")
+DBT = ("-c", "from dbt.cli.main import cli; cli()")
+RUNNER = ("orchestrate.py",)
+
+
+class Failed(Exception):
+    """A step that did not end well; its name."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="keep everything here (a temporary folder that goes at the end)")
     parser.add_argument("--port", type=int, help="of the account (a free one)")
+    parser.add_argument("--accounts", default="20000", help="of the synthetic lender, ever opened (20000)")
     given = parser.parse_args()
-    folder = given.folder or Path(tempfile.mkdtemp(prefix="nightbook-rehearsal-"))
+    folder = (given.folder or Path(tempfile.mkdtemp(prefix="nightbook-rehearsal-"))).absolute()
     started = time.monotonic()
-    with running(folder.absolute(), given.port) as environment:
-        told("servers", started)
-        for name, command in steps():
-            began = time.monotonic()
-            role = {"SNOWFLAKE_ROLE": "ACCOUNTADMIN"} if name == "bootstrap" else {}
-            done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment | role)
-            told(name, began)
-            if done.returncode:
-                print(f"rehearsal: {name} failed; the logs are in {folder}", file=sys.stderr)
-                return 1
+    try:
+        with running(folder, given.port) as environment:
+            told("servers", started)
+            rehearse(environment, given.accounts)
+    except Failed as failure:
+        print(f"rehearsal: {failure} failed; the logs are in {folder}", file=sys.stderr)
+        return 1
     told("in all", started)
     if given.folder is None:
         shutil.rmtree(folder)
     return 0
 
 
-def steps() -> list[tuple[str, list[str]]]:
-    """What is done, in order: a name and what Python is called with."""
-    account, application, night = tonight()
-    dbt, runner = ["-c", "from dbt.cli.main import cli; cli()"], ["orchestrate.py"]
-    return [
-        ("bootstrap", [*dbt, "run-operation", "bootstrap_snowflake"]),
-        ("landing", [*dbt, "--quiet", "seed", "--selector", "ci_landing"]),
-        ("weekly", [*runner, "train"]),
-        *((f"approve {model}", [*runner, "approve", model, *APPROVAL]) for model in ("account_pd", "application_pd")),
-        ("nightly", [*runner, "score"]),
-        ("status", [*runner, "status"]),
-        ("explain account", [*runner, "explain", "--account", account, "--as-of", night]),
-        ("explain application", [*runner, "explain", "--application", application, "--as-of", night]),
-        ("reproduce", [*runner, "reproduce", "--as-of", night, "--sample", "25"]),
-        ("verify-audit", [*runner, "verify-audit"]),
-    ]
+def rehearse(environment: dict[str, str], accounts: str) -> None:
+    """Every step in its order; the first that fails ends it."""
+
+    def step(name: str, *command: str, **extra: str) -> None:
+        began = time.monotonic()
+        done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment | extra)
+        told(name, began)
+        if done.returncode:
+            raise Failed(name)
+
+    for name in ("bootstrap", "bootstrap again"):
+        step(name, *DBT, "--quiet", "run-operation", "bootstrap_snowflake", SNOWFLAKE_ROLE="ACCOUNTADMIN")
+    step("land", *RUNNER, "land", "synthetic", "--accounts", accounts)
+    step("train", *RUNNER, "train")
+    for model in MODELS:
+        step(f"approve {model}", *RUNNER, "approve", model, *APPROVAL)
+    step("score", *RUNNER, "score")
+    step("status", *RUNNER, "status")
+    account, application, night = scored(environment)
+    step("explain account", *RUNNER, "explain", "--account", account, "--as-of", night)
+    step("explain application", *RUNNER, "explain", "--application", application, "--as-of", night)
+    step("reproduce", *RUNNER, "reproduce", "--as-of", night, "--sample", "50")
+    step("verify-audit", *RUNNER, "verify-audit")
 
 
-def tonight() -> tuple[str, str, str]:
-    """An account, an undecided application and the night that the committed sample of the lender ends with."""
-    with (ROOT / "seeds" / "raw" / "loan_servicing.csv").open(encoding="utf-8", newline="") as file:
-        account, night = max(((row["account_id"], row["snapshot_date"]) for row in csv.DictReader(file)), key=_date)
-    with (ROOT / "seeds" / "raw" / "applications.csv").open(encoding="utf-8", newline="") as file:
-        undecided = [row["application_id"] for row in csv.DictReader(file) if not row["decision"]]
-    return account, undecided[0], night
-
-
-def _date(row: tuple[str, str]) -> str:
-    return row[1]
+def scored(environment: dict[str, str]) -> tuple[str, str, str]:
+    """An account and an application that the night scored, and its date."""
+    with snowflake.connector.connect(
+        account=environment["SNOWFLAKE_ACCOUNT"],
+        user=environment["SNOWFLAKE_USER"],
+        private_key_file=environment["SNOWFLAKE_PRIVATE_KEY_PATH"],
+        host=environment["SNOWFLAKE_HOST"],
+        port=int(environment["SNOWFLAKE_PORT"]),
+        protocol=environment["SNOWFLAKE_PROTOCOL"],
+        database=environment["SNOWFLAKE_DATABASE"],
+    ) as connection:
+        cursor = connection.cursor()
+        cursor.execute(
+            "select (select min(account_id) from marts.fct_account_scores),"
+            " (select min(application_id) from marts.fct_application_scores),"
+            " (select max(as_of_date) from marts.fct_account_scores)"
+        )
+        account, application, night = cursor.fetchone()
+    return account, application, night.isoformat()
 
 
 def told(name: str, since: float) -> None:
