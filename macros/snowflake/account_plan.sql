@@ -141,7 +141,7 @@
         },
         {
             'key': 'SECRET ' ~ secret, 'by': 'sysadmin',
-            'sql': 'create secret if not exists ' ~ secret ~ " type = generic_string secret_string = ''",
+            'sql': 'create secret if not exists ' ~ secret ~ " type = generic_string secret_string = 'unset'",
         },
         {
             'key': 'INTEGRATION ' ~ database ~ '_MLFLOW', 'by': 'accountadmin',
