@@ -88,7 +88,7 @@ def compile_all(selector: str) -> None:
     Raises:
         NightbookError: the project is not valid, or the warehouse refuses.
     """
-    result = _invoke(["compile", "--selector", selector, "--exclude-resource-type", "unit_test", "test"], [])
+    result = _invoke(["compile", "--selector", selector], [])
     for one in result.result.results:
         if one.status == "error":
             raise NightbookError(_cause(one))

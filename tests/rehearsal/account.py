@@ -279,7 +279,11 @@ class Account:
             had.add(one := waiting.pop())
             waiting += [other for other, holder in self.members if holder == one and other not in had]
         schema = name.rpartition(".")[0]
-        return any((f"CREATE {kind}", "SCHEMA", schema, one) in self.grants for one in had)
+        # A name may leave out the database, which is then the session's.
+        return any(
+            given == f"CREATE {kind}" and where == "SCHEMA" and f".{place}".endswith(f".{schema}") and holder in had
+            for given, where, place, holder in self.grants
+        )
 
     def _is_role(self, name: str) -> bool:
         return name.upper() in SYSTEM_ROLES or self.has("ROLE", name)
