@@ -167,9 +167,9 @@ def _such_as(sql: str | None) -> str:
 
 def one_line(message: str) -> str:
     """An engine's message as one line, a lock on the warehouse by its holder."""
-    message = _CODES.sub("", message)
     if refused := refusals.told(message):
         return refused
+    message = _CODES.sub("", message)
     locked = _LOCKED.search(message)
     if locked:
         return f"{home.warehouse()} is in use by process {locked[1] or locked[2]}: wait for it to end, or stop it"
