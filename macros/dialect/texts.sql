@@ -75,9 +75,12 @@
 {%- endmacro %}
 
 {% macro default__number_text(number) -%}
+    {#- What is no number, and infinity, cannot be cast, not even in a branch that they never reach. -#}
+    {%- set finite = 'case when ' ~ number ~ ' - ' ~ number ~ ' = 0 then ' ~ number ~ ' end' -%}
     case
-        when {{ number }} = floor({{ number }}) then cast(cast({{ number }} as decimal(38, 0)) as varchar) || '.0'
-        else rtrim(cast({{ to_decimal(number, 38, 12) }} as varchar), '0')
+        when not {{ number }} - {{ number }} = 0 then lower(cast({{ number }} as varchar))
+        when {{ number }} = floor({{ number }}) then cast(cast({{ finite }} as decimal(38, 0)) as varchar) || '.0'
+        else rtrim(cast({{ to_decimal(finite, 38, 12) }} as varchar), '0')
     end
 {%- endmacro %}
 

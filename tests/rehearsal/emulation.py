@@ -8,6 +8,7 @@ import fakesnow.transforms
 from fakesnow.cursor import FakeSnowflakeCursor
 from sqlglot import Expr, exp
 
+_TIME_PARTS = {"YYYY": "%Y", "MM": "%m", "DD": "%d", "HH24": "%H", "MI": "%M", "SS": "%S", "FF6": "%f"}
 _FLOATING = "('DOUBLE', 'FLOAT')"
 
 
@@ -42,8 +43,10 @@ def division(node: Expr) -> Expr:
         return node
     numerator, divisor = exp.paren(node.this), exp.paren(node.expression)
     quotient = exp.Div(this=numerator, expression=divisor, typed=False, safe=False)
-    stop = exp.Anonymous(this="error", expressions=[exp.Literal.string("Division by zero")])
-    result = exp.Case().when(exp.EQ(this=divisor.copy(), expression=exp.Literal.number(0)), exp.cast(stop, "DOUBLE"))
+    is_zero = exp.EQ(this=divisor.copy(), expression=exp.Literal.number(0))
+    # Not error(), which DuckDB takes for another value each time and forbids in a window's order.
+    stop = exp.cast(exp.Case().when(is_zero.copy(), exp.Literal.string("Division by zero")), "DOUBLE")
+    result = exp.Case().when(is_zero, stop)
     if not _is_double(node.this) and not _is_double(node.expression):
         either = " or ".join(f"typeof({side.sql('duckdb')}) in {_FLOATING}" for side in (numerator, divisor))
         fixed = exp.Round(this=quotient.copy(), decimals=exp.Literal.number(6))
@@ -53,6 +56,17 @@ def division(node: Expr) -> Expr:
 
 def _is_double(node: Expr) -> bool:
     return isinstance(node.unnest(), exp.Cast) and node.unnest().is_type("DOUBLE", "FLOAT")
+
+
+def time_text(node: Expr) -> Expr:
+    """TO_CHAR(time, form) writes a time as the form says, whatever expression it comes of."""
+    form = node.args.get("format") if isinstance(node, exp.ToChar) else None
+    if not isinstance(form, exp.Literal) or "YYYY" not in form.name:
+        return node
+    text = form.name
+    for theirs, ours in _TIME_PARTS.items():
+        text = text.replace(theirs, ours)
+    return exp.Anonymous(this="strftime", expressions=[node.this, exp.Literal.string(text)])
 
 
 def trimmed_text(node: Expr) -> Expr:
@@ -68,7 +82,7 @@ def install() -> None:
     transform = FakeSnowflakeCursor._transform
 
     def put_right(self: FakeSnowflakeCursor, expression: Expr, params) -> Expr:
-        before = expression.transform(lambda node: hexadecimal(lasting_tables(node)), copy=False)
+        before = expression.transform(lambda node: time_text(hexadecimal(lasting_tables(node))), copy=False)
         return transform(self, before, params).transform(lambda node: division(signed_hash(node)), copy=False)
 
     FakeSnowflakeCursor._transform = put_right
