@@ -52,6 +52,8 @@ class Account:
     parameters: dict[str, str] = field(default_factory=dict)  # DATABASE.PARAMETER -> value
     # Statements that changed something here, in their order.
     changes: list[str] = field(default_factory=list)
+    # Query tags that sessions have set, in their order.
+    tags: list[str] = field(default_factory=list)
 
     @property
     def is_set_up(self) -> bool:
@@ -168,6 +170,7 @@ class Account:
 
     def _tag(self, match: re.Match, session: Session, sql: str) -> str:
         session.query_tag = match["tag"] or ""
+        self.tags.append(session.query_tag)
         return _DONE
 
     # --- answers

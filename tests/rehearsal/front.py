@@ -1,6 +1,7 @@
 """The door of the rehearsal server: logins that are refused, and statements that the account answers itself.
 
-GET /rehearsal/changes tells which statements have changed the account since the server started.
+GET /rehearsal/changes tells which statements have changed the account since the server started, /rehearsal/tags which
+query tags its sessions have set.
 """
 
 import base64
@@ -25,8 +26,11 @@ class Front:
         self._keys: dict[str, str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope.get("path") == "/rehearsal/changes":
-            await _send(send, 200, self.account.changes)
+        told = {"/rehearsal/changes": self.account.changes, "/rehearsal/tags": self.account.tags}.get(
+            scope.get("path", "")
+        )
+        if told is not None:
+            await _send(send, 200, told)
             return
         handle = {
             "/session/v1/login-request": self._login,

@@ -26,22 +26,31 @@ def bootstrap(environment: dict[str, str], arguments: str = "{}") -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
-def changes(environment: dict[str, str]) -> list[str]:
-    """Statements that have changed the account, as it saw them itself."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{environment['SNOWFLAKE_PORT']}/rehearsal/changes") as answer:
+def told(environment: dict[str, str], what: str) -> list[str]:
+    """What the account saw itself: statements that have changed it, or query tags."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{environment['SNOWFLAKE_PORT']}/rehearsal/{what}") as answer:
         return json.loads(answer.read())
 
 
 def test_what_is_missing_is_made_and_the_second_run_changes_nothing(empty):
     # Without masks first, so that something is missing when all else is there.
     assert "steps were missing, and are made" in bootstrap(empty, "{masking: false}")
-    without_masks = changes(empty)
+    without_masks = told(empty, "changes")
     assert not any("masking policy" in one for one in without_masks)
 
     # Two policies, four columns.
     assert ": 6 of " in bootstrap(empty)
-    all_made = changes(empty)
+    all_made = told(empty, "changes")
     assert len(all_made) == len(without_masks) + 6
 
     assert bootstrap(empty).endswith("steps; nothing was changed")
-    assert changes(empty) == all_made
+    assert told(empty, "changes") == all_made
+
+
+def test_queries_are_tagged_with_run_and_node(empty, home):
+    # No bootstrap is needed for it, nor undone by it.
+    done = dbt(empty, "build", "--select", "policy", "score_bands", "--exclude-resource-type", "test", "unit_test")
+    assert done.returncode == 0, done.stdout
+    run = json.loads((home / "target" / "run_results.json").read_text())["metadata"]["invocation_id"]
+    tags = [json.loads(tag) for tag in told(empty, "tags")]
+    assert {(tag["run"], tag["node"]) for tag in tags} == {(run, "policy"), (run, "score_bands")}
