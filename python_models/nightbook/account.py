@@ -123,15 +123,8 @@ def _proof(given) -> dict:
     """Who connects, and the key or token that shows it."""
     try:
         return given.auth_args()
-    except OSError as error:
-        raise NightbookError(
-            f"{error.filename}: {error.strerror}: SNOWFLAKE_PRIVATE_KEY_PATH names the file of the user's private key"
-        ) from error
-    except (TypeError, ValueError) as error:
-        raise NightbookError(
-            f"{given.private_key_path}: {error}: SNOWFLAKE_PRIVATE_KEY_PATH names a private key in PEM, and"
-            " SNOWFLAKE_PRIVATE_KEY_PASSPHRASE opens it where it is encrypted"
-        ) from error
+    except (OSError, TypeError, ValueError) as error:
+        raise NightbookError(builds.one_line(str(error))) from error
 
 
 @contextmanager

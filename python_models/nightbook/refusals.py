@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable
 
+_NO_RIGHT = "the role may not do this to"
 # In the order in which they are looked for: what a message says, and what is said instead. {1} is what the pattern
 # found; a name of the environment stands for its value.
 _SENTENCES: tuple[tuple[str, str], ...] = (
@@ -88,7 +89,7 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"Insufficient privileges to operate on (\w+ '[^']+')",
-        "the role may not do this to {1}: SNOWFLAKE_ROLE must be a role that has the right; dbt run-operation"
+        _NO_RIGHT + " {1}: SNOWFLAKE_ROLE must be a role that has the right; dbt run-operation"
         " bootstrap_snowflake gives the project's roles theirs",
     ),
     (
@@ -106,6 +107,11 @@ def told(message: str) -> str | None:
             numbered = re.sub(r"\{(\d)\}", lambda one, found=found: found[int(one[1])] or "", sentence)
             return _filled(numbered, str)
     return None
+
+
+def is_of_rights(line: str) -> bool:
+    """Whether a line, as `told` gives it, says that the role lacks a right."""
+    return line.startswith(_NO_RIGHT)
 
 
 def _filled(text: str, written: Callable[[str], str]) -> str:
