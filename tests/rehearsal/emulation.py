@@ -13,7 +13,7 @@ _FLOATING = "('DOUBLE', 'FLOAT')"
 
 
 def lasting_tables(node: Expr) -> Expr:
-    """A temporary table may have a name that says in which database it is; DuckDB's are in a catalog of their own alone."""
+    """A temporary table may be named with its database; DuckDB's are in a catalog of their own alone."""
     if isinstance(node, exp.Create) and node.kind == "TABLE" and (properties := node.args.get("properties")):
         table = node.find(exp.Table)
         for found in list(properties.find_all(exp.TemporaryProperty)) if table and table.catalog else []:
@@ -70,7 +70,7 @@ def time_text(node: Expr) -> Expr:
 
 
 def trimmed_text(node: Expr) -> Expr:
-    """RTRIM(value, characters) takes any value for a text, at its end alone; fakesnow forgets which characters and where."""
+    """RTRIM(value, characters) takes any value for a text; fakesnow forgets which characters, and at which end."""
     if isinstance(node, exp.Trim) and not isinstance(node.this, exp.Cast):
         node.set("this", exp.cast(node.this, "VARCHAR"))
     return node

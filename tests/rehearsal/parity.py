@@ -1,6 +1,6 @@
 """The same night on DuckDB and on Snowflake, value by value: features, PDs, grades, reasons, provisions.
 
-Run it on two homes that have landed, trained, approved and scored the same: `python -m tests.rehearsal.parity --home DIR`
+Run it where both have landed, trained, approved and scored the same: `python -m tests.rehearsal.parity --home DIR`
 compares the warehouse of that home with the account that the environment leads to, and names the first difference.
 """
 
@@ -47,7 +47,9 @@ class Difference:
         return f"{self.relation} ({where}) {self.column}: DuckDB has {self.duckdb!r}, Snowflake {self.snowflake!r}"
 
 
-def difference(relation: str, key: list[str], ours: pa.Table, theirs: pa.Table, tolerance: float = 0) -> Difference | None:
+def difference(
+    relation: str, key: list[str], ours: pa.Table, theirs: pa.Table, tolerance: float = 0
+) -> Difference | None:
     """The first difference by key and column; None where both hold the same.
 
     Args:
@@ -67,13 +69,17 @@ def difference(relation: str, key: list[str], ours: pa.Table, theirs: pa.Table, 
                 values = ("a column", "nothing") if side == "Snowflake" else ("nothing", "a column")
                 return Difference(relation, (), name, *values)
     ours, theirs = (_in_order(table.select(names), key) for table in (ours, theirs))
-    our_keys, their_keys = (list(zip(*(table[name].to_pylist() for name in key), strict=True)) for table in (ours, theirs))
+    our_keys, their_keys = (
+        list(zip(*(table[name].to_pylist() for name in key), strict=True)) for table in (ours, theirs)
+    )
     for side, keys in (("DuckDB", our_keys), ("Snowflake", their_keys)):
         if len(set(keys)) != len(keys):
             raise ValueError(f"{relation}: {', '.join(key)} does not name one row on {side}")
     if our_keys != their_keys:
         lone = min(set(our_keys) ^ set(their_keys), key=str)
-        return Difference(relation, lone, "row", *(("there", "nothing") if lone in set(our_keys) else ("nothing", "there")))
+        return Difference(
+            relation, lone, "row", *(("there", "nothing") if lone in set(our_keys) else ("nothing", "there"))
+        )
     unlike = {name: _unlike(ours[name], theirs[name], tolerance) for name in names if name not in key}
     row = min((rows[0] for rows in unlike.values() if len(rows)), default=None)
     if row is None:
@@ -103,7 +109,7 @@ def _unlike(ours: pa.ChunkedArray, theirs: pa.ChunkedArray, tolerance: float) ->
 
 
 def _comparable(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
-    """Two columns in one type: doubles where a side has doubles, else exact numbers, else texts and dates as they are."""
+    """Two columns in one type: doubles where a side has them, else exact numbers, else texts and dates as they are."""
     sides = [side.combine_chunks() for side in (ours, theirs)]
     if any(pa.types.is_floating(side.type) for side in sides):
         return tuple(side.cast(pa.float64()) for side in sides)

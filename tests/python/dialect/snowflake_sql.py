@@ -41,7 +41,12 @@ def functions(sql: str) -> set[str]:
         is_name = token.token_type == TokenType.VAR or token.text.isidentifier()
         is_type = token.token_type in Snowflake.Parser.TYPE_TOKENS and token.text.lower() in ("decimal", "varchar")
         is_alias = before is not None and before.token_type in (TokenType.ALIAS, TokenType.DOT)
-        if after.token_type == TokenType.L_PAREN and after.start == token.end + 1 and is_name and not is_type | is_alias:
+        if (
+            after.token_type == TokenType.L_PAREN
+            and after.start == token.end + 1
+            and is_name
+            and not is_type | is_alias
+        ):
             found.add(token.text.lower())
     return found
 
@@ -54,7 +59,13 @@ def gaps(sql: str) -> list[str]:
         return [f"sqlglot cannot read it: {str(error).splitlines()[0]}"]
     found = [f"{name} is not in {FUNCTIONS.name}" for name in sorted(functions(sql) - known_functions())]
     for tree in trees:
-        found += [*_commands(tree), *_names(tree), *_divisions(tree), *_window_names(tree), *_projected_subqueries(tree)]
+        found += [
+            *_commands(tree),
+            *_names(tree),
+            *_divisions(tree),
+            *_window_names(tree),
+            *_projected_subqueries(tree),
+        ]
     return list(dict.fromkeys(found))
 
 
@@ -118,7 +129,9 @@ def _is_double(node: exp.Expr | None) -> bool:
     if isinstance(node, exp.Column):
         return node.name.lower() in DOUBLES
     if isinstance(node, exp.Case):
-        return any(_is_double(one) for one in [*(case.args["true"] for case in node.args["ifs"]), node.args.get("default")])
+        return any(
+            _is_double(one) for one in [*(case.args["true"] for case in node.args["ifs"]), node.args.get("default")]
+        )
     if isinstance(node, exp.Anonymous):
         return any(map(_is_double, node.expressions))
     if isinstance(node, exp.Greatest | exp.Least | exp.Coalesce):

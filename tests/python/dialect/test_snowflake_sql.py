@@ -5,7 +5,7 @@ import csv
 import pytest
 from snowflake_sql import FUNCTIONS, functions, gaps, known_functions, unparsable
 
-# Too many lines for sqlfluff's parser, minutes each; sqlglot reads them, and they are made of macros that others use too.
+# Characters that take sqlfluff's parser minutes; sqlglot reads those as well, and their macros are used by others too.
 TOO_LONG = 60_000
 
 PLANTED = {
