@@ -81,8 +81,9 @@ class Front:
         headers = dict(scope["headers"])
         token = headers.get(b"authorization", b"").decode().partition('Token="')[2].rstrip('"')
         statement = json.loads(body)
-        # A procedure's session is its caller's under another name; whom it belongs to is the server's business.
-        instead = self.account.answer(statement["sqlText"], self._sessions.setdefault(token, Session()))
+        # A procedure's session is its caller's under another name.
+        session = self._sessions.setdefault(token.partition("~")[0], Session())
+        instead = self.account.answer(statement["sqlText"], session)
         if instead is not None:
             body = json.dumps(statement | {"sqlText": instead}).encode()
         await self._forward(scope, body, send)

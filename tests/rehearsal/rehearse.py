@@ -53,9 +53,12 @@ def rehearse(environment: dict[str, str], accounts: str) -> None:
 
     def step(name: str, *command: str, **extra: str) -> None:
         began = time.monotonic()
-        done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment | extra)
+        done = subprocess.run(
+            [sys.executable, *command], cwd=ROOT, env=environment | extra, capture_output=True, text=True
+        )
         told(name, began)
         if done.returncode:
+            print(f"{done.stdout[-3000:]}{done.stderr[-3000:]}", file=sys.stderr)
             raise Failed(name)
 
     for name in ("bootstrap", "bootstrap again"):

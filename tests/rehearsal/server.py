@@ -31,10 +31,34 @@ from tests.rehearsal.python_code import House, Record
 # Tokens of procedures' sessions -> what is noted of them.
 _procedures: dict[str, Record] = {}
 _house: House
+_running: dict[str, asyncio.Task] = {}
+# The connector gives up, and asks anew, after a minute.
+_PATIENCE_SECONDS = 30
 
 
 async def query(request: Request) -> JSONResponse:
-    """Run one statement; those that hold Python in a process of their own."""
+    """Run one statement; the client waits for a minute at most, and is told where to ask again before that."""
+    await request.body()
+    return await _waited_for(asyncio.create_task(_answer(request)), secrets.token_hex(16))
+
+
+async def result(request: Request) -> JSONResponse:
+    """The answer to a statement that took longer than a client waits."""
+    name = request.path_params["name"]
+    return await _waited_for(_running.pop(name), name)
+
+
+async def _waited_for(task: asyncio.Task, name: str) -> JSONResponse:
+    done, _ = await asyncio.wait({task}, timeout=_PATIENCE_SECONDS)
+    if done:
+        return task.result()
+    _running[name] = task
+    data = {"getResultUrl": f"/queries/{name}/result", "queryId": name}
+    return JSONResponse({"data": data, "code": "333333", "message": "Query in progress", "success": True})
+
+
+async def _answer(request: Request) -> JSONResponse:
+    """What a statement gives; those that hold Python run in a process of their own."""
     body = await request.body()
     if request.headers.get("Content-Encoding") == "gzip":
         body = gzip.decompress(body)
@@ -54,8 +78,8 @@ async def query(request: Request) -> JSONResponse:
         if function is not None:
             await run_in_threadpool(_house.create, function, connection)
             return _text("status", f"Function {function.name.upper()} successfully created.")
-        result = await run_in_threadpool(_call, procedure, connection)
-        return _text(procedure.name.upper(), result)
+        given = await run_in_threadpool(_call, procedure, connection, token)
+        return _text(procedure.name.upper(), given)
     except ProgrammingError as error:
         return _refusal(error)
     except Exception as error:
@@ -69,9 +93,9 @@ def _refusal(error: ProgrammingError) -> JSONResponse:
     return JSONResponse({"data": data, "code": code, "message": message, "success": False})
 
 
-def _call(procedure: statements.Python, connection) -> str:
-    # The caller's own connection under another name: its temporary tables and its transaction are the procedure's too.
-    token = secrets.token_urlsafe(32)
+def _call(procedure: statements.Python, connection, caller: str) -> str:
+    # The caller's own session under another name: its temporary tables and its transaction are the procedure's too.
+    token = f"{caller}~{secrets.token_urlsafe(8)}"
     fake.sessions[token] = connection
     record = _procedures.setdefault(token, Record(procedure.name, "session"))
     try:
@@ -130,6 +154,7 @@ def app(folder: Path, address: str, secret_values: dict[str, str] | None = None)
     emulation.install()
     ours = [
         Route("/queries/v1/query-request", query, methods=["POST"]),
+        Route("/queries/{name}/result", result, methods=["GET"]),
         Route("/session", session, methods=["POST"]),
         Route("/rehearsal/chunks/{name}", chunks.serve),
         Route("/rehearsal/records", records, methods=["GET", "DELETE"]),

@@ -105,8 +105,8 @@ def test_a_hundred_thousand_accounts_never_leave_the_engine_but_batch_by_batch(s
     for name, rows in (("few", 100), ("many", ACCOUNTS)):
         connection.cursor().execute(
             f"create or replace table {name} as select 'A' || i as account_id,"
-            f" cast('2024-01-31' as date) as as_of_date, {columns('float')} from (select row_number() over (order by 1) as i"
-            f" from table(generator(rowcount => {rows})))"
+            f" cast('2024-01-31' as date) as as_of_date, {columns('float')}"
+            f" from (select row_number() over (order by 1) as i from table(generator(rowcount => {rows})))"
         )
     score("few")
     few = {record["name"].rsplit("_", 1)[0]: record for record in records()}
