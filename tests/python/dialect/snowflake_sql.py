@@ -63,7 +63,6 @@ def gaps(sql: str) -> list[str]:
             *_commands(tree),
             *_names(tree),
             *_divisions(tree),
-            *_window_names(tree),
             *_projected_subqueries(tree),
         ]
     return list(dict.fromkeys(found))
@@ -95,18 +94,12 @@ def _names(tree: exp.Expr) -> Iterator[str]:
             yield f"{name.name}: a word of Snowflake's own"
 
 
-def _window_names(tree: exp.Expr) -> Iterator[str]:
-    for select in tree.find_all(exp.Select):
-        if select.args.get("windows"):
-            yield "window: Snowflake's select has no such clause"
-
-
 def _projected_subqueries(tree: exp.Expr) -> Iterator[str]:
     """Snowflake knows `in (select ...)` and `exists` in conditions that choose rows, and scalar subqueries anywhere."""
     for select in tree.find_all(exp.Select):
         for projection in select.expressions:
-            for node in projection.find_all(exp.In, exp.Exists):
-                is_subquery = isinstance(node, exp.Exists) or node.args.get("query")
+            for node in projection.find_all(exp.In, exp.All, exp.Any, exp.Exists):
+                is_subquery = not isinstance(node, exp.In) or node.args.get("query")
                 if is_subquery and node.find_ancestor(exp.Select) is select:
                     yield f"{node.sql('snowflake')[:60]}: a subquery of this kind in the list of columns"
 

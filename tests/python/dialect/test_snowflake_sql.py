@@ -14,7 +14,7 @@ PLANTED = {
     "select arg_max_null(score, pull_number) from pulls": "arg_max_null is not in",
     "select a from t where (b = 1": "cannot read",
     "select list_contains([1, 2], a) from t": "list_contains is not in",
-    "select sum(a) over w from t window w as (partition by b)": "no such clause",
+    "select sum(a) over w from t window w as (partition by b)": "cannot read",
     "select paid / balance as ratio from t": "fixed-point",
     "select count(case when a not in (select b from u) then 1 end) as n from t": "list of columns",
     "select a as rows from t": "word of Snowflake's own",
