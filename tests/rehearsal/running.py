@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -83,11 +83,12 @@ def _process(module: list[str], log: Path, address: str) -> Iterator[None]:
             [sys.executable, "-m", *module], cwd=ROOT, env=_clean(), stdout=file, stderr=file, start_new_session=True
         )
     try:
-        _wait_for(address, log)
+        _wait_for(address, process, log)
         yield
     finally:
         # The server's own children go with it.
-        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait()
 
 
@@ -110,9 +111,9 @@ def _free_port() -> int:
         return found.getsockname()[1]
 
 
-def _wait_for(address: str, log: Path) -> None:
+def _wait_for(address: str, process: subprocess.Popen, log: Path) -> None:
     until = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < until:
+    while time.monotonic() < until and process.poll() is None:
         try:
             urllib.request.urlopen(address, timeout=5).close()
             return
