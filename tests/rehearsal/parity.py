@@ -15,15 +15,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# Relation -> its key; rows of other nights count as well. What names the run or tells its time is another on each side.
+# What a cadence leaves, relation -> its key. What names the run or tells its time is another on each side.
 RELATIONS = {
-    "scoring.accounts_tonight": ["account_id", "as_of_date"],
-    "scoring.applications_tonight": ["application_id", "as_of_date"],
-    "features.feat_applications": ["application_id", "as_of_date"],
-    "marts.fct_account_scores": ["account_id", "as_of_date"],
-    "marts.fct_application_scores": ["application_id", "as_of_date"],
-    "marts.fct_application_contributions": ["application_id", "as_of_date", "feature"],
-    "marts.fct_provisions": ["account_id", "as_of_date"],
+    "weekly": {
+        "intermediate.int_customer_exposures": ["customer_id", "as_of_date"],
+        "features.feat_applications": ["application_id", "as_of_date"],
+        "training.training_set_account_pd": ["entity_id", "as_of_date"],
+        "training.training_set_application_pd": ["entity_id", "as_of_date"],
+        "training.holdout_scores": ["model_name", "entity_id", "as_of_date"],
+    },
+    "nightly": {
+        "inputs.int_input_profile": ["table_name", "column_name", "category", "measure"],
+        "scoring.accounts_tonight": ["account_id", "as_of_date"],
+        "scoring.applications_tonight": ["application_id", "as_of_date"],
+        "marts.fct_account_scores": ["account_id", "as_of_date"],
+        "marts.fct_application_scores": ["application_id", "as_of_date"],
+        "marts.fct_application_contributions": ["application_id", "as_of_date", "feature"],
+        "marts.fct_provisions": ["account_id", "as_of_date"],
+    },
 }
 OF_THE_RUN = {"run_id", "scored_at"}
 # Fixed-point numbers come in whatever width an engine gave them.
@@ -122,9 +131,9 @@ def _widened(side: pa.Array) -> pa.Array:
     return side.cast(pa.decimal128(38, 0)) if pa.types.is_integer(side.type) else side
 
 
-def compare(duckdb_rows: Fetch, snowflake_rows: Fetch, tolerance: float = 0) -> Difference | None:
-    """Compare all relations, say how much was compared, and give the first difference."""
-    for relation, key in RELATIONS.items():
+def compare(cadence: str, duckdb_rows: Fetch, snowflake_rows: Fetch, tolerance: float = 0) -> Difference | None:
+    """Compare what the last run of a cadence left, say how much that was, and give the first difference."""
+    for relation, key in RELATIONS[cadence].items():
         ours, theirs = (fetch(f"select * from {relation}") for fetch in (duckdb_rows, snowflake_rows))
         found = difference(relation, key, ours, theirs, tolerance)
         if found:
@@ -136,18 +145,19 @@ def compare(duckdb_rows: Fetch, snowflake_rows: Fetch, tolerance: float = 0) -> 
 def of_duckdb(home: Path) -> Fetch:
     """Rows of a home's warehouse."""
     connection = duckdb.connect(str(home / "warehouse.duckdb"), read_only=True)
-    return lambda sql: connection.execute(sql).to_arrow_table()
+    return lambda sql: connection.sql(sql).to_arrow_table()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True, help="home of the same lender on DuckDB")
+    parser.add_argument("--cadence", choices=RELATIONS, default="nightly", help="the run that was the last (nightly)")
     parser.add_argument("--tolerance", type=float, default=0, help="by how much doubles may differ (0: not a bit)")
     given = parser.parse_args()
     from nightbook import account
 
     with account.connected() as opened:
-        found = compare(of_duckdb(given.home), opened.arrow, given.tolerance)
+        found = compare(given.cadence, of_duckdb(given.home), opened.arrow, given.tolerance)
     if found:
         print(f"parity: {found}", file=sys.stderr)
     return 1 if found else 0

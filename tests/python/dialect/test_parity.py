@@ -71,5 +71,6 @@ def test_a_key_that_names_two_rows_is_refused():
 
 
 def test_what_must_be_the_same_is_compared():
-    assert {"marts.fct_account_scores", "marts.fct_application_scores", "marts.fct_provisions"} < set(RELATIONS)
-    assert {"scoring.accounts_tonight", "scoring.applications_tonight"} < set(RELATIONS)
+    marts = {"marts.fct_account_scores", "marts.fct_application_scores", "marts.fct_provisions"}
+    assert marts | {"scoring.accounts_tonight", "scoring.applications_tonight"} < set(RELATIONS["nightly"])
+    assert {"training.training_set_account_pd", "training.training_set_application_pd"} < set(RELATIONS["weekly"])
