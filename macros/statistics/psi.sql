@@ -12,7 +12,7 @@
 {% macro psi_term(reference, actual, floor=0.0001) -%}
     {%- set held, referred = greatest_of([actual, floor]), greatest_of([reference, floor]) -%}
     ({{ held }} - {{ referred }})
-    * ln({{ held }} / {{ referred }})
+    * ln({{ quotient(held, referred) }})
 {%- endmacro %}
 
 {#

@@ -93,7 +93,7 @@ def install() -> None:
 
 
 def _spared_rows(expression: Expr) -> list[Expr]:
-    """All rows of an insert of many literals, of which one is left to be changed: passes over a whole seed take minutes."""
+    """All rows of an insert of many literals, which keeps one to be changed: passes over a whole seed take minutes."""
     values = expression.expression if isinstance(expression, exp.Insert) else None
     rows = values.expressions if isinstance(values, exp.Values) else []
     plain = (exp.Literal, exp.Null, exp.Boolean, exp.Neg)

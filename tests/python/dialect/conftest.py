@@ -9,6 +9,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
+from account_connection import connected  # noqa: E402
+
 from tests.rehearsal import running  # noqa: E402
 
 
@@ -27,19 +29,8 @@ def compiled(tmp_path_factory) -> dict[str, str]:
 
 def _stage_a_library(environment: dict[str, str], folder: Path) -> None:
     """A file where a run looks for the library of its Python models; none of them is called."""
-    import snowflake.connector
-
     (folder / "nightbook.zip").write_bytes(b"")
-    with snowflake.connector.connect(
-        account="rehearsal",
-        user=environment["SNOWFLAKE_USER"],
-        private_key_file=environment["SNOWFLAKE_PRIVATE_KEY_PATH"],
-        host="127.0.0.1",
-        port=int(environment["SNOWFLAKE_PORT"]),
-        protocol="http",
-        database="NIGHTBOOK",
-        schema="MAIN",
-    ) as connection:
+    with connected(environment) as connection:
         cursor = connection.cursor()
         cursor.execute("create schema if not exists code")
         cursor.execute("create stage if not exists code.library")

@@ -15,7 +15,10 @@ from sqlglot.tokens import TokenType
 
 FUNCTIONS = Path(__file__).with_name("functions.csv")
 # Columns that are doubles on either engine, and so make a quotient one.
-DOUBLES = {"self_share", "score_points_to_double", "brier_2", "defaults_variance", "goods_variance", "remaining_months"}
+DOUBLES = {
+    "auc", "brier_2", "defaults_variance", "goods_variance", "pd", "remaining_months", "score_points_to_double",
+    "self_share",
+}  # fmt: skip
 # docs.snowflake.com/en/sql-reference/reserved-keywords: those that may not be a name in any place.
 RESERVED = {
     "all", "alter", "and", "any", "as", "between", "by", "check", "column", "connect", "create", "current", "delete",

@@ -36,7 +36,7 @@ def test_every_compiled_query_is_snowflakes(compiled):
 def test_sqlfluff_knows_every_word(compiled):
     long = {path for path, sql in compiled.items() if len(sql) > TOO_LONG}
     models = {path: sql for path, sql in compiled.items() if path not in long and ".yml/" not in path}
-    assert len(models) > 90 and len(long) < 5
+    assert len(models) >= 80 and len(long) < 5
     found = {path: parts for path, sql in models.items() if (parts := unparsable(sql))}
     assert found == {}
 
