@@ -9,7 +9,7 @@ ACCOUNTS ?= 100000
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint benchmark catalog lock clean
+.PHONY: help setup demo test lint rehearse benchmark catalog lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -33,6 +33,9 @@ lint: setup  ## every static check
 	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog --check
 	$(BIN)/sqlfluff lint models tests/intermediate
 
+rehearse: setup  ## a lender's whole life in a Snowflake account on this machine
+	$(BIN)/python -m tests.rehearsal.rehearse
+
 benchmark: setup  ## time nights of ACCOUNTS=N accounts beside the bare computation and other engines
 	$(BIN)/python benchmarks/run.py --accounts $(ACCOUNTS)
 
@@ -40,7 +43,7 @@ catalog: setup  ## write the YAML that follows from the feature catalog
 	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog
 
 lock: setup  ## resolve requirements.txt anew from pyproject.toml
-	$(BIN)/pip-compile --quiet --extra dev --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --extra dev --extra snowflake --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements.txt pyproject.toml
 
 clean:  ## forget the environment
 	rm -rf $(VENV)

@@ -94,6 +94,9 @@ def parser() -> argparse.ArgumentParser:
     files.add_argument("--dir", type=_path, required=True, metavar="PATH")
     files.set_defaults(run=lambda a: commands.land_files(a.dir))
 
+    stage = command.add_parser("stage", help="put the library where a Snowflake account imports it from")
+    stage.set_defaults(run=lambda a: commands.stage())
+
     train = command.add_parser("train", help="fit, measure and register candidates")
     train.add_argument("--as-of", type=_date, metavar="DATE", help="default: the latest snapshot")
     train.add_argument("--if-needed", action="store_true", help="only if a rule of the training_rules seed asks for it")

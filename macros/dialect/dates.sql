@@ -35,7 +35,7 @@
 {%- endmacro %}
 
 {% macro default__add_days(date, days) -%}
-    dateadd('day', {{ days }}, {{ date }})
+    cast(dateadd('day', {{ days }}, {{ date }}) as date)
 {%- endmacro %}
 
 {% macro duckdb__add_days(date, days) -%}
@@ -58,7 +58,7 @@
 {%- endmacro %}
 
 {% macro default__due_date(opened_on, date) -%}
-    dateadd('day', least(extract(day from {{ opened_on }}), 28) - 1, date_trunc('month', {{ date }}))
+    cast(dateadd('day', {{ least_of(['extract(day from ' ~ opened_on ~ ')', '28']) }} - 1, date_trunc('month', {{ date }})) as date)
 {%- endmacro %}
 
 {% macro duckdb__due_date(opened_on, date) -%}

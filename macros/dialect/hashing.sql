@@ -1,6 +1,6 @@
 {# A share in [0, 1) that depends on the key and the salt alone, the same on every engine. #}
 {% macro hash_share(key, salt) -%}
-    ({{ _hash_number(key, salt) }} / 4294967296.0)
+    (cast({{ _hash_number(key, salt) }} as double) / 4294967296)
 {%- endmacro %}
 
 {# A bucket from 0 to 99 that depends on the key and the salt alone, the same on every engine. #}

@@ -1,7 +1,7 @@
-{# One row per row and column of a wide relation of numbers: feature, value (double, null included). columns: column -> feature. #}
+{# One row per row and column of a wide relation of numbers: feature, value (double, null included), whatever case an engine keeps names in. columns: column -> feature. #}
 {% macro unpivot_numbers(relation, columns) -%}
 select
-    feature,
+    lower(feature) as feature,
     value
 from (
     select

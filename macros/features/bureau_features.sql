@@ -9,8 +9,10 @@
         {{ _bureau_latest('bureau_score') }} - {{ _bureau_before('bureau_score', 330) }} as bureau_score_delta_12m,
         cast(min(case when days_ago <= 366 then bureau_score end) as integer) as bureau_score_12m_min,
         cast(max(bureau_score) as integer) as bureau_score_24m_max,
-        round(cast(sum(case when days_ago <= 366 then bureau_score end) as double)
-            / nullif(count(case when days_ago <= 366 then bureau_score end), 0), 6) as bureau_score_12m_avg,
+        {{ rounded(
+            'cast(sum(case when days_ago <= 366 then bureau_score end) as double)'
+            ~ ' / nullif(count(case when days_ago <= 366 then bureau_score end), 0)', 6
+        ) }} as bureau_score_12m_avg,
         {{ _bureau_latest('inquiries_6m') }} as bureau_inquiries,
         {{ _bureau_latest('inquiries_6m') }} - {{ _bureau_before('inquiries_6m', 60) }} as bureau_inquiries_delta,
         cast(max(case when days_ago <= 366 then inquiries_6m end) as integer) as bureau_inquiries_12m_max,
@@ -38,8 +40,11 @@
     {{ return(adapter.dispatch('_bureau_before', 'nightbook')(column, days, data_type)) }}
 {%- endmacro %}
 
+{# That the latest file has the value is asked first: what max_by makes of a null is not said. #}
 {% macro default___bureau_before(column, days, data_type) -%}
-    cast(max_by({{ column }}, case when days_ago >= {{ days }} then pull_number end) as {{ data_type }})
+    {%- set number = 'case when days_ago >= ' ~ days ~ ' then pull_number end' -%}
+    {%- set number_with_value = 'case when days_ago >= ' ~ days ~ ' and ' ~ column ~ ' is not null then pull_number end' -%}
+    cast(case when max({{ number }}) = max({{ number_with_value }}) then max_by({{ column }}, {{ number_with_value }}) end as {{ data_type }})
 {%- endmacro %}
 
 {% macro duckdb___bureau_before(column, days, data_type) -%}

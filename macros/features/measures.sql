@@ -13,11 +13,11 @@
     +/- limit: the limit keeps a denominator of one cent from reaching the sums of a window.
 #}
 {% macro ratio(numerator, denominator, limit=1000) -%}
-    {%- set quotient = 'cast(' ~ numerator ~ ' as double) / cast(' ~ denominator ~ ' as double)' -%}
+    {%- set divided = quotient(numerator, denominator) -%}
     case
         when not {{ denominator }} > 0 then null
-        when {{ quotient }} > {{ limit }} then {{ limit }}
-        when {{ quotient }} < -{{ limit }} then -{{ limit }}
-        else cast({{ quotient }} as decimal(18, 6))
+        when {{ divided }} > {{ limit }} then {{ limit }}
+        when {{ divided }} < -{{ limit }} then -{{ limit }}
+        else {{ to_decimal(divided, 18, 6) }}
     end
 {%- endmacro %}

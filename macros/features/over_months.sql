@@ -8,14 +8,6 @@
               month; a night adds the as-of month, one row to one row
 #}
 {% macro months_are_abreast() -%}
-    {{ return(adapter.dispatch('months_are_abreast', 'nightbook')()) }}
-{%- endmacro %}
-
-{% macro default__months_are_abreast() -%}
-    {{ return(false) }}
-{%- endmacro %}
-
-{% macro duckdb__months_are_abreast() -%}
     {{ return(not is_training_run() and var('windows') == 'abreast') }}
 {%- endmacro %}
 
@@ -105,7 +97,7 @@ from parts
     {%- set closed = closed_windows ~ '.' ~ part.name if nightbook._has_closed_months(part) -%}
     {%- if kind == 'at' -%} {{ closed or x }}
     {%- elif kind in ('max', 'min') -%}
-        {{ ('greatest(' if kind == 'max' else 'least(') ~ x ~ ', ' ~ closed ~ ')' if closed else x }}
+        {{ x if not closed else greatest_of([x, closed]) if kind == 'max' else least_of([x, closed]) }}
     {%- elif kind == 'since' -%}
         case when {{ x }} > 0 then 0 {{ 'else ' ~ closed if closed }} end
     {%- elif kind == 'sum' -%}
@@ -171,8 +163,8 @@ from parts
             'sum_xx': 'coalesce(' ~ nightbook._square(x) ~ ', 0)',
         }[kind]) -%}
     {%- endfor -%}
-    {%- if kind == 'max' -%} greatest({{ terms | join(', ') }})
-    {%- elif kind == 'min' -%} least({{ terms | join(', ') }})
+    {%- if kind == 'max' -%} {{ greatest_of(terms) }}
+    {%- elif kind == 'min' -%} {{ least_of(terms) }}
     {%- else -%} ({{ terms | join(' + ') }})
     {%- endif -%}
 {%- endmacro %}

@@ -9,5 +9,5 @@
 
 {# A PD of exactly 0 or 1 has no odds. #}
 {% macro _inner_pd(pd) -%}
-    least(greatest({{ pd }}, 0.000001), 0.999999)
+    {{ least_of([greatest_of([pd, '0.000001']), '0.999999']) }}
 {%- endmacro %}

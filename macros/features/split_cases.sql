@@ -10,7 +10,7 @@
     Needs a CTE `policy` over int_policy; gives a CTE `split_cases`.
 #}
 {% macro split_cases(cases, holdout_cohorts, holdout_percent) -%}
-{%- set is_last_cohort = cases ~ '.recency <= least(' ~ holdout_cohorts ~ ', floor(' ~ cases ~ '.cohorts / 3))' -%}
+{%- set is_last_cohort = cases ~ '.recency <= ' ~ least_of([holdout_cohorts, 'floor(cast(' ~ cases ~ '.cohorts as double) / 3)']) -%}
 placed as (
 
     select
@@ -24,7 +24,7 @@ placed as (
             else {{ hash_bucket(cases ~ '.customer_id', 'holdout') }} < policy.holdout_percent
         end as is_holdout,
         {{ hash_bucket(cases ~ '.customer_id', 'validation') }}
-        < policy.validation_percent * 100.0 / (100 - policy.holdout_percent) as is_validation
+        < cast(policy.validation_percent * 100 as double) / (100 - policy.holdout_percent) as is_validation
     from {{ cases }}
     cross join policy
 

@@ -13,7 +13,9 @@
     {%- if stat in ('max', 'min', 'sum') -%}
         cast({{ window_part(stat, measure, months) }} as {{ data_type }})
     {%- elif stat == 'avg' -%}
-        round(cast({{ window_part('sum', measure, months) }} as double) / nullif({{ window_part('count', measure, months) }}, 0), 6)
+        {{ rounded(
+            'cast(' ~ window_part('sum', measure, months) ~ ' as double) / nullif(' ~ window_part('count', measure, months) ~ ', 0)', 6
+        ) }}
     {%- elif stat == 'seen' -%}
         cast({{ window_part('count', measure, months) }} as integer)
     {%- elif stat == 'last' -%}
@@ -24,19 +26,16 @@
         cast({{ window_part('since', measure, months) }} as integer)
     {%- elif stat == 'slope' -%}
         {%- set n, x, t = window_part('count', measure, months), window_part('sum', measure, months), window_part('sum_t', measure, months) -%}
-        round(
+        {%- set slope %}
             ({{ n }} * cast({{ window_part('sum_xt', measure, months) }} as double) - cast({{ x }} as double) * {{ t }})
-            / nullif({{ n }} * {{ window_part('sum_tt', measure, months) }} - {{ t }} * {{ t }}, 0),
-            6
-        )
+            / nullif({{ n }} * {{ window_part('sum_tt', measure, months) }} - {{ t }} * {{ t }}, 0)
+        {%- endset %}
+        {{ rounded(slope, 6) }}
     {%- elif stat == 'std' -%}
         {%- set n = 'nullif(' ~ window_part('count', measure, months) ~ ', 0)' -%}
-        round(
-            sqrt({{ at_least(
-                'cast(' ~ window_part('sum_xx', measure, months) ~ ' as double) / ' ~ n
-                ~ ' - power(cast(' ~ window_part('sum', measure, months) ~ ' as double) / ' ~ n ~ ', 2)', 0) }}),
-            6
-        )
+        {%- set variance = 'cast(' ~ window_part('sum_xx', measure, months) ~ ' as double) / ' ~ n
+            ~ ' - power(cast(' ~ window_part('sum', measure, months) ~ ' as double) / ' ~ n ~ ', 2)' %}
+        {{ rounded('sqrt(' ~ at_least(variance, 0) ~ ')', 6) }}
     {%- else -%}
         {{ exceptions.raise_compiler_error(
             "window_stat: unknown statistic '" ~ stat ~ "' for " ~ measure

@@ -18,10 +18,10 @@
                 "The input was not judged in this run: build int_run together with what it rests on (+int_run, a selector or a tag)"
             ) }}
         {%- endif -%}
-        {%- set stops = run_query(
+        {%- set stops = rows_of(
             "select message, rule, table_name, column_name, count(*) over () as stops from " ~ checks ~ " where run_id = '" ~ invocation_id
             ~ "' and status = 'stop' order by rule, table_name, column_name limit 1"
-        ).rows -%}
+        ) -%}
         {%- if stops -%}
             {%- set stop = stops[0] -%}
             {{ exceptions.raise_compiler_error(
@@ -58,9 +58,9 @@
         false
         {%- for one in overrides() %}
         or (
-            {{ "true" if one.rule == '*' else rule ~ " = '" ~ dbt.escape_single_quotes(one.rule) ~ "'" }}
-            {%- if one.table %} and {{ table }} = '{{ dbt.escape_single_quotes(one.table) }}'{% endif %}
-            {%- if one.column %} and {{ column }} = '{{ dbt.escape_single_quotes(one.column) }}'{% endif %}
+            {{ "true" if one.rule == '*' else rule ~ ' = ' ~ text_literal(one.rule) }}
+            {%- if one.table %} and {{ table }} = {{ text_literal(one.table) }}{% endif %}
+            {%- if one.column %} and {{ column }} = {{ text_literal(one.column) }}{% endif %}
         )
         {%- endfor %}
     )
@@ -68,10 +68,10 @@
 
 {# Who overrides: the actor of the run, as a literal. #}
 {% macro override_actor() -%}
-    '{{ dbt.escape_single_quotes(actor()) }}'
+    {{ text_literal(actor()) }}
 {%- endmacro %}
 
 {# Why, as a literal. #}
 {% macro override_reason() -%}
-    '{{ dbt.escape_single_quotes(nightbook._from_environment("NIGHTBOOK_OVERRIDE_REASON")) }}'
+    {{ text_literal(nightbook._from_environment('NIGHTBOOK_OVERRIDE_REASON')) }}
 {%- endmacro %}

@@ -21,17 +21,17 @@
     {%- set relation = adapter.get_relation(node.database, node.schema, node.alias) -%}
     {%- if not relation -%}{{ return(news) }}{%- endif -%}
     {%- set has_months = 'loan_servicing' in sources -%}
-    {%- set found = run_query(
+    {%- set found = rows_of(
         "select definition, kept_by, " ~ ("month_start" if has_months else "null as month_start") ~ " from " ~ relation ~ " group by all"
-    ).rows -%}
+    ) -%}
     {%- set keepers = found | map(attribute='kept_by') | unique | join("', '") -%}
     {%- for row in found if row.month_start -%}
         {%- if row.month_start | string not in news.months -%}{%- do news.months.append(row.month_start | string) -%}{%- endif -%}
     {%- endfor -%}
-    {%- set before = run_query(
-        "select run_id, cast(max(known_at) as varchar) as known_at from " ~ landings ~ " where run_id in ('" ~ keepers ~ "')"
+    {%- set before = rows_of(
+        "select run_id, " ~ microseconds_text('max(known_at)') ~ " as known_at from " ~ landings ~ " where run_id in ('" ~ keepers ~ "')"
         ~ " group by run_id order by max(started_at) desc limit 1"
-    ).rows -%}
+    ) -%}
     {%- if not before or (definition and found | rejectattr('definition', 'equalto', definition) | list) -%}
         {{ return(news) }}
     {%- endif -%}
@@ -85,7 +85,7 @@
 
         select
             coalesce(landed.relation_name, landed_before.relation_name) as relation_name,
-            cast(coalesce(landed.month_start, landed_before.month_start) as varchar) as month_start,
+            {{ date_text('coalesce(landed.month_start, landed_before.month_start)') }} as month_start,
             coalesce(landed.load_id, landed_before.load_id) as load_id,
             coalesce(landed.row_count, 0) - coalesce(landed_before.row_count, 0) as rows_more,
             coalesce(landed.row_count, 0) - coalesce(landed_before.row_count, 0) = coalesce(landed_since.row_count, 0) as is_appended,
@@ -104,7 +104,7 @@
                 and landed.load_id = landed_since.load_id
         where landed.row_count is distinct from landed_before.row_count
     {%- endset -%}
-    {%- set changes = run_query(compared).rows -%}
+    {%- set changes = rows_of(compared) -%}
     {%- for change in changes if change.rows_more < 0 or change.is_other_ledger -%}{{ return(news) }}{%- endfor -%}
     {%- do news.update({'is_void': false}) -%}
     {%- for change in changes -%}
@@ -175,14 +175,14 @@
         ) as keepers
         left join (select distinct run_id, started_at from {{ landings }}) as runs on keepers.kept_by = runs.run_id
     {%- endset -%}
-    {%- set last = run_query(keepers).rows[0] -%}
+    {%- set last = rows_of(keepers)[0] -%}
     {%- if not last.is_current -%}{{ return(news) }}{%- endif -%}
     {%- set later = run_query(
         "select distinct run_id from " ~ landings ~ " where started_at > cast('" ~ last.started_at ~ "' as timestamp)"
     ).columns[0].values() | join("', '") -%}
-    {%- set found = run_query(
+    {%- set found = rows_of(
         "select kept_by, kept_for from " ~ closed_months ~ " where kept_by in ('" ~ later ~ "') group by kept_by, kept_for"
-    ).rows -%}
+    ) -%}
     {%- do news.update({
         'is_void': found | rejectattr('kept_for', 'equalto', 'account') | list | length > 0,
         'runs': found | map(attribute='kept_by') | unique | list,
@@ -199,7 +199,7 @@
 {% macro closed_months() -%}
     {%- set snapshots, months = ref('stg_snapshots'), [] -%}
     {%- if execute and load_relation(snapshots) -%}
-        {%- for row in run_query("select distinct " ~ month_start('snapshot_date') ~ " as month_start from " ~ snapshots ~ " order by 1").rows -%}
+        {%- for row in rows_of("select distinct " ~ month_start('snapshot_date') ~ " as month_start from " ~ snapshots ~ " order by 1") -%}
             {%- do months.append(row.month_start | string) -%}
         {%- endfor -%}
     {%- endif -%}
@@ -217,7 +217,7 @@
         {%- for after, changes in of_load | groupby('after') -%}
             {%- set months = changes | map(attribute='month') | list -%}
             {%- do conditions.append(
-                "(_load_id = '" ~ dbt.escape_single_quotes(load_id) ~ "' and _loaded_at > cast('" ~ after ~ "' as timestamp)"
+                "(_load_id = " ~ text_literal(load_id) ~ " and _loaded_at > cast('" ~ after ~ "' as timestamp)"
                 ~ (" and " ~ month ~ " in " ~ date_list(months) if month else "") ~ ")"
             ) -%}
         {%- endfor -%}

@@ -30,6 +30,7 @@
         {%- set chain = nightbook._audit_chain() -%}
         {%- if facts %}
         {%- set is_empty = run_query('select count(*) from ' ~ chain).columns[0].values()[0] == 0 %}
+        {%- set insert %}
         insert into {{ chain }} (sequence, kind, subject, payload, recorded_at, run_id, previous_hash, entry_hash)
         with recursive
 
@@ -49,7 +50,7 @@
             union all
             select
                 'partition' as kind,
-                relation_name || ' ' || cast(as_of_date as varchar) || ' ' || run_id as subject,
+                relation_name || ' ' || {{ date_text('as_of_date') }} || ' ' || run_id as subject,
                 {{ json_text(['row_count', 'digest']) }} as payload,
                 {{ started_at() }} as occurred_at
             from {{ partitions }}
@@ -58,7 +59,7 @@
                 if relation_name in succeeded or 'fct_score_partitions' in succeeded %}
             {#- Literals, by which the engine reads one partition and not all of them. Scores are the run's that int_run names,
                 also when dbt finishes it under another invocation. A run that scored nobody says so. -#}
-            {%- set run = run_query('select as_of_date, run_id from intermediate.int_run').rows[0] %}
+            {%- set run = rows_of('select as_of_date, run_id from intermediate.int_run')[0] %}
             union all
             select
                 'partition' as kind,
@@ -109,6 +110,9 @@
                 '{{ invocation_id }}' as run_id
             from news
             cross join last_entry
+            {%- if links_at_a_time() %}
+            where news.number <= {{ links_at_a_time() }}
+            {%- endif %}
 
         ),
 
@@ -123,7 +127,7 @@
             union all
 
             select
-                entries.number,
+                cast(entries.number as bigint) as number,
                 linked.entry_hash as previous_hash,
                 {{ entry_hash('linked.entry_hash', 'entries') }} as entry_hash
             from linked
@@ -142,6 +146,11 @@
             linked.entry_hash
         from entries
         inner join linked on entries.number = linked.number
+        {%- endset -%}
+        {%- set turns = nightbook._turns_of_chain(facts, chain, partitions if is_empty) -%}
+        {%- for turn in range(turns) %}
+        {{ insert }}{{ ';' if not loop.last }}
+        {%- endfor %}
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}
@@ -160,6 +169,38 @@
         entry ~ '.run_id',
         entry ~ '.payload',
     ] | join(' || chr(10) || ')) }}
+{%- endmacro %}
+
+{# How many entries one statement can add, each linked to the one before it; none for as many as there are. #}
+{% macro links_at_a_time() -%}
+    {{ return(adapter.dispatch('links_at_a_time', 'nightbook')()) }}
+{%- endmacro %}
+
+{# Snowflake gives up a recursion after a hundred steps, unless its support has raised the limit of the account. #}
+{% macro default__links_at_a_time() -%}
+    {{ return(90) }}
+{%- endmacro %}
+
+{% macro duckdb__links_at_a_time() -%}
+    {{ return(none) }}
+{%- endmacro %}
+
+{#
+    How often the statement has to be run: for the facts that the chain lacks, the run and the partitions that it has just
+    written, or all of an empty chain. partitions: their relation, if all are to be entered.
+#}
+{% macro _turns_of_chain(facts, chain, partitions) -%}
+    {%- if not links_at_a_time() -%}{{ return(1) }}{%- endif -%}
+    {%- set counted %}
+        select
+            (
+                select count(*)
+                from {{ facts }}
+                where kind || ' ' || subject not in (select entries.kind || ' ' || entries.subject from {{ chain }} as entries)
+            )
+            {{- ' + (select count(*) from ' ~ partitions ~ ')' if partitions }} as news
+    {%- endset -%}
+    {{ return(1 + (3 + run_query(counted).columns[0].values()[0] | int) // links_at_a_time()) }}
 {%- endmacro %}
 
 {% macro _audit_chain() -%}

@@ -8,20 +8,11 @@
 delete from {{ this }}
 where
     run_id not in (select runs.run_id from {{ source('audit', 'run_log') }} as runs)
-    and exists (
-        select 1
-        from {{ ref('int_gate_verdicts') }} as verdicts
-        where
-            verdicts.model_name = {{ this.identifier }}.model_name
-            and verdicts.mlflow_run_id is not distinct from {{ this.identifier }}.mlflow_run_id
+    and model_name || ' ' || coalesce(mlflow_run_id, '') in (
+        select verdicts.model_name || ' ' || coalesce(verdicts.mlflow_run_id, '') from {{ ref('int_gate_verdicts') }} as verdicts
     )
-    and not exists (
-        select 1
-        from {{ source('audit', 'audit_chain') }} as entries
-        where
-            entries.kind = 'gate_decision'
-            and entries.subject
-            = {{ this.identifier }}.model_name || ' ' || {{ this.identifier }}.run_id || ' ' || {{ this.identifier }}.rule
+    and model_name || ' ' || run_id || ' ' || rule not in (
+        select entries.subject from {{ source('audit', 'audit_chain') }} as entries where entries.kind = 'gate_decision'
     )
     {%- endif -%}
 {%- endmacro %}

@@ -1,7 +1,10 @@
 {# Makes a table that does not exist yet, empty, from within a hook. columns: name -> type. #}
 {% macro make_missing_table(relation, columns) %}
     {%- if not adapter.get_relation(relation.database, relation.schema, relation.identifier) -%}
-        {%- do adapter.create_schema(relation) -%}
+        {#- On Snowflake schemas are an administrator's, and asking for one again is refused even where it is there. -#}
+        {%- if not adapter.check_schema_exists(relation.database, relation.schema) -%}
+            {%- do adapter.create_schema(relation) -%}
+        {%- endif -%}
         {%- call statement('make_missing_table', auto_begin=true) -%}
             create table if not exists {{ relation }} (
                 {%- for name, data_type in columns.items() %}
@@ -11,7 +14,7 @@
         {%- endcall -%}
         {#- The hook's own transaction is rolled back once it ends. -#}
         {%- do adapter.commit() -%}
-        {%- do adapter.cache_added(relation) -%}
+        {%- do adapter.cache_added(relation.incorporate(dbt_created=true)) -%}
     {%- endif -%}
 {% endmacro %}
 

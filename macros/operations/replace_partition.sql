@@ -5,10 +5,13 @@
 #}
 {% macro get_incremental_replace_partition_sql(arguments) %}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
+    {%- set replace %}
     delete from {{ arguments['target_relation'] }}
     where as_of_date in (select as_of_date from {{ ref('int_run') }});
 
     insert into {{ arguments['target_relation'] }} ({{ columns }})
     select {{ columns }}
     from {{ arguments['temp_relation'] }};
+    {%- endset %}
+    {{ in_one_transaction(replace) }}
 {% endmacro %}

@@ -5,13 +5,16 @@
 #}
 {% macro get_incremental_replace_run_sql(arguments) %}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
-    delete from {{ arguments['target_relation'] }}
-    where run_id in (select run_id from {{ ref('int_run') }});
-
-    {% set insert -%}
+    {%- set insert -%}
         insert into {{ arguments['target_relation'] }} ({{ columns }})
         select {{ columns }}
         from {{ arguments['temp_relation'] }}
-    {%- endset %}
+    {%- endset -%}
+    {%- set replace %}
+    delete from {{ arguments['target_relation'] }}
+    where run_id in (select run_id from {{ ref('int_run') }});
+
     {{ in_turns(insert, config.require('accounts_at_a_time')) }}
+    {%- endset %}
+    {{ in_one_transaction(replace) }}
 {% endmacro %}

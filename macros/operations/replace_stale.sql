@@ -9,6 +9,7 @@
 {% macro get_incremental_replace_stale_sql(arguments) %}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
     {%- set key = config.get('stale_key', 'account_id') -%}
+    {%- set replace %}
     {%- if whole_history(compiled_code) is not none %}
     delete from {{ arguments['target_relation'] }};
     {{ insert_history(arguments['target_relation'], columns, arguments['temp_relation'], compiled_code) }}
@@ -24,6 +25,8 @@
     from {{ arguments['temp_relation'] }}
     where kept_for != 'gone';
     {%- endif %}
+    {%- endset %}
+    {{ in_one_transaction(replace) }}
 {% endmacro %}
 
 {# The months that a model's SQL names as its whole history, as texts; none where it computes a part of the history. #}

@@ -11,6 +11,6 @@ select
         {%- for name, data_type in columns.items() %}
     cast(null as {{ data_type }}) as {{ name }}{{ "," if not loop.last }}
         {%- endfor %}
-where false
+limit 0
     {%- endif -%}
 {%- endmacro %}

@@ -13,9 +13,15 @@
     {{ return(env_var(name, '') if execute else '') }}
 {%- endmacro %}
 
-{# Who answers for this run. #}
+{# Who answers for this run: NIGHTBOOK_ACTOR, else the login name, looked for where Python's getpass does. #}
 {% macro actor() -%}
-    {{ return(nightbook._from_environment('NIGHTBOOK_ACTOR') or nightbook._from_environment('USER') or 'unknown') }}
+    {{ return(nightbook._from_environment('NIGHTBOOK_ACTOR') or nightbook._from_environment('LOGNAME')
+        or nightbook._from_environment('USER') or 'unknown') }}
+{%- endmacro %}
+
+{# Versions that score in the place of champions, as a text such as account_pd=3; empty where none is pinned. #}
+{% macro pinned_versions() -%}
+    {{ return(nightbook._from_environment('NIGHTBOOK_VERSIONS')) }}
 {%- endmacro %}
 
 {# The start of this run, UTC. #}

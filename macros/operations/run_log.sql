@@ -18,7 +18,7 @@
         {%- endfor -%}
         {%- if statements -%}
             {%- call statement('record_end', auto_begin=true) -%}
-                {{ statements | join(';\n') }}
+                {{ in_one_transaction(statements | join(';\n')) }}
             {%- endcall -%}
             {#- The hook's own transaction is rolled back once it ends. -#}
             {%- do adapter.commit() -%}
@@ -38,11 +38,11 @@
             '{{ cadence() }}',
             {{ '(select as_of_date from intermediate.int_run)' if 'int_run' in names else 'null' }},
             {{ known_at() }},
-            '{{ dbt.escape_single_quotes(actor()) }}',
+            {{ text_literal(actor()) }},
             {{ started_at() }},
             cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp),
             '{{ "failed" if failed else "succeeded" }}',
-            {{ "'" ~ dbt.escape_single_quotes(failed[0].node.name) ~ "'" if failed else 'null' }},
+            {{ text_literal(failed[0].node.name) if failed else 'null' }},
             {{ '(select count(*) from scoring.tonight_account_scores)' if 'fct_account_scores' in names else 'null' }},
             {{ '(select count(*) from scoring.tonight_application_scores)'
                 if 'fct_application_scores' in names else 'null' }},
@@ -50,9 +50,9 @@
             {{ '(select ' ~ column ~ ' from audit.run_provenance)' if 'run_provenance' in names else 'null' }},
             {%- endfor %}
             '{{ tojson(nightbook._rows_by_relation(succeeded)) }}',
-            nullif('{{ dbt.escape_single_quotes(env_var("NIGHTBOOK_VERSIONS", "")) }}', ''),
-            nullif('{{ dbt.escape_single_quotes(env_var("NIGHTBOOK_OVERRIDE", "")) }}', ''),
-            nullif('{{ dbt.escape_single_quotes(env_var("NIGHTBOOK_OVERRIDE_REASON", "")) }}', '')
+            nullif({{ text_literal(env_var('NIGHTBOOK_VERSIONS', '')) }}, ''),
+            nullif({{ text_literal(env_var('NIGHTBOOK_OVERRIDE', '')) }}, ''),
+            nullif({{ text_literal(env_var('NIGHTBOOK_OVERRIDE_REASON', '')) }}, '')
     {%- endif -%}
 {% endmacro %}
 

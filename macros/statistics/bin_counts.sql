@@ -101,7 +101,7 @@ from (
         group by model_name, feature
     {%- endset -%}
     {%- if execute and load_relation(profiles) -%}
-        {%- for row in run_query(asked).rows -%}
+        {%- for row in rows_of(asked) -%}
             {%- do edges.setdefault(row.model_name, {}).update({row.feature: (row.edges | string).split()}) -%}
         {%- endfor -%}
     {%- endif -%}

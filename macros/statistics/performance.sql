@@ -89,7 +89,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by {{ keyed }} order by round(abs(defaults_below - goods_below), 12) desc, pd_step
+            partition by {{ keyed }} order by {{ rounded('abs(defaults_below - goods_below)', 12) }} desc, pd_step
         ) as gap_rank
     from placed
 
@@ -153,9 +153,8 @@ figures as (
         {{ keyed }},
         '{{ metric }}' as metric,
         {{ value }} as value,
-        -- Engines differ in what the greatest of a number and null is.
-        case when {{ margin }} is not null then greatest({{ value }} - {{ margin }}, {{ least }}) end as low,
-        case when {{ margin }} is not null then least({{ value }} + {{ margin }}, 1) end as high,
+        case when {{ margin }} is not null then {{ greatest_of([value ~ ' - ' ~ margin, least]) }} end as low,
+        case when {{ margin }} is not null then {{ least_of([value ~ ' + ' ~ margin, 1]) }} end as high,
         case_count,
         default_count
     from margins
@@ -167,11 +166,11 @@ figures as (
 select
     {{ keyed }},
     metric,
-    round(value, 6) as value,
-    round(low, 6) as low,
-    round(high, 6) as high,
+    {{ rounded('value', 6) }} as value,
+    {{ rounded('low', 6) }} as low,
+    {{ rounded('high', 6) }} as high,
     cast(case_count as bigint) as case_count,
-    round(default_count, 6) as default_count
+    {{ rounded('default_count', 6) }} as default_count
 from figures
 where value is not null
 {%- endmacro %}
@@ -183,7 +182,7 @@ where value is not null
 
 {# Sum of a weight times a number, the number to twelve places: exact, in whatever order it is added up. #}
 {% macro _weighted_sum(weight, number) -%}
-    cast(sum({{ weight }} * cast(round({{ number }}, 12) as decimal(14, 12))) as double)
+    cast(sum({{ weight }} * cast({{ rounded(number, 12) }} as decimal(14, 12))) as double)
 {%- endmacro %}
 
 {# Mean of a number over the weights, whose sum is the same on every row. #}
@@ -193,5 +192,5 @@ where value is not null
 
 {# Variance of a mean of n values from the mean and the mean of squares; null for a single value. #}
 {% macro _mean_variance(mean_of_squares, mean, n) -%}
-    greatest({{ mean_of_squares }} - {{ mean }} * {{ mean }}, 0) / case when {{ n }} > 1 then {{ n }} - 1 end
+    {{ greatest_of([mean_of_squares ~ ' - ' ~ mean ~ ' * ' ~ mean, 0]) }} / case when {{ n }} > 1 then {{ n }} - 1 end
 {%- endmacro %}

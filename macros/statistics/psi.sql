@@ -10,8 +10,9 @@
 
 {# The part of one bin in the index. #}
 {% macro psi_term(reference, actual, floor=0.0001) -%}
-    (greatest({{ actual }}, {{ floor }}) - greatest({{ reference }}, {{ floor }}))
-    * ln(greatest({{ actual }}, {{ floor }}) / greatest({{ reference }}, {{ floor }}))
+    {%- set held, referred = greatest_of([actual, floor]), greatest_of([reference, floor]) -%}
+    ({{ held }} - {{ referred }})
+    * ln({{ quotient(held, referred) }})
 {%- endmacro %}
 
 {#

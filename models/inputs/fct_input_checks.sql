@@ -87,9 +87,9 @@ select
     case
         when named.is_met then null
         else
-            named.subject || ': ' || replace(named.measure, '_', ' ') || ' is ' || cast(named.found as varchar)
+            named.subject || ': ' || replace(named.measure, '_', ' ') || ' is ' || {{ number_text('named.found') }}
             || coalesce(' (''' || named.example || ''')', '') || ', expected '
-            || case named.comparison when '<=' then 'at most ' else 'at least ' end || cast(named.threshold as varchar)
+            || case named.comparison when '<=' then 'at most ' else 'at least ' end || {{ number_text('named.threshold') }}
             || case when named.description like '%champion%' then coalesce(' (' || named.version_name || ')', '') else '' end
             || '. ' || named.description
     end as message,

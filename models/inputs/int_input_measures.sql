@@ -120,7 +120,7 @@ relative_measures as (
         table_name,
         column_name,
         measure || '_rise' as measure,
-        value - reference_value - 3 * sqrt(reference_value * (1 - reference_value) / row_count) as value,
+        value - reference_value - 3 * sqrt({{ quotient('reference_value * (1 - reference_value)', 'row_count') }}) as value,
         cast(null as varchar) as example
     from compared
     where measure in ('null_share', 'negative_share') and reference_value is not null and row_count >= 100
@@ -132,7 +132,7 @@ relative_measures as (
         column_name,
         'mean_factor' as measure,
         case
-            when value * reference_value > 0 then greatest(value / reference_value, reference_value / value) else 1000000
+            when value * reference_value > 0 then {{ greatest_of([quotient('value', 'reference_value'), quotient('reference_value', 'value')]) }} else 1000000
         end as value,
         cast(null as varchar) as example
     from compared
@@ -144,7 +144,7 @@ relative_measures as (
         compared.table_name,
         compared.column_name,
         'mean_shift' as measure,
-        abs(compared.value - compared.reference_value) / spreads.spread as value,
+        {{ quotient('abs(compared.value - compared.reference_value)', 'spreads.spread') }} as value,
         cast(null as varchar) as example
     from compared
     inner join spreads
@@ -193,7 +193,7 @@ relative_measures as (
         shares.table_name,
         shares.column_name,
         'category_distance' as measure,
-        sum(abs(shares.value - shares.reference_value)) / 2 as value,
+        {{ quotient('sum(abs(shares.value - shares.reference_value))', '2') }} as value,
         cast(null as varchar) as example
     from shares
     inner join known_columns
@@ -244,7 +244,7 @@ own_measures as (
         before.table_name,
         cast(null as varchar) as column_name,
         'rows_to_before' as measure,
-        row_counts.row_count / before.value as value,
+        {{ quotient('row_counts.row_count', 'before.value') }} as value,
         cast(null as varchar) as example
     from profile as before
     inner join row_counts on before.table_name = row_counts.table_name
@@ -287,7 +287,7 @@ select
     measures.table_name,
     measures.column_name,
     measures.measure,
-    round(measures.value, 6) as value,
+    {{ rounded('measures.value', 6) }} as value,
     measures.example,
     versions.version_name
 from measures

@@ -206,7 +206,7 @@ figures as (
 
     union all
 
-    {{ input_figure(name, table.day, 'years_back', 'round(' ~ days_between('first_day', as_of_date) ~ ' / 365.25, 1)',
+    {{ input_figure(name, table.day, 'years_back', rounded('cast(' ~ days_between('first_day', as_of_date) ~ ' as double) / 365.25', 1),
         name ~ '_out_of_time where first_day is not null') }}
 
     union all
@@ -218,7 +218,7 @@ figures as (
 
     union all
 
-    {{ input_figure(name, column, 'years_back', 'round(' ~ days_between(column ~ '_lowest', as_of_date) ~ ' / 365.25, 1)',
+    {{ input_figure(name, column, 'years_back', rounded('cast(' ~ days_between(column ~ '_lowest', as_of_date) ~ ' as double) / 365.25', 1),
         source ~ ' where ' ~ column ~ '_lowest is not null') }}
 
     union all

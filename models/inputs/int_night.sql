@@ -51,6 +51,8 @@ usual as (
 select
     night.as_of_date,
     {{ known_at() }} as known_at,
+    '{{ dbt.escape_single_quotes(actor()) }}' as actor,
+    '{{ dbt.escape_single_quotes(pinned_versions()) }}' as pinned_versions,
     earlier.snapshot_date as snapshot_before,
     tonight.row_count,
     coalesce(usual.row_count, earlier.row_count) as usual_row_count

@@ -1,7 +1,8 @@
 -- One row per account version: its terms, and the as-of dates for which they are the ones known.
 {{ config(materialized='table') }}
 
-{%- set key = engine_hash('account_id') %}
+{%- set key = engine_hash('account_id') -%}
+{%- set account_versions = 'partition by account_id order by _loaded_at, _load_id' %}
 
 with
 
@@ -34,11 +35,10 @@ dated as (
 
     select
         *,
-        case when row_number() over account_versions > 1 then loaded_for else cast('0001-01-01' as date) end as known_from,
-        coalesce(lead(loaded_for) over account_versions, cast('9999-12-31' as date)) as known_before
+        case when row_number() over ({{ account_versions }}) > 1 then loaded_for else cast('0001-01-01' as date) end as known_from,
+        coalesce(lead(loaded_for) over ({{ account_versions }}), cast('9999-12-31' as date)) as known_before
     from versions
     where {{ key }} in (select changed.grain_key from changed)
-    window account_versions as (partition by account_id order by _loaded_at, _load_id)
 
 )
 

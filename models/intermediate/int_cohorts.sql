@@ -60,8 +60,8 @@ selected as (
         matured.as_of_date,
         matured.outcome_through,
         matured.recency,
-        least(matured.cohorts, policy.training_cohorts) as cohorts,
-        least(1, policy.training_accounts / cast(snapshots.row_count as double)) as sample_share
+        {{ least_of(['matured.cohorts', 'policy.training_cohorts']) }} as cohorts,
+        {{ least_of(['1', 'policy.training_accounts / cast(snapshots.row_count as double)']) }} as sample_share
     from matured
     inner join snapshots on matured.as_of_date = snapshots.snapshot_date
     cross join policy

@@ -3,7 +3,7 @@
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='sync_all_columns') }}
 
 {%- set seen_run -%}
-    select arg_max(run_id, started_at) from {{ source('audit', 'run_log') }}
+    select max_by(run_id, started_at) from {{ source('audit', 'run_log') }}
     where outcome = 'succeeded' and run_id in (select run_id from {{ this }})
 {%- endset -%}
 {%- set seen_at = "cast('0001-01-01' as timestamp)" -%}

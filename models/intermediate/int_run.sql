@@ -8,5 +8,7 @@ select
     '{{ cadence() }}' as cadence,
     as_of_date,
     known_at,
+    actor,
+    pinned_versions,
     {{ started_at() }} as started_at
 from {{ ref('int_night') }}

@@ -38,7 +38,7 @@ select
     model_name,
     cast(model_version as integer) as model_version,
     metric,
-    round(value, 6) as value
+    {{ rounded('value', 6) }} as value
 from figures
 
 union all
@@ -47,6 +47,6 @@ select
     model_name,
     cast(model_version as integer) as model_version,
     'gini' as metric,
-    round(2 * value - 1, 6) as value
+    {{ rounded('2 * value - 1', 6) }} as value
 from figures
 where metric = 'auc'

@@ -43,6 +43,6 @@ select
     coalesce(risk_grade, 'none') as risk_grade,
     cast(sum(case_count) as bigint) as case_count,
     cast(sum(default_count) as bigint) as default_count,
-    round(cast(sum(case_count * pd_step) as double) / cast(sum(case_count) as double) / 1000000, 9) as mean_pd
+    {{ rounded('cast(sum(case_count * pd_step) as double) / cast(sum(case_count) as double) / 1000000', 9) }} as mean_pd
 from counted
 group by model_name, model_version, cohort_date, coalesce(risk_grade, 'none')

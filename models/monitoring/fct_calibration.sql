@@ -42,7 +42,7 @@ select
     counts.case_count,
     counts.default_count,
     counts.mean_pd,
-    round(counts.default_count / cast(counts.case_count as double), 9) as default_rate,
+    {{ rounded('counts.default_count / cast(counts.case_count as double)', 9) }} as default_rate,
     tests.low,
     tests.high,
     tests.p_value,

@@ -123,7 +123,7 @@ figures as (
         model_name,
         'mean_pd' as metric,
         side,
-        round(cast(sum(case_count * pd_step) as double) / cast(sum(case_count) as double) / 1000000, 9) as value
+        {{ rounded('cast(sum(case_count * pd_step) as double) / cast(sum(case_count) as double) / 1000000', 9) }} as value
     from sides
     group by model_name, side
 
@@ -133,7 +133,7 @@ figures as (
         model_name,
         'score_psi' as metric,
         'challenger' as side,
-        round({{ psi('champion_share', 'challenger_share') }}, 9) as value
+        {{ rounded(psi('champion_share', 'challenger_share'), 9) }} as value
     from graded
     group by model_name
 
@@ -143,7 +143,7 @@ figures as (
         model_name,
         'grade_change_share' as metric,
         'challenger' as side,
-        round(count(case when champion_grade != challenger_grade then 1 end) / cast(count(*) as double), 9) as value
+        {{ rounded('count(case when champion_grade != challenger_grade then 1 end) / cast(count(*) as double)', 9) }} as value
     from paired
     group by model_name
 
@@ -192,7 +192,7 @@ select
     run.as_of_date,
     case
         when compared.metric in ('score_psi', 'grade_change_share') then compared.challenger_value
-        else round(compared.challenger_value - compared.champion_value, 9)
+        else {{ rounded('compared.challenger_value - compared.champion_value', 9) }}
     end as value,
     compared.champion_value,
     case

@@ -46,7 +46,7 @@ since_month_end as (
         tonight.feature,
         tonight.model_version,
         month_end.as_of_date as month_end,
-        round({{ psi('before.value', 'tonight.value') }}, 9) as psi
+        {{ rounded(psi('before.value', 'tonight.value'), 9) }} as psi
     from shares as tonight
     inner join run on tonight.as_of_date = run.as_of_date
     inner join month_end

@@ -21,8 +21,8 @@ select
     run.as_of_date,
     shares.above,
     shares.up_to,
-    round(shares.actual_share, 9) as value,
-    round(shares.reference_share, 9) as reference_share,
+    {{ rounded('shares.actual_share', 9) }} as value,
+    {{ rounded('shares.reference_share', 9) }} as reference_share,
     cast(shares.case_count as bigint) as case_count,
     cast(shares.model_version as integer) as model_version,
     run.run_id

@@ -59,7 +59,9 @@ select
     moves.grade,
     nullif({{ month_end }}, cast('0001-01-01' as date)) as month_end,
     cast(moves.accounts as bigint) as accounts,
-    round(moves.accounts / cast(sum(moves.accounts) over (partition by moves.model_name, moves.grade_before) as double), 9) as value,
+    {{ rounded(
+        'moves.accounts / cast(sum(moves.accounts) over (partition by moves.model_name, moves.grade_before) as double)', 9
+    ) }} as value,
     run.run_id
 from moves
 cross join run

@@ -48,12 +48,9 @@ compared as (
     select
         measured.*,
         approval.value as approval_value,
-        round(
-            case
-                when measured.metric = 'brier' then measured.value - approval.value
-                else approval.value - measured.value
-            end, 6
-        ) as deterioration,
+        {{ rounded(
+            "case when measured.metric = 'brier' then measured.value - approval.value else approval.value - measured.value end", 6
+        ) }} as deterioration,
         -- Beyond chance: the figure at approval lies outside of the interval.
         case
             when measured.metric = 'brier' then measured.low > approval.value

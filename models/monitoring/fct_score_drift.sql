@@ -32,7 +32,7 @@ bands as (
 
     select
         *,
-        round(sum({{ psi_term('reference_share', 'actual_share') }}) over (partition by model_name), 9) as psi
+        {{ rounded('sum(' ~ psi_term('reference_share', 'actual_share') ~ ') over (partition by model_name)', 9) }} as psi
     from binned_shares
     where bin >= 0
 
@@ -69,12 +69,12 @@ select
     run.as_of_date,
     bands.above as pd_above,
     bands.up_to as pd_up_to,
-    round(bands.actual_share, 9) as value,
-    round(bands.reference_share, 9) as reference_share,
+    {{ rounded('bands.actual_share', 9) }} as value,
+    {{ rounded('bands.reference_share', 9) }} as reference_share,
     bands.psi,
-    round(
-        sum({{ psi_term('month_end.value', 'round(bands.actual_share, 9)') }}) over (partition by bands.model_name), 9
-    ) as psi_since_month_end,
+    {{ rounded(
+        'sum(' ~ psi_term('month_end.value', rounded('bands.actual_share', 9)) ~ ') over (partition by bands.model_name)', 9
+    ) }} as psi_since_month_end,
     {{ psi_status('bands.psi', 'bands.case_count') }} as status,
     'training scores of version ' || bands.model_version as reference,
     cast(bands.case_count as bigint) as case_count,

@@ -8,6 +8,6 @@ select
     min(lowest) as lowest,
     max(highest) as highest,
     max(gain_share) as gain_share,
-    round({{ psi('reference_share', 'actual_share') }}, 9) as psi
+    {{ rounded(psi('reference_share', 'actual_share'), 9) }} as psi
 from {{ ref('feature_shares') }}
 group by model_name, model_version, feature

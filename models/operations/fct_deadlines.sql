@@ -222,7 +222,7 @@ select
         else 'open'
     end as status,
     cast(
-        round({{ seconds_between('coalesce(ended_at, expected_end_at)', 'due_at') }} / 60.0, 1) as decimal(18, 1)
+        {{ rounded('cast(' ~ seconds_between('coalesce(ended_at, expected_end_at)', 'due_at') ~ ' as double) / 60', 1) }} as decimal(18, 1)
     ) as margin_minutes,
     run_id,
     started_at,

@@ -20,7 +20,7 @@ reasons as (
         contributions.application_id,
         contributions.as_of_date,
         contributions.reason_text,
-        sum(cast(contributions.contribution as decimal(18, 9))) as contribution
+        sum({{ to_decimal('contributions.contribution', 18, 9) }}) as contribution
     from contributions
     inner join run on contributions.as_of_date = run.as_of_date
     where contributions.reason_text is not null

@@ -141,13 +141,15 @@ select
         when decided.outcome = 'pass'
             then
                 decided.description || ': ' || decided.metric || ' ' || decided.measure || ' '
-                || round(decided.measured, 4) || ' ' || decided.comparison || ' ' || decided.threshold
+                || {{ number_text(rounded('decided.measured', 4)) }} || ' ' || decided.comparison || ' '
+                || {{ number_text('decided.threshold') }}
         when decided.status = 'refused' then decided.candidate_reason
         when decided.measured is null
             then decided.description || ': ' || decided.metric || ' ' || decided.measure || ' could not be measured'
         else
             'Not so: ' || decided.description || ': ' || decided.metric || ' ' || decided.measure || ' is '
-            || round(decided.measured, 4) || ', must be ' || decided.comparison || ' ' || decided.threshold
+            || {{ number_text(rounded('decided.measured', 4)) }} || ', must be ' || decided.comparison || ' '
+            || {{ number_text('decided.threshold') }}
     end as reason,
     run.started_at as decided_at
 from decided

@@ -276,9 +276,11 @@ select
         when judged.verdict = 'unknown' then judged.measure || ' is not known yet'
         when judged.verdict in ('train', 'hold')
             then
-                judged.description || ': ' || judged.measure || ' is ' || round(judged.value, 4) || ', which is '
-                || judged.comparison || ' ' || judged.threshold
-        else judged.measure || ' is ' || round(judged.value, 4) || ', not ' || judged.comparison || ' ' || judged.threshold
+                judged.description || ': ' || judged.measure || ' is ' || {{ number_text(rounded('judged.value', 4)) }} || ', which is '
+                || judged.comparison || ' ' || {{ number_text('judged.threshold') }}
+        else
+            judged.measure || ' is ' || {{ number_text(rounded('judged.value', 4)) }} || ', not ' || judged.comparison || ' '
+            || {{ number_text('judged.threshold') }}
     end as reason,
     cast(judged.model_version as integer) as model_version,
     run.run_id

@@ -8,4 +8,4 @@ from nightbook import frames, registry
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    return frames.records(registry.PROMOTION_SCHEMA, registry.all_promotions())
+    return frames.records(session, registry.PROMOTION_SCHEMA, registry.all_promotions())

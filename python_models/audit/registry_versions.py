@@ -8,7 +8,7 @@ from nightbook import frames, registry
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    return frames.records(registry.VERSION_SCHEMA, registry.all_versions())
+    return frames.records(session, registry.VERSION_SCHEMA, registry.all_versions())
 
 
 def _comes_after(dbt):

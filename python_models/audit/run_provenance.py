@@ -8,4 +8,4 @@ from nightbook import frames, provenance
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    return frames.records(provenance.SCHEMA, [provenance.record()])
+    return frames.records(session, provenance.SCHEMA, [provenance.record(frames.engine(session))])

@@ -8,4 +8,5 @@ from nightbook import frames, scoring
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    return frames.records(scoring.INPUT_SCHEMA, scoring.input_profiles())
+    night = frames.rows(dbt.ref("int_night"))[0]
+    return frames.records(session, scoring.INPUT_SCHEMA, scoring.input_profiles(night["pinned_versions"]))

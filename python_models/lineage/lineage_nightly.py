@@ -11,7 +11,7 @@ def model(dbt, session):
     code = frames.rows(dbt.ref("run_provenance"))[0]
     catalog = frames.rows(dbt.ref("feature_catalog"))
     inputs = {row["name"] for row in catalog}
-    return frames.records(lineage.SCHEMA, lineage.of_run(session, "nightly", code["manifest_digest"], inputs))
+    return frames.records(session, lineage.SCHEMA, lineage.of_run(session, "nightly", code["manifest_digest"], inputs))
 
 
 def _comes_after(dbt):

@@ -9,4 +9,5 @@ from nightbook import frames, monitoring
 def model(dbt, session):
     dbt.config(materialized="table")
     keys = ("model_name", "model_version", "cohort_date", "risk_grade")
-    return monitoring.calibration_tests(frames.table(dbt.ref("calibration_counts"), keys))
+    tested = monitoring.calibration_tests(frames.table(dbt.ref("calibration_counts"), keys))
+    return frames.relation(session, tested.schema, tested.to_batches())

@@ -15,4 +15,4 @@ def model(dbt, session):
         "account_pd": (dbt.ref("accounts_tonight"), "account_id"),
         "application_pd": (dbt.ref("applications_tonight"), "application_id"),
     }
-    return frames.relation(shadow.SCHEMA, shadow.score(frames.rows(dbt.ref("challengers")), populations))
+    return shadow.scores(session, frames.rows(dbt.ref("challengers")), populations)

@@ -40,8 +40,8 @@ def verify(query: Query, facts: str, partitions: str, head: str | None = None) -
         NightbookError: names the first thing that is not as recorded.
     """
     entries = query(
-        "select sequence, kind, subject, payload, strftime(recorded_at, '%Y-%m-%d %H:%M:%S') as recorded_at,"
-        " run_id, previous_hash, entry_hash from audit.audit_chain order by sequence"
+        "select sequence, kind, subject, payload, recorded_at, run_id, previous_hash, entry_hash"
+        " from audit.audit_chain order by sequence"
     )
     _check_hashes(entries, head)
     found = query(facts)
@@ -54,9 +54,9 @@ def verify(query: Query, facts: str, partitions: str, head: str | None = None) -
 
 def entry_hash(previous_hash: str, entry: dict) -> str:
     """SHA-256 of an entry and the hash before it; the macro entry_hash says the same in SQL."""
-    lines = [previous_hash, str(entry["sequence"])] + [
-        entry[name] for name in ("kind", "subject", "recorded_at", "run_id", "payload")
-    ]
+    recorded_at = f"{entry['recorded_at']:%Y-%m-%d %H:%M:%S}"
+    lines = [previous_hash, str(entry["sequence"]), entry["kind"], entry["subject"], recorded_at]
+    lines += [entry["run_id"], entry["payload"]]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -123,14 +123,15 @@ def _check_partitions(entries: list[dict], query: Query, partitions: str) -> int
         (relation, str(row["as_of_date"]), row["run_id"])
         for relation in ("fct_account_scores", "fct_application_scores")
         if has(query, "marts", relation)
-        for row in query(f"select distinct as_of_date, run_id from marts.{relation} order by all")
+        for row in query(f"select distinct as_of_date, run_id from marts.{relation} order by as_of_date, run_id")
     ]
     for (relation, as_of_date), (run_id, entry) in last.items():
         name = f"{relation} of {as_of_date}"
         of_log = f"(entry {entry['sequence']} of the audit log)"
         recorded = json.loads(entry["payload"])
         found = query(
-            f"select row_count, digest from ({partitions}) where relation_name = ? and as_of_date = ? and run_id = ?",
+            f"select row_count, digest from (\n{partitions}\n) as partitions"
+            " where relation_name = ? and as_of_date = ? and run_id = ?",
             [relation, date.fromisoformat(as_of_date), run_id],
         )
         if not found and recorded["row_count"]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from nightbook import provenance, registry, reproduce, warehouse
+from nightbook import nights, provenance, registry, warehouse
 from nightbook.errors import NightbookError
 from nightbook.landing.contract import TABLES
 
@@ -70,18 +70,18 @@ def _done(query: warehouse.Query, versions: dict[date, str]) -> set[date]:
     code = provenance.code_digests()
     landed = max(
         (
-            row["at"]
+            row["last"]
             for table in TABLES
             if warehouse.has(query, "raw", table)
-            for row in query(f"select max(_loaded_at) as at from raw.{table}")
-            if row["at"]
+            for row in query(f"select max(_loaded_at) as last from raw.{table}")
+            if row["last"]
         ),
         default=datetime.min,
     )
     done = set()
     for as_of, wanted in versions.items():
         try:
-            night = reproduce.scored_night(query, as_of)
+            night = nights.scored_night(query, as_of)
         except NightbookError:
             continue
         chosen = dict(part.split("=") for part in wanted.split())
@@ -91,22 +91,22 @@ def _done(query: warehouse.Query, versions: dict[date, str]) -> set[date]:
             and all(chosen.get(name) == str(version) for name, version in night.versions.items())
             and all(night.run[name] == digest for name, digest in code.items())
             and _stands_whole(query, night)
-            and not reproduce.landed_otherwise(query, night)
+            and not nights.landed_otherwise(query, night)
         ):
             done.add(as_of)
     return done
 
 
-def _stands_whole(query: warehouse.Query, night: reproduce.Night) -> bool:
+def _stands_whole(query: warehouse.Query, night: nights.Night) -> bool:
     """Whether the rows that the run published are there, all of them."""
     for relation, column in (
         ("fct_account_scores", "accounts_scored"),
         ("fct_application_scores", "applications_scored"),
     ):
         [found] = query(
-            f"select count(*) as rows from marts.{relation} where as_of_date = ? and run_id = ?",
+            f"select count(*) as row_count from marts.{relation} where as_of_date = ? and run_id = ?",
             [night.as_of_date, night.run["run_id"]],
         )
-        if found["rows"] != night.run[column]:
+        if found["row_count"] != night.run[column]:
             return False
     return True

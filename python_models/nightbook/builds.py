@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nightbook import home
+from nightbook import home, refusals
 from nightbook.errors import NightbookError
 
 # The user-caused error that a Python model raised, at the end of the traceback that dbt reports.
@@ -21,6 +21,8 @@ _EXCEPTION = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)(?
 # What a macro raised on purpose: the sentence stands between dbt's heading and where the macro was called from.
 _RAISED = re.compile(r"Compilation Error.*?\n(.+?)(?:\n\s*>|\Z)", re.DOTALL)
 _LOCKED = re.compile(r"Could not set lock on file.*?PID (\d+)|is in use by process (\d+)", re.DOTALL)
+# What Snowflake puts before a message, for its support: an error number, an SQL state, often the query's id.
+_CODES = re.compile(r"^\s*\d{6} \(\w{5}\):\s*(?:[0-9a-f-]{36}:\s*)?", re.MULTILINE)
 _FULL = "No space left on device"
 
 
@@ -47,6 +49,10 @@ def build(selector: str, title: str) -> Build:
 
     started = time.monotonic()
     os.environ.setdefault("NIGHTBOOK_ACTOR", home.actor())
+    if home.is_account():
+        from nightbook import library
+
+        library.stage([selector])
     with _progress(title) as callback:
         result = _invoke(["build", "--selector", selector, "--exclude-resource-type", "unit_test"], [callback])
     undelivered = events.tell(Path.cwd())
@@ -74,6 +80,18 @@ def parse() -> None:
         NightbookError: the project is not valid.
     """
     _invoke(["parse"], [])
+
+
+def compile_all(selector: str) -> None:
+    """Have dbt compile the SQL of a selector, so that it lies under the home as a build would leave it.
+
+    Raises:
+        NightbookError: the project is not valid, or the warehouse refuses.
+    """
+    result = _invoke(["compile", "--selector", selector], [])
+    for one in result.result.results:
+        if one.status == "error":
+            raise NightbookError(_cause(one))
 
 
 def compiled(*models: str) -> dict[str, str]:
@@ -106,6 +124,8 @@ def _invoke(arguments: list[str], callbacks: list):
 
 def _release() -> None:
     """Let go of the warehouse file, which dbt-duckdb keeps open for the life of the process."""
+    if home.is_account():
+        return
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
     DuckDBConnectionManager.close_all_connections()
@@ -135,17 +155,21 @@ def _such_as(sql: str | None) -> str:
     """The first failing row of a test in words; nothing where the warehouse cannot be asked again."""
     import duckdb
 
+    from nightbook import warehouse
+
     try:
-        with duckdb.connect(str(home.warehouse()), read_only=True) as connection:
-            cursor = connection.execute(f"select * from ({sql}) limit 1")
-            row = dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))
-    except (duckdb.Error, TypeError):
+        with warehouse.asking() as query:
+            [row] = query(f"select * from (\n{sql}\n) as failing limit 1")
+    except (duckdb.Error, NightbookError, ValueError):
         return ""
     return ", such as " + ", ".join(f"{name}={value}" for name, value in row.items() if value is not None)
 
 
 def one_line(message: str) -> str:
     """An engine's message as one line, a lock on the warehouse by its holder."""
+    if refused := refusals.told(message):
+        return refused
+    message = _CODES.sub("", message)
     locked = _LOCKED.search(message)
     if locked:
         return f"{home.warehouse()} is in use by process {locked[1] or locked[2]}: wait for it to end, or stop it"

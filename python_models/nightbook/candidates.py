@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 import numpy as np
 import pyarrow as pa
 
-from nightbook import frames, gate, home, provenance, registry, training
+from nightbook import frames, gate, inference, provenance, registry, training
 from nightbook.benchmark import fit_logistic
 from nightbook.boosting import FeatureSpec, predict_pd
 from nightbook.errors import NightbookError
@@ -55,14 +55,14 @@ REGISTRATION_SCHEMA = pa.schema(
 
 
 def fit(
-    training_sets: Mapping[str, object], catalog: list[dict], run_id: str, landing_profile: list[dict] | None = None
+    training_sets: Mapping[str, object], catalog: list[dict], run: dict, landing_profile: list[dict] | None = None
 ) -> list[dict]:
     """Fit and log one candidate per model; a model without matured cases, or with unusable ones, says why instead.
 
     Args:
         training_sets: model name -> engine's frame of its training set.
         catalog: rows of the feature catalog.
-        run_id: the dbt invocation.
+        run: run_id, the dbt invocation, and actor, who makes the candidates.
         landing_profile: rows of int_input_profile, what later input is judged by.
 
     Returns:
@@ -74,7 +74,7 @@ def fit(
     # How far a day lies from the run is the run's, not the data's: the same data must give the same candidate tomorrow.
     landed = [row for row in landing_profile or [] if row["measure"] != "days_ahead"]
     seen = {"row_order": list(ORDER), "landing_profile": landed}
-    found = [_fit_one(name, relation, _specs(catalog, name), run_id, seen) for name, relation in training_sets.items()]
+    found = [_fit_one(name, relation, _specs(catalog, name), run, seen) for name, relation in training_sets.items()]
     if all(row["status"] == "no_cases" for row in found):
         raise NightbookError(
             "no cohort has matured: training needs snapshots and defaults that reach outcome_months (policy seed) past "
@@ -83,9 +83,9 @@ def fit(
     return found
 
 
-def _fit_one(model_name: str, relation, features: list[FeatureSpec], run_id: str, seen: dict) -> dict:
+def _fit_one(model_name: str, relation, features: list[FeatureSpec], run: dict, seen: dict) -> dict:
     table = frames.table(relation, ORDER)
-    row = {"model_name": model_name, "maker": home.actor(), "git_commit": provenance.git_commit()}
+    row = {"model_name": model_name, "maker": run["actor"], "git_commit": provenance.git_commit()}
     if not table.num_rows:
         return row | {"status": "no_cases", "reason": "no matured case to learn from"}
     # An input that not one case has (a window longer than the history, a feed that is not there yet) teaches nothing;
@@ -99,7 +99,7 @@ def _fit_one(model_name: str, relation, features: list[FeatureSpec], run_id: str
         model_name,
         candidate.booster_bytes,
         training.metadata(candidate) | seen,
-        tags={"maker": row["maker"], "run_id": run_id, "git_commit": row["git_commit"]}
+        tags={"maker": row["maker"], "run_id": run["run_id"], "git_commit": row["git_commit"]}
         | {f"{registry.LIBRARY}{name}": version for name, version in provenance.library_versions().items()},
         metrics={name: float(value) for name, value in candidate.metrics.items()},
     )
@@ -173,7 +173,7 @@ def measure(training_sets: Mapping[str, object], candidates: list[dict], holdout
             split["holdout"]["benchmark_pd"].to_numpy(),
             split["train"]["is_default"].to_numpy(),
             split["train"]["candidate_pd"].to_numpy(),
-            training.load_booster(candidate.booster_bytes, candidate.digest),
+            inference.load_booster(candidate.booster_bytes, candidate.digest),
             candidate.features,
             candidate.metadata["monotone"],
             frames.matrix(frames.table(training_sets[name], ORDER), candidate.features),
@@ -226,6 +226,6 @@ def _require(table: pa.Table, champion: registry.Model | None) -> None:
 
 
 def _pd(model: registry.Model, matrix: np.ndarray) -> pa.Array:
-    booster = training.load_booster(model.booster_bytes, model.digest)
+    booster = inference.load_booster(model.booster_bytes, model.digest)
     booster.set_param({"nthread": provenance.threads()})
     return pa.array(np.asarray(predict_pd(booster, matrix), dtype=np.float64))

@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from nightbook import registry, reproduce, scoring, warehouse
+from nightbook import nights, registry, scoring, warehouse
 from nightbook.errors import NightbookError
 from nightbook.landing.contract import TABLES
 
@@ -35,11 +35,11 @@ def explain(as_of: date, *, account: str | None = None, application: str | None 
         def query(sql, parameters=None):
             return warehouse.rows(connection, sql, parameters)
 
-        night = reproduce.scored_night(query, as_of)
-        relation, column = reproduce.SCORES[kind]
+        night = nights.scored_night(query, as_of)
+        relation, column = nights.SCORES[kind]
         found = query(f"select * from marts.{relation} where as_of_date = ? and {column} = ?", [as_of, key])
         if not found:
-            raise NightbookError(reproduce.never_scored(query, kind, key, as_of))
+            raise NightbookError(nights.never_scored(query, kind, key, as_of))
         score = found[0]
         model = registry.load(score["model_name"], score["model_version"])
         inputs = _inputs(connection, kind, key, score, model)
@@ -105,10 +105,11 @@ def _version_told(model_name: str, version: int) -> dict:
 def _inputs(connection, kind: str, key: str, score: dict, model) -> duckdb.DuckDBPyRelation:
     """The stored inputs of the score, one row, as the scorer reads them."""
     if kind == "account":
-        rows = connection.sql(
+        rows = warehouse.arrow(
+            connection,
             "select * from scoring.account_inputs where as_of_date = ? and account_id = ? and run_id = ?",
-            params=[score["as_of_date"], key, score["run_id"]],
-        ).to_arrow_table()
+            [score["as_of_date"], key, score["run_id"]],
+        )
     else:
         stored = warehouse.rows(
             connection,
@@ -125,7 +126,7 @@ def _inputs(connection, kind: str, key: str, score: dict, model) -> duckdb.DuckD
             f"{kind} {key} as of {score['as_of_date']}: the inputs of its score are gone: {rows.num_rows} rows of run"
             f" {score['run_id']}; `reproduce` derives them anew"
         )
-    return connection.from_arrow(rows)
+    return duckdb.from_arrow(rows)
 
 
 def _check_score(model, score: dict, inputs, column: str) -> None:
@@ -218,17 +219,20 @@ def _contributions(connection, model, score: dict, inputs, column: str, kind: st
 
 def _definitions(connection, kind: str, run: dict) -> dict[str, dict]:
     """Feature -> the model that defines it, its files, and the commit that last touched them before the run."""
-    found = connection.execute(
-        "select table_name, column_name from duckdb_columns()"
-        " where schema_name = 'features' and starts_with(table_name, ?)",
-        [f"feat_{kind}_"],
-    ).fetchall()
+    found = warehouse.rows(
+        connection,
+        "select lower(table_name) as relation, lower(column_name) as feature from information_schema.columns"
+        " where lower(table_schema) = 'features' order by relation, ordinal_position",
+    )
     places: dict[str, dict] = {}
     of_feature = {}
-    for table, feature in found:
+    for row in found:
+        table = row["relation"]
+        if not table.startswith(f"feat_{kind}_"):
+            continue
         if table not in places:
             places[table] = _place(table, run)
-        of_feature[feature] = places[table]
+        of_feature[row["feature"]] = places[table]
     return of_feature
 
 
@@ -256,11 +260,11 @@ def _raw(query, kind: str, key: str, as_of: date, known_at: datetime) -> dict[st
     table, column = ("accounts", "account_id") if kind == "account" else ("applications", "application_id")
     # Lists, by which the engine passes over the files and row groups that cannot hold them.
     customers = _column(query, f"select distinct customer_id from raw.{table} where {column} = ?", [key])
-    accounts = _column(
-        query, "select distinct account_id from raw.accounts where list_contains(?, customer_id)", [customers]
+    of_customers = _among("customer_id", customers)
+    of_accounts = _among(
+        "account_id", _column(query, f"select distinct account_id from raw.accounts where {of_customers}")
     )
-    of_customers, of_accounts = _among("customer_id", customers), _among("account_id", accounts)
-    first = f"date '{as_of}' - interval {_MONTHS_OF_ROWS} month"
+    first = f"date '{as_of}' - interval '{_MONTHS_OF_ROWS} months'"
     # What a customer owes elsewhere is an input too, as it stood on the date.
     conditions = {
         "accounts": of_accounts,
@@ -289,7 +293,7 @@ def _raw(query, kind: str, key: str, as_of: date, known_at: datetime) -> dict[st
     return rows
 
 
-def _column(query, sql: str, parameters: list) -> list[str]:
+def _column(query, sql: str, parameters: list | None = None) -> list[str]:
     return sorted(value for row in query(sql, parameters) for value in row.values() if value is not None)
 
 

@@ -1,4 +1,7 @@
-"""The one place that knows an engine's frames: what `dbt.ref` gives, as Arrow, and Arrow as what dbt takes back."""
+"""The one place that knows an engine's frames: what `dbt.ref` gives, as Arrow, and Arrow as what dbt takes back.
+
+DuckDB's relations are read here; Snowpark's, which are told by their type, by `snowpark`.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -6,12 +9,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightbook import snowpark
+
 BATCH_ROWS = 65_536
 CACHED_ROWS = 2_048
 
 
+def is_snowpark(thing) -> bool:
+    """Whether a frame or a session is Snowpark's."""
+    return type(thing).__module__.startswith("snowflake.")
+
+
 def table(relation, order_by: Sequence[str] = ()) -> pa.Table:
     """A whole relation as Arrow, in a total order where `order_by` gives one; for small or training relations."""
+    if is_snowpark(relation):
+        return snowpark.table(relation, order_by)
     if order_by:
         relation = relation.order(", ".join(order_by))
     return relation.to_arrow_table()
@@ -24,20 +36,26 @@ def rows(relation, order_by: Sequence[str] = ()) -> list[dict]:
 
 def batches(relation, keys: Sequence[str], numbers: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Some columns of a relation, streamed, numbers as float32; nothing holds more than one batch."""
+    if is_snowpark(relation):
+        yield from snowpark.batches(relation, keys, numbers)
+        return
     chosen = [f'"{key}"' for key in keys] + [
         f'cast(cast("{number}" as double) as float) as "{number}"' for number in numbers
     ]
     yield from relation.project(", ".join(chosen)).to_arrow_reader(BATCH_ROWS)
 
 
-def relation(schema: pa.Schema, stream: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
-    """What a dbt Python model returns: a stream that dbt writes as it is produced."""
+def relation(session, schema: pa.Schema, stream: Iterable[pa.RecordBatch]):
+    """What a dbt Python model returns: a stream that is written as it is produced."""
+    if is_snowpark(session):
+        return snowpark.written(session, schema, stream)
     return pa.RecordBatchReader.from_batches(schema, iter(stream))
 
 
-def records(schema: pa.Schema, items: Iterable[dict]) -> pa.Table:
+def records(session, schema: pa.Schema, items: Iterable[dict]):
     """A few rows as what a dbt Python model returns; an empty list gives an empty relation with all its columns."""
-    return pa.Table.from_pylist(list(items), schema=schema)
+    found = pa.Table.from_pylist(list(items), schema=schema)
+    return snowpark.written(session, schema, found.to_batches()) if is_snowpark(session) else found
 
 
 def matrix(batch: pa.RecordBatch | pa.Table, columns: Sequence[str]) -> np.ndarray:
@@ -69,6 +87,8 @@ def doubles(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 def columns(session) -> dict[str, list[str]]:
     """Columns of every relation of the warehouse, in order, by schema.name."""
+    if is_snowpark(session):
+        return snowpark.columns(session)
     found: dict[str, list[str]] = {}
     for schema, table, column in session.execute(
         "select schema_name, table_name, column_name from duckdb_columns()"
@@ -80,9 +100,16 @@ def columns(session) -> dict[str, list[str]]:
 
 def kept(session, relation: str) -> list[dict]:
     """The rows of a relation, schema.name, that an earlier run left; for what a model carries on."""
-    return session.sql(f"select * from {relation}").to_arrow_table().to_pylist()
+    return rows(session.table(relation))
 
 
 def count(relation) -> int:
     """Rows of a relation."""
-    return relation.aggregate("count(*) as n").fetchall()[0][0]
+    return relation.count() if is_snowpark(relation) else relation.aggregate("count(*) as n").fetchall()[0][0]
+
+
+def engine(session) -> str:
+    """Name and version of what runs the SQL, as the audit trail has it."""
+    if is_snowpark(session):
+        return snowpark.engine(session)
+    return f"duckdb {session.execute('select version()').fetchone()[0].removeprefix('v')}"

@@ -130,8 +130,11 @@ class _Collected:
 _Read = Iterable[tuple[str, float | None, dict[str, str]]]
 # A backfill runs as a night does, for dates that nobody waits for.
 _LOG = """(
-    select * replace (case when pinned_versions is null then cadence else 'backfill' end as cadence) from audit.run_log
-)"""
+    select
+        case when pinned_versions is null then cadence else 'backfill' end as cadence,
+        run_id, started_at, ended_at, outcome, first_failure, accounts_scored, applications_scored, rows_by_relation
+    from audit.run_log
+) as runs"""
 # The last night that came as far as to measure drift, whatever became of it.
 _MEASURED = """(
     select run_id from audit.run_log
@@ -171,8 +174,8 @@ def drift(query: Query) -> list[dict]:
         nights as (
             select
                 model_name, feature, as_of_date, run_id, max(value) as value,
-                coalesce(bool_or(status = 'alert'), false) as is_alert
-            from measured group by all
+                max(case when status = 'alert' then 1 else 0 end) = 1 as is_alert
+            from measured group by model_name, feature, as_of_date, run_id
         ),
         compared as (
             select
@@ -180,7 +183,8 @@ def drift(query: Query) -> list[dict]:
                 coalesce(lag(is_alert) over (partition by model_name, feature order by as_of_date), false) as was_alert
             from nights
         )
-        select * exclude (run_id) from compared where run_id in {_MEASURED} order by value desc, model_name, feature
+        select model_name, feature, as_of_date, value, is_alert, was_alert
+        from compared where run_id in {_MEASURED} order by value desc, model_name, feature
         """
     )
 
@@ -227,6 +231,9 @@ def _drift(query: Query) -> _Read:
         yield "nightbook_drift_alerts", count, {"model": model}
 
 
+_SAID_AS = {"fail": "failures", "warn": "warnings"}
+
+
 def verdicts(query: Query) -> list[dict]:
     """What the gate said of each candidate of the last training: model_name, run_id, reasons of what failed (failures)
     and of what is to be weighed (warnings), and model_version where it was registered.
@@ -235,20 +242,24 @@ def verdicts(query: Query) -> list[dict]:
         return []
     said = query(
         """
-        select
-            model_name, run_id,
-            coalesce(list(reason order by rule) filter (where verdict = 'fail'), []) as failures,
-            coalesce(list(reason order by rule) filter (where verdict = 'warn'), []) as warnings
-        from training.fct_gate_decisions
+        select model_name, run_id, verdict, reason from training.fct_gate_decisions
         where run_id in (select run_id from training.fct_gate_decisions order by decided_at desc limit 1)
-        group by model_name, run_id order by model_name
+        order by model_name, run_id, rule
         """
     )
+    candidates: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for row in said:
+        candidate = candidates.setdefault((row["model_name"], row["run_id"]), {"failures": [], "warnings": []})
+        if row["verdict"] in _SAID_AS:
+            candidate[_SAID_AS[row["verdict"]]].append(row["reason"])
     registered = {}
     if has(query, "audit", "fct_model_versions"):
         for row in query("select model_name, run_id, model_version from audit.fct_model_versions"):
             registered[row["model_name"], row["run_id"]] = row["model_version"]
-    return [row | {"model_version": registered.get((row["model_name"], row["run_id"]))} for row in said]
+    return [
+        {"model_name": model, "run_id": run_id, **reasons, "model_version": registered.get((model, run_id))}
+        for (model, run_id), reasons in candidates.items()
+    ]
 
 
 def _gate(query: Query) -> _Read:

@@ -4,10 +4,17 @@ import getpass
 import os
 from pathlib import Path
 
+from nightbook import deployment
+
 
 def home() -> Path:
     """The folder that holds everything a run writes; NIGHTBOOK_HOME, or .nightbook under the working directory."""
     return Path(os.environ.get("NIGHTBOOK_HOME", ".nightbook")).absolute()
+
+
+def is_account() -> bool:
+    """Whether the warehouse is a Snowflake account: NIGHTBOOK_TARGET, which names dbt's target, is snowflake."""
+    return os.environ.get("NIGHTBOOK_TARGET", "duckdb") == "snowflake"
 
 
 def warehouse() -> Path:
@@ -21,7 +28,10 @@ def landing() -> Path:
 
 
 def registry_uri() -> str:
-    """The MLflow store: MLFLOW_TRACKING_URI where set, else a SQLite file under the home."""
+    """The MLflow store: what a staged library names, else MLFLOW_TRACKING_URI, else a SQLite file under the home."""
+    staged = deployment.record()
+    if staged is not None:
+        return staged["mlflow_tracking_uri"]
     return os.environ.get("MLFLOW_TRACKING_URI") or embedded_registry_uri()
 
 

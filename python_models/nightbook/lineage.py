@@ -8,7 +8,6 @@ flows: a constant depends on the columns that decide which rows it stands in. Th
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 import sqlglot
@@ -17,7 +16,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope, find_all_in_scope
 from sqlglot.schema import MappingSchema
 
-from nightbook import frames, home
+from nightbook import deployment, frames, home
 from nightbook.errors import NightbookError
 
 IDENTITY, TRANSFORMATION, AGGREGATION, INDIRECT = "IDENTITY", "TRANSFORMATION", "AGGREGATION", "INDIRECT"
@@ -52,23 +51,26 @@ class Edge:
     transformation: str
 
 
-def of_sql(sql: str, relation: str, columns: Columns, dialect: str = "duckdb") -> list[Edge]:
+def of_sql(sql: str, relation: str, columns: Columns, written_for: str = "duckdb") -> list[Edge]:
     """Edges into a relation from those that its SQL reads.
 
     Args:
         sql: one query, as it ran.
         relation: what it fills, schema.name; columns that the query gives and the relation lacks are passed over.
         columns: of every relation that it reads, and its own.
+        written_for: the engine whose dialect it is in.
 
     Raises:
         NightbookError: the SQL cannot be read.
     """
+    # What was read is followed by DuckDB's rules, by which a name is the same in every case.
+    dialect = "duckdb"
     schema: dict = {}
     for name, found in columns.items():
         database, _, table = name.rpartition(".")
         schema.setdefault(database, {})[table] = dict.fromkeys(found, "varchar")
     try:
-        tree = sqlglot.parse_one(sql, read=dialect)
+        tree = sqlglot.parse_one(sql, read=written_for)
         for table in tree.find_all(exp.Table):
             table.set("catalog", None)
         tree = qualify(
@@ -148,19 +150,46 @@ def of_run(session, cadence: str, manifest_digest: str, inputs: Collection[str])
     kept = frames.kept(session, f"audit.lineage_{cadence}") if f"audit.lineage_{cadence}" in columns else []
     if any(row["manifest_digest"] == manifest_digest for row in kept):
         return kept
-    target = home.home() / "target"
-    manifest = json.loads((target / "manifest.json").read_text())
-    edges = of_project(manifest, target / "compiled" / "nightbook", columns, inputs, cadence)
+    staged = deployment.nodes()
+    edges = of_project(nodes() if staged is None else staged, columns, inputs, cadence)
     found = dict.fromkeys(edges)
     return kept + [{"manifest_digest": manifest_digest, "cadence": cadence, **asdict(edge)} for edge in found]
 
 
-def of_project(manifest: dict, compiled: Path, columns: Columns, inputs: Collection[str], tag: str) -> list[Edge]:
+def nodes() -> list[dict]:
+    """What dbt knows of its last run: relations, their tags, what they declare, and the SQL that ran.
+
+    Returns:
+        One dictionary per model, snapshot and seed: name, relation (schema.name), tags, declared, engine, and sql, null
+        for what is not SQL or was not compiled.
+    """
+    target = home.home() / "target"
+    manifest = json.loads((target / "manifest.json").read_text())
+    compiled = target / "compiled" / "nightbook"
+    found = []
+    for node in manifest["nodes"].values():
+        if node["resource_type"] not in ("model", "snapshot", "seed"):
+            continue
+        file = compiled / node["original_file_path"]
+        is_sql = node["resource_type"] != "seed" and node.get("language") == "sql" and file.exists()
+        found.append(
+            {
+                "name": node["name"],
+                "relation": f"{node['schema']}.{node['alias']}",
+                "tags": node["config"]["tags"],
+                "declared": node["config"]["meta"].get("column_lineage"),
+                "engine": manifest["metadata"]["adapter_type"],
+                "sql": file.read_text() if is_sql else None,
+            }
+        )
+    return found
+
+
+def of_project(nodes: Collection[dict], columns: Columns, inputs: Collection[str], tag: str) -> list[Edge]:
     """Edges between the relations of one cadence.
 
     Args:
-        manifest: dbt's.
-        compiled: the folder of SQL that dbt has compiled in this run, laid out like the project.
+        nodes: as `nodes` gives them.
         columns: of every relation of the warehouse.
         inputs: names of the model inputs.
         tag: of the cadence; nodes without it are passed over.
@@ -168,19 +197,16 @@ def of_project(manifest: dict, compiled: Path, columns: Columns, inputs: Collect
     Raises:
         NightbookError: some SQL cannot be read and nothing is declared instead, or a declaration is wrong.
     """
-    nodes = [node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "snapshot", "seed")]
-    relations = {node["name"]: f"{node['schema']}.{node['alias']}" for node in nodes}
+    relations = {node["name"]: node["relation"] for node in nodes}
     edges = []
     for node in nodes:
-        relation = relations[node["name"]]
-        if relation not in columns or tag not in node["config"]["tags"]:
+        relation = node["relation"]
+        if relation not in columns or tag not in node["tags"]:
             continue
-        declared = node["config"]["meta"].get("column_lineage")
-        file = compiled / node["original_file_path"]
-        if declared:
-            edges += of_declaration(declared, relation, columns, relations, inputs)
-        elif node["resource_type"] != "seed" and node.get("language") == "sql" and file.exists():
-            edges += of_sql(file.read_text(), relation, columns)
+        if node["declared"]:
+            edges += of_declaration(node["declared"], relation, columns, relations, inputs)
+        elif node["sql"] is not None:
+            edges += of_sql(node["sql"], relation, columns, node["engine"])
     return edges
 
 

@@ -123,7 +123,7 @@ def _sweep(folder: Path) -> None:
 
     DuckDB's own lock is what plain dbt, a notebook or a documentation server hold, who know nothing of ours.
     """
-    if not home.warehouse().exists():
+    if home.is_account() or not home.warehouse().exists():
         return
     try:
         connection = duckdb.connect(str(home.warehouse()))

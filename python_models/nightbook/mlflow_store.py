@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from nightbook import home
+from nightbook import deployment, home
 from nightbook.errors import NightbookError
 
 # Set where the user has not: MLflow's own patience with a server that is gone is four minutes for each request.
@@ -47,7 +47,10 @@ def exists() -> bool:
 
 
 def origin() -> str:
-    """What tells this home's training runs from those that others write to the same store."""
+    """What tells this home's, or this account's, training runs from those that others write to the same store."""
+    staged = deployment.record()
+    if staged is not None:
+        return staged["origin"]
     return f"{socket.gethostname()}:{home.home()}"
 
 
@@ -114,6 +117,7 @@ class _Client:
 def _client_of(uri: str) -> _Client:
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    _take_token()
     import mlflow
 
     for name in ("mlflow", "alembic"):
@@ -123,6 +127,15 @@ def _client_of(uri: str) -> _Client:
     if file is not None and not file.exists():
         _make(file)
     return _Client(mlflow.MlflowClient(uri, uri), uri)
+
+
+def _take_token() -> None:
+    """In a procedure the store's token is a secret of the account's, where one is configured."""
+    staged = deployment.record()
+    if staged is not None and staged["has_mlflow_secret"]:
+        import _snowflake
+
+        os.environ["MLFLOW_TRACKING_TOKEN"] = _snowflake.get_generic_secret_string("mlflow_token")
 
 
 def _make(file: Path) -> None:

@@ -11,12 +11,20 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from nightbook import home
+from nightbook import deployment, home
 
 LIBRARIES = ("dbt-core", "dbt-duckdb", "duckdb", "mlflow", "numpy", "pyarrow", "scikit-learn", "scipy")
+# Of these a staged library has what it computes with; the rest ran beside the account and stands in its deployment.
+COMPUTING = ("mlflow", "numpy", "pyarrow", "scikit-learn", "scipy", "snowflake-snowpark-python")
 
 # Folders in which a file that nobody has committed is code all the same.
 CODE = ("macros", "models", "python_models", "seeds", "snapshots")
+DIGESTS = ("manifest_digest", "library_digest", "lock_digest")
+# Configuration that no score depends on: what readers are told, how much is done at a time, where and as whom.
+_NO_MATTER = ("access", "docs", "group", "meta", "external_access_integrations", "imports", "query_tag", "secrets",
+              "snowflake_warehouse", "transient")  # fmt: skip
+# Their macros come with the lock.
+_ADAPTERS = ("dbt_duckdb", "dbt_snowflake")
 _DIRTY = "-dirty"
 
 SCHEMA = pa.schema(
@@ -34,7 +42,13 @@ SCHEMA = pa.schema(
 
 @functools.cache
 def git_commit() -> str:
-    """The commit of the working tree, with '-dirty' when it holds changes or new code; 'unknown' outside a checkout."""
+    """The commit of the working tree, with '-dirty' when it holds changes or new code; 'unknown' outside a checkout.
+
+    Of a staged library: what it was when the library was staged.
+    """
+    staged = deployment.record()
+    if staged is not None:
+        return staged["git_commit"]
     try:
         commit = _git("rev-parse", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no")
@@ -48,18 +62,25 @@ def library_versions() -> dict[str, str]:
     """Versions of everything whose change could change a model or a score."""
     import xgboost
 
-    return {"xgboost": xgboost.__version__} | {name: metadata.version(name) for name in LIBRARIES}
+    staged = deployment.record()
+    beside = staged["versions"] if staged else {}
+    names = COMPUTING if staged else LIBRARIES
+    return {"xgboost": xgboost.__version__} | {name: metadata.version(name) for name in names} | beside
 
 
-def record() -> dict:
-    """The code and the settings of this run, a row of `SCHEMA`; `versions` is JSON."""
+def record(engine: str) -> dict:
+    """The code and the settings of this run, a row of `SCHEMA`; `versions` is JSON.
+
+    Args:
+        engine: name and version of what runs the SQL, as `frames.engine` gives it.
+    """
     commit = git_commit()
     versions = library_versions() | {"python": platform.python_version()}
     return {
         "git_commit": commit.removesuffix(_DIRTY),
         "is_dirty": commit.endswith(_DIRTY),
         **code_digests(),
-        "engine": f"duckdb {versions['duckdb']}",
+        "engine": engine,
         "versions": json.dumps(versions, sort_keys=True),
     }
 
@@ -68,11 +89,15 @@ def code_digests() -> dict[str, str]:
     """SHA-256 of the three things that decide a score: what dbt runs, the library, and the lock.
 
     Keys manifest_digest, library_digest and lock_digest. The first is of the manifest that dbt has written for this
-    run: files and configuration of models, seeds and snapshots, and all macros. Tests and descriptions decide no score.
+    run: files and configuration of models, seeds and snapshots, and all macros but the engine's adapter's, so that the
+    same code has the same digest on every engine. Tests and descriptions decide no score.
 
     Raises:
         OSError: the working directory is not the project's, or dbt has not parsed it yet.
     """
+    staged = deployment.record()
+    if staged is not None:
+        return {name: staged[name] for name in DIGESTS}
     return {
         "manifest_digest": _manifest_digest(json.loads((home.home() / "target" / "manifest.json").read_text())),
         "library_digest": _files_digest(Path(__file__).parent, "**/*.py"),
@@ -91,13 +116,14 @@ def _manifest_digest(manifest: dict) -> str:
         for name, node in manifest["nodes"].items()
         if node["resource_type"] in ("model", "seed", "snapshot")
     }
-    macros = {name: macro["macro_sql"] for name, macro in manifest["macros"].items()}
+    macros = {
+        name: macro["macro_sql"] for name, macro in manifest["macros"].items() if macro["package_name"] not in _ADAPTERS
+    }
     return hashlib.sha256(json.dumps([nodes, macros], sort_keys=True).encode()).hexdigest()
 
 
 def _is_no_matter(key: str) -> bool:
-    """Configuration that no score depends on: what readers are told, and how much is done at a time."""
-    return key in ("access", "docs", "group", "meta") or key.endswith("_at_a_time")
+    return key in _NO_MATTER or key.endswith("_at_a_time")
 
 
 def _files_digest(folder: Path, pattern: str) -> str:

@@ -1,7 +1,5 @@
 """Scores and their reasons, batch by batch, from a registered model."""
 
-import functools
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import xgboost as xgb
 
-from nightbook import frames, provenance, registry, training
+from nightbook import frames, functions, inference, provenance, registry
 from nightbook.errors import NightbookError
+from nightbook.inference import feature_digests, probability
 from nightbook.registry import Model
 
 BASE_VALUE = "(base value)"
@@ -81,19 +80,20 @@ def contribution_schema(key: str) -> pa.Schema:
     )
 
 
-def champions(populations: Mapping[str, object]) -> list[dict]:
+def champions(populations: Mapping[str, object], versions: str | None = None) -> list[dict]:
     """The version of each model that scores in this run, artifacts checked; rows of `CHAMPION_SCHEMA`.
 
-    The registry's champion, but where `pinned_versions` names another: a past date is scored again by the version that
-    was champion then.
+    The registry's champion, but where a version is pinned: a past date is scored again by the one that was champion
+    then.
 
     Args:
         populations: model name -> engine's frame of what it would score.
+        versions: what is pinned, as `pinned_versions` reads it.
 
     Raises:
         NightbookError: a model with somebody to score has no champion, or its artifact fails its check.
     """
-    pinned = pinned_versions()
+    pinned = pinned_versions(versions)
     found = []
     for name, population in populations.items():
         if name not in pinned and registry.champion_version(name) is None and not frames.count(population):
@@ -110,25 +110,28 @@ def champions(populations: Mapping[str, object]) -> list[dict]:
     return found
 
 
-def pinned_versions() -> dict[str, int]:
-    """Versions that score in the place of champions: NIGHTBOOK_VERSIONS, as in `account_pd=3 application_pd=2`.
+def pinned_versions(text: str | None = None) -> dict[str, int]:
+    """Versions that score in the place of champions, out of a text such as `account_pd=3 application_pd=2`.
+
+    Args:
+        text: of the run; what NIGHTBOOK_VERSIONS says where it is not given.
 
     Raises:
         NightbookError: it is written in another way.
     """
-    text = os.environ.get("NIGHTBOOK_VERSIONS", "")
+    text = os.environ.get("NIGHTBOOK_VERSIONS", "") if text is None else text
     pinned = dict(part.partition("=")[::2] for part in text.split())
     if not all(name and version.isdigit() for name, version in pinned.items()):
         raise NightbookError(f"NIGHTBOOK_VERSIONS is '{text}': write MODEL=VERSION, one after another")
     return {name: int(version) for name, version in pinned.items()}
 
 
-def input_profiles() -> list[dict]:
+def input_profiles(versions: str | None = None) -> list[dict]:
     """What the training of each champion, or pinned version, saw of the landing tables; rows of `INPUT_SCHEMA`.
 
-    A version of before this was kept has nothing to say.
+    A version of before this was kept has nothing to say. versions: as `champions`.
     """
-    pinned = pinned_versions()
+    pinned = pinned_versions(versions)
     found = []
     for name in registry.model_names():
         version = pinned.get(name) or registry.champion_version(name)
@@ -173,18 +176,18 @@ def profiles(chosen: Iterable[dict]) -> list[dict]:
     return found
 
 
-def score_by_champion(chosen: Iterable[dict], model_name: str, relation, key: str) -> Iterator[pa.RecordBatch]:
-    """Score a relation with the version that this run chose; nothing where it chose none."""
-    for row in chosen:
-        if row["model_name"] == model_name:
-            yield from score(registry.load(model_name, row["model_version"]), relation, key)
+def scores(session, chosen: Iterable[dict], model_name: str, relation, key: str):
+    """A relation scored with the version that this run chose, as dbt takes it back; no row where it chose none."""
+    model = _chosen(chosen, model_name)
+    if model is not None and frames.is_snowpark(session):
+        return functions.scored(session, model, relation, key)
+    return frames.relation(session, score_schema(key), score(model, relation, key) if model else ())
 
 
-def explain_by_champion(chosen: Iterable[dict], model_name: str, relation, key: str) -> Iterator[pa.RecordBatch]:
-    """Explain a relation with the version that this run chose; nothing where it chose none."""
-    for row in chosen:
-        if row["model_name"] == model_name:
-            yield from explain(registry.load(model_name, row["model_version"]), relation, key)
+def contributions(session, chosen: Iterable[dict], model_name: str, relation, key: str):
+    """A relation explained with the version that this run chose, as dbt takes it back; no row where it chose none."""
+    model = _chosen(chosen, model_name)
+    return frames.relation(session, contribution_schema(key), explain(model, relation, key) if model else ())
 
 
 def score(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
@@ -208,7 +211,7 @@ def score(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
             matrix = _inputs(batch, model)
             digests = aside.submit(feature_digests, matrix)
             margin = booster.inplace_predict(matrix, predict_type="margin")
-            pd = _probability(margin)
+            pd = probability(margin)
             count = batch.num_rows
             yield pa.record_batch(
                 [
@@ -255,19 +258,9 @@ def explain(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
         )
 
 
-def feature_digests(matrix: np.ndarray) -> list[str]:
-    """SHA-256 of each row of a float32 matrix, shape (n, f); every NaN counts as the same missing value."""
-    width = matrix.shape[1] * 4
-    digests = []
-    # A block of rows at a time, which stays in the processor's cache from one step to the next.
-    for block in range(0, len(matrix), frames.CACHED_ROWS):
-        canonical = (matrix[block : block + frames.CACHED_ROWS] + np.float32(0)).astype("<f4", "C", copy=False)
-        np.copyto(canonical, np.nan, where=np.isnan(canonical))
-        buffer = memoryview(canonical).cast("B")
-        digests += [
-            hashlib.sha256(buffer[start : start + width]).hexdigest()[:32] for start in range(0, len(buffer), width)
-        ]
-    return digests
+def _chosen(chosen: Iterable[dict], model_name: str) -> Model | None:
+    versions = [row["model_version"] for row in chosen if row["model_name"] == model_name]
+    return registry.load(model_name, versions[0]) if versions else None
 
 
 def _inputs(batch: pa.RecordBatch, model: Model) -> np.ndarray:
@@ -280,20 +273,7 @@ def _inputs(batch: pa.RecordBatch, model: Model) -> np.ndarray:
     return matrix
 
 
-def _probability(margin: np.ndarray) -> np.ndarray:
-    """XGBoost's own logistic function of a float32 margin, shape (n,), bit for bit what it predicts with its trees."""
-    link = _link()
-    return link.inplace_predict(np.zeros((len(margin), 1), dtype=np.float32), base_margin=margin)
-
-
-@functools.cache
-def _link() -> xgb.Booster:
-    """A model without a tree: what it predicts is the objective's transformation of the margin that it is given."""
-    nothing = xgb.DMatrix(np.zeros((1, 1), dtype=np.float32), label=np.zeros(1))
-    return xgb.train({"objective": "binary:logistic", "base_score": 0.5, "nthread": 1}, nothing, num_boost_round=0)
-
-
 def _booster(model: Model) -> xgb.Booster:
-    booster = training.load_booster(model.booster_bytes, model.digest)
+    booster = inference.load_booster(model.booster_bytes, model.digest)
     booster.set_param({"nthread": provenance.threads()})
     return booster

@@ -1,11 +1,12 @@
 """Tonight's population scored by versions that nobody has approved, to be compared and never published."""
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
 
-from nightbook import frames, provenance, registry, training
+from nightbook import frames, functions, inference, provenance, registry
 from nightbook.boosting import predict_pd
 
 SCHEMA = pa.schema(
@@ -17,6 +18,21 @@ SCHEMA = pa.schema(
         ("pd", pa.float64()),
     ]
 )
+
+
+def scores(session, challengers: Iterable[dict], populations: Mapping[str, tuple[object, str]]):
+    """Populations scored with each challenger, as dbt takes them back; no row where there is no challenger."""
+    challengers = list(challengers)
+    if not challengers or not frames.is_snowpark(session):
+        return frames.relation(session, SCHEMA, score(challengers, populations))
+    found = [_scored(session, row, *populations[row["model_name"]]) for row in challengers]
+    return functools.reduce(lambda one, other: one.union_all(other), found)
+
+
+def _scored(session, row: dict, frame, key: str):
+    model = registry.load(row["model_name"], row["model_version"])
+    named = [f"{key} as entity_id" if name == "entity_id" else name for name in SCHEMA.names]
+    return functions.scored(session, model, frame, key).select_expr(*named)
 
 
 def score(challengers: Iterable[dict], populations: Mapping[str, tuple[object, str]]) -> Iterator[pa.RecordBatch]:
@@ -35,7 +51,7 @@ def score(challengers: Iterable[dict], populations: Mapping[str, tuple[object, s
     for row in challengers:
         relation, key = populations[row["model_name"]]
         model = registry.load(row["model_name"], row["model_version"])
-        booster = training.load_booster(model.booster_bytes, model.digest)
+        booster = inference.load_booster(model.booster_bytes, model.digest)
         booster.set_param({"nthread": provenance.threads()})
         for batch in frames.batches(relation, [key, "as_of_date"], model.features):
             pd = predict_pd(booster, frames.matrix(batch, model.features))

@@ -198,29 +198,6 @@ def metadata(candidate: Candidate) -> dict:
     return json.loads(json.dumps(plain, allow_nan=False))
 
 
-def load_booster(booster_bytes: bytes, digest: str) -> xgb.Booster:
-    """The booster of an artifact, once its SHA-256 is the expected one. XGBoost's format holds data, never code.
-
-    Args:
-        booster_bytes: UBJSON as in `Candidate.booster_bytes`.
-        digest: expected SHA-256, hexadecimal.
-
-    Raises:
-        NightbookError: the digest differs, or the bytes are no booster.
-    """
-    actual = hashlib.sha256(booster_bytes).hexdigest()
-    if actual != digest.lower():
-        raise NightbookError(
-            f"model file has SHA-256 {actual}, the registry says {digest}: do not use it; restore the artifact"
-        )
-    booster = xgb.Booster()
-    try:
-        booster.load_model(bytearray(booster_bytes))
-    except xgb.core.XGBoostError as error:
-        raise NightbookError("model file is not an XGBoost booster; restore the artifact") from error
-    return booster
-
-
 def data_digest(table: pa.Table) -> str:
     """SHA-256 over column names, types and values in row order, hexadecimal.
 

@@ -1,8 +1,10 @@
 """What the command line shows, read from the warehouse and the registry; it writes nothing."""
 
+from collections import defaultdict
+
 from nightbook import audit, builds, home
 from nightbook.errors import NightbookError
-from nightbook.warehouse import asking, has
+from nightbook.warehouse import asking, exists, has
 
 # The last night that published: a later run that failed, or that only trained, has marts of nothing.
 _LAST_NIGHT = """(
@@ -24,15 +26,11 @@ def training_decisions(run_id: str) -> list[dict]:
 def candidates() -> list[dict]:
     """The last training's candidate per model: metrics, verdict, version if registered, failed rules in a sentence."""
     with asking() as query:
-        return query(
+        found = query(
             """
             with figures as (
                 select model_name, metric, value, low, high, champion_value
                 from training.gate_measurements
-            ),
-            failures as (
-                select model_name, string_agg(reason, ' ' order by rule) as reasons
-                from training.int_gate_verdicts where verdict = 'fail' group by model_name
             )
             select
                 c.model_name, c.status, c.algorithm, c.train_rows, c.holdout_rows,
@@ -40,7 +38,7 @@ def candidates() -> list[dict]:
                 ks.value as ks, ks.low as ks_low, ks.high as ks_high,
                 brier.value as brier, brier.low as brier_low, brier.high as brier_high,
                 benchmark.value as benchmark_auc, rate.value as default_rate,
-                r.model_version, coalesce(f.reasons, c.reason) as reasons
+                r.model_version, c.reason as reasons
             from training.candidates as c
             left join figures as auc on c.model_name = auc.model_name and auc.metric = 'auc'
             left join figures as ks on c.model_name = ks.model_name and ks.metric = 'ks'
@@ -48,10 +46,15 @@ def candidates() -> list[dict]:
             left join figures as benchmark on c.model_name = benchmark.model_name and benchmark.metric = 'benchmark_auc'
             left join figures as rate on c.model_name = rate.model_name and rate.metric = 'default_rate'
             left join training.registrations as r on c.model_name = r.model_name
-            left join failures as f on c.model_name = f.model_name
             order by c.model_name
             """
         )
+        failures = defaultdict(list)
+        for row in query(
+            "select model_name, reason from training.int_gate_verdicts where verdict = 'fail' order by model_name, rule"
+        ):
+            failures[row["model_name"]].append(row["reason"])
+    return [row | {"reasons": " ".join(failures[row["model_name"]]) or row["reasons"]} for row in found]
 
 
 def night() -> dict:
@@ -68,13 +71,17 @@ def night() -> dict:
             ),
             "triage": query(
                 """
-                select triage_band, count(*) as applications, avg(pd) as mean_pd, sum(requested_amount) as requested
+                select
+                    triage_band, count(*) as applications, avg(pd) as mean_pd,
+                    cast(sum(requested_amount) as decimal(38, 2)) as requested
                 from marts.underwriting_queue group by triage_band order by min(pd)
                 """
             ),
             "provisions": query(
                 f"""
-                select ifrs9_stage, count(*) as accounts, sum(ead) as ead, sum(expected_loss) as expected_loss
+                select
+                    ifrs9_stage, count(*) as accounts, cast(sum(ead) as decimal(38, 2)) as ead,
+                    cast(sum(expected_loss) as decimal(38, 2)) as expected_loss
                 from marts.fct_provisions where as_of_date in (select as_of_date from {_LAST_NIGHT})
                 group by ifrs9_stage order by ifrs9_stage
                 """
@@ -100,17 +107,20 @@ def status() -> dict:
         "last_gate": [],
         "last_night": None,
     }
-    if not home.warehouse().exists():
+    if not exists():
         return state
     with asking() as query:
         if has(query, "audit", "run_log"):
-            state["last_runs"] = query(
-                """
-                select *, epoch(ended_at - started_at) as seconds from audit.run_log
-                qualify row_number() over (partition by cadence order by started_at desc) = 1
-                order by started_at desc
-                """
-            )
+            state["last_runs"] = [
+                row | {"seconds": (row["ended_at"] - row["started_at"]).total_seconds()}
+                for row in query(
+                    """
+                    select * from audit.run_log
+                    qualify row_number() over (partition by cadence order by started_at desc) = 1
+                    order by started_at desc
+                    """
+                )
+            ]
         has_gate = has(query, "training", "gate_measurements") and has(query, "training", "registrations")
         has_night = bool(state["last_runs"]) and bool(query(f"select * from {_LAST_NIGHT}"))
     if has_gate:

@@ -1,23 +1,34 @@
-"""Reading the warehouse beside dbt: one read-only connection, rows as dictionaries."""
+"""Reading the warehouse beside dbt, DuckDB's file or a Snowflake account: one connection, rows as dictionaries."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import duckdb
+import pyarrow as pa
 
-from nightbook import builds, home
+from nightbook import account, builds, home
 from nightbook.errors import NightbookError
 
 Query = Callable[..., list[dict]]
+Connection = duckdb.DuckDBPyConnection | account.Account
+
+
+def exists() -> bool:
+    """Whether there is a warehouse to ask; of an account that is assumed."""
+    return home.is_account() or home.warehouse().exists()
 
 
 @contextmanager
-def reading() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A read-only connection to the home's warehouse.
+def reading() -> Iterator[Connection]:
+    """A connection to the target's warehouse, read-only where the engine has such a thing.
 
     Raises:
-        NightbookError: there is none, or a build holds it.
+        NightbookError: there is none, a build holds it, or the account refuses.
     """
+    if home.is_account():
+        with account.connected() as connection:
+            yield connection
+        return
     if not home.warehouse().exists():
         raise NightbookError(f"{home.warehouse()} does not exist: nothing was ever landed or scored in this home")
     try:
@@ -30,11 +41,20 @@ def reading() -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = None) -> list[dict]:
+def rows(connection: Connection, sql: str, parameters: object = None) -> list[dict]:
     """What a query gives, a dictionary per row."""
+    if isinstance(connection, account.Account):
+        return connection.rows(sql, parameters)
     cursor = connection.execute(sql, parameters)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def arrow(connection: Connection, sql: str, parameters: object = None) -> pa.Table:
+    """What a query gives, as Arrow, for few rows."""
+    if isinstance(connection, account.Account):
+        return connection.arrow(sql, parameters)
+    return connection.sql(sql, params=parameters).to_arrow_table()
 
 
 @contextmanager
@@ -47,5 +67,8 @@ def asking() -> Iterator[Query]:
 def has(query: Query, schema: str, table: str) -> bool:
     """Whether the warehouse holds a relation."""
     return bool(
-        query("select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, table])
+        query(
+            "select 1 as found from information_schema.tables where lower(table_schema) = ? and lower(table_name) = ?",
+            [schema, table],
+        )
     )

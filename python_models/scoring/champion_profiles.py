@@ -8,4 +8,4 @@ from nightbook import frames, scoring
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    return frames.records(scoring.PROFILE_SCHEMA, scoring.profiles(frames.rows(dbt.ref("champions"))))
+    return frames.records(session, scoring.PROFILE_SCHEMA, scoring.profiles(frames.rows(dbt.ref("champions"))))

@@ -9,4 +9,5 @@ from nightbook import frames, scoring
 def model(dbt, session):
     dbt.config(materialized="table")
     populations = {"account_pd": dbt.ref("accounts_tonight"), "application_pd": dbt.ref("applications_tonight")}
-    return frames.records(scoring.CHAMPION_SCHEMA, scoring.champions(populations))
+    run = frames.rows(dbt.ref("int_run"))[0]
+    return frames.records(session, scoring.CHAMPION_SCHEMA, scoring.champions(populations, run["pinned_versions"]))

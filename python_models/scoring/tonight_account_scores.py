@@ -11,5 +11,4 @@ def model(dbt, session):
     # Not read: the drift tests on it must pass before anything is scored.
     dbt.ref("fct_feature_psi")
     champions = frames.rows(dbt.ref("champions"))
-    scores = scoring.score_by_champion(champions, "account_pd", dbt.ref("accounts_tonight"), "account_id")
-    return frames.relation(scoring.score_schema("account_id"), scores)
+    return scoring.scores(session, champions, "account_pd", dbt.ref("accounts_tonight"), "account_id")

@@ -11,5 +11,6 @@ def model(dbt, session):
     # Not read: the drift tests on it must pass before anything is explained.
     dbt.ref("fct_feature_psi")
     champions = frames.rows(dbt.ref("champions"))
-    parts = scoring.explain_by_champion(champions, "application_pd", dbt.ref("applications_tonight"), "application_id")
-    return frames.relation(scoring.contribution_schema("application_id"), parts)
+    return scoring.contributions(
+        session, champions, "application_pd", dbt.ref("applications_tonight"), "application_id"
+    )

@@ -14,5 +14,5 @@ def model(dbt, session):
     }
     run = frames.rows(dbt.ref("int_run"))[0]
     landed = frames.rows(dbt.ref("int_input_profile"), ("table_name", "column_name", "measure", "category"))
-    found = candidates.fit(training_sets, frames.rows(dbt.ref("feature_catalog")), run["run_id"], landed)
-    return frames.records(candidates.CANDIDATE_SCHEMA, found)
+    found = candidates.fit(training_sets, frames.rows(dbt.ref("feature_catalog")), run, landed)
+    return frames.records(session, candidates.CANDIDATE_SCHEMA, found)

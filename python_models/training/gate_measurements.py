@@ -13,4 +13,4 @@ def model(dbt, session):
         "application_pd": dbt.ref("training_set_application_pd"),
     }
     found = candidates.measure(training_sets, frames.rows(dbt.ref("candidates")), dbt.ref("holdout_scores"))
-    return frames.records(candidates.MEASUREMENT_SCHEMA, found)
+    return frames.records(session, candidates.MEASUREMENT_SCHEMA, found)

@@ -13,4 +13,4 @@ def model(dbt, session):
         "application_pd": dbt.ref("training_set_application_pd"),
     }
     scores = candidates.score_holdout(training_sets, frames.rows(dbt.ref("candidates")))
-    return frames.relation(candidates.HOLDOUT_SCHEMA, scores)
+    return frames.relation(session, candidates.HOLDOUT_SCHEMA, scores)

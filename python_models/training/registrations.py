@@ -10,4 +10,4 @@ def model(dbt, session):
     dbt.config(materialized="table")
     run = frames.rows(dbt.ref("int_run"))[0]
     registered = candidates.register(frames.rows(dbt.ref("int_gate_outcomes")), run["run_id"])
-    return frames.records(candidates.REGISTRATION_SCHEMA, registered)
+    return frames.records(session, candidates.REGISTRATION_SCHEMA, registered)

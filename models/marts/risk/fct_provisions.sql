@@ -88,7 +88,7 @@ select
     cast(lgd as double) as lgd,
     ead,
     loss_pd,
-    cast(round(loss_pd * cast(lgd as double) * cast(ead as double), 2) as decimal(18, 2)) as expected_loss,
+    cast({{ rounded('loss_pd * cast(lgd as double) * cast(ead as double)', 2) }} as decimal(18, 2)) as expected_loss,
     cast(ifrs9_stage as integer) as ifrs9_stage,
     run_id
 from losses

@@ -19,7 +19,7 @@ blocks as (
             run_id,
             count(*) as row_count,
             {{ sha256(
-                row_text(of_model) ~ ' || chr(10) || ' ~ texts_in_order(row_text([key] + of_score + others), key)
+                row_text(of_model) ~ ' || chr(10) || ' ~ texts_in_order(row_text([key] + of_score + others, doubles=['pd', 'margin']), key)
             ) }} as digest
         from {{ scores }}
         group by as_of_date, run_id, substr(feature_digest, 1, 2), {{ of_model | join(', ') }}

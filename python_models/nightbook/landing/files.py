@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from nightbook import home
 from nightbook.errors import NightbookError
-from nightbook.landing import store
+from nightbook.landing import loads, store
 from nightbook.landing.contract import COUNT, LOAD_COLUMNS, MOMENT, TABLES, TEXT, Table, sql_type
 
 REQUIRED = ("accounts", "loan_servicing")
@@ -68,13 +68,13 @@ def land_files(directory: Path, now: datetime | None = None) -> store.Load:
             _check(connection, name, source, now)
         load_id = _load_id(sources)
         notes = tuple(_notes(sources))
-        if store.holds(load_id):
-            store.refresh_views()
-            return store.describe(load_id, (*notes, "these files had landed before: nothing was written"))
-        with store.incoming(load_id, alone=False) as folder:
+        if loads.holds(load_id):
+            loads.refresh_views()
+            return loads.describe(load_id, (*notes, "these files had landed before: nothing was written"))
+        with loads.incoming(load_id, alone=False) as folder:
             for name, source in sources.items():
                 _copy(connection, folder, TABLES[name], name, source, load_id, now)
-    return store.describe(load_id, notes)
+    return loads.describe(load_id, notes)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from nightbook.errors import NightbookError
-from nightbook.landing import store
+from nightbook.landing import loads, store
 from nightbook.landing.lender import Block
 
 BLOCK_ACCOUNTS = 40_000
@@ -46,7 +46,9 @@ def land_synthetic(
         if not least <= value <= most:
             raise NightbookError(f"{name} is {value:,}: give a number from {least:,} to {most:,}")
     load_id = f"synthetic-a{accounts}-m{months}-k{applications}-s{seed}"
-    with store.incoming(load_id, alone=True) as folder, ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    if loads.stands(load_id):
+        return loads.describe(load_id, (loads.STANDS,))
+    with loads.incoming(load_id, alone=True) as folder, ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         blocks = plan(accounts, months, seed, applications, load_id)
         done, running = 0, [pool.submit(_write, folder, block) for block in blocks]
         try:
@@ -56,7 +58,7 @@ def land_synthetic(
                     on_progress(done, accounts)
         finally:
             pool.shutdown(cancel_futures=True)
-    return store.describe(load_id)
+    return loads.describe(load_id)
 
 
 def plan(accounts: int, months: int, seed: int, applications: int, load_id: str) -> list[Block]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from nightbook.errors import NightbookError
-from nightbook.landing import store
+from nightbook.landing import loads, store
 from nightbook.landing.contract import COUNT, MONEY, TABLES
 from nightbook.landing.files import Source, first_row, misread, open_source, parsed, quoted
 
@@ -52,12 +52,14 @@ def land_uci_taiwan(file: Path) -> store.Load:
     with duckdb.connect() as connection:
         source = open_source(connection, (file,))
         _read(connection, source)
-        with store.incoming(LOAD_ID, alone=True) as folder:
+        if loads.stands(LOAD_ID):
+            return loads.describe(LOAD_ID, (loads.STANDS,))
+        with loads.incoming(LOAD_ID, alone=True) as folder:
             for table, query in _QUERIES.items():
                 columns = ", ".join(f"{parsed(c, t)} as {c}" for c, t in TABLES[table].columns.items())
                 stated = f"select *, '{LOAD_ID}' as _load_id from ({query})"
                 store.write(folder, table, connection.sql(f"select {columns} from ({stated})").to_arrow_table())
-    return store.describe(LOAD_ID)
+    return loads.describe(LOAD_ID)
 
 
 def _read(connection: duckdb.DuckDBPyConnection, source: Source) -> None:

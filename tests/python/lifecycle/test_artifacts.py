@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from lifecycle_store import APPROVER, MODEL, SPECS
-from nightbook import boosting, frames, home, registry, scoring, training
+from nightbook import boosting, frames, home, inference, registry, scoring
 from nightbook.errors import NightbookError
 
 NAMES = {"approver": APPROVER, "change_request": "CR-1"}
@@ -142,7 +142,7 @@ def test_plain_client_reads_the_same_pd(store, accounts, champion, matrix, tmp_p
 
 
 def test_artifact_is_the_calibrated_model(store, table, champion):
-    booster = training.load_booster(champion.booster_bytes, champion.digest)
+    booster = inference.load_booster(champion.booster_bytes, champion.digest)
     is_validation = np.array(table["split"].to_pylist()) == "validation"
     pd = boosting.predict_pd(booster, frames.matrix(table, champion.features))[is_validation]
     assert pd.mean() == pytest.approx(table["is_default"].to_numpy()[is_validation].mean(), abs=1e-4)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from lifecycle_store import APPROVER, MAKER, SPECS, catalog_of, population
-from nightbook import boosting, candidates, frames, home, metrics, provenance, registry, training
+from nightbook import boosting, candidates, frames, home, inference, metrics, provenance, registry
 from nightbook.boosting import FeatureSpec
 from nightbook.errors import NightbookError
 
@@ -37,18 +37,22 @@ def failed_rules(candidate: dict, measurements: list[dict]) -> dict[str, str]:
     return failed
 
 
+RUN = {"run_id": "run-1", "actor": MAKER}
+
+
 class Week:
     """One weekly run on one model's training set, step by step as the dbt models make them."""
 
     def __init__(self, connection, name: str, table: pa.Table, catalog: list[dict], run_id: str = "run-1") -> None:
         sets = {name: connection.from_arrow(table)}
-        self.candidate = frames.records(candidates.CANDIDATE_SCHEMA, candidates.fit(sets, catalog, run_id)).to_pylist()[
-            0
-        ]
-        holdout = frames.relation(candidates.HOLDOUT_SCHEMA, candidates.score_holdout(sets, [self.candidate]))
+        fitted = candidates.fit(sets, catalog, RUN | {"run_id": run_id})
+        self.candidate = frames.records(connection, candidates.CANDIDATE_SCHEMA, fitted).to_pylist()[0]
+        holdout = frames.relation(
+            connection, candidates.HOLDOUT_SCHEMA, candidates.score_holdout(sets, [self.candidate])
+        )
         self.scores = holdout.read_all()
         found = candidates.measure(sets, [self.candidate], connection.from_arrow(self.scores))
-        self.measurements = frames.records(candidates.MEASUREMENT_SCHEMA, found).to_pylist()
+        self.measurements = frames.records(connection, candidates.MEASUREMENT_SCHEMA, found).to_pylist()
         self.failed = failed_rules(self.candidate, self.measurements)
         is_fitted = self.candidate["status"] == "fitted"
         verdict = self.candidate | {"is_passed": "block" not in self.failed.values()}
@@ -78,11 +82,11 @@ def first_week(connection, store, table):
     return week
 
 
-def test_first_candidate_passes_and_is_registered(first_week):
+def test_first_candidate_passes_and_is_registered(connection, first_week):
     assert first_week.failed == {}
     run = first_week.candidate["mlflow_run_id"]
     registered = [{"model_name": "weekly_pd", "mlflow_run_id": run, "model_version": 1}]
-    assert frames.records(candidates.REGISTRATION_SCHEMA, first_week.registered).to_pylist() == registered
+    assert frames.records(connection, candidates.REGISTRATION_SCHEMA, first_week.registered).to_pylist() == registered
     version = registry.versions("weekly_pd")[0]
     assert (version.maker, version.run_id, version.mlflow_run_id) == (MAKER, "run-1", run)
 
@@ -114,7 +118,7 @@ def test_holdout_without_a_champion(first_week, table):
     keys = ["entity_id", "as_of_date", "split", "is_default"]
     assert scores.select(keys).to_pylist() == kept.select(keys).to_pylist()
     model = registry.candidate("weekly_pd", first_week.candidate["mlflow_run_id"])
-    booster = training.load_booster(model.booster_bytes, model.digest)
+    booster = inference.load_booster(model.booster_bytes, model.digest)
     expected = boosting.predict_pd(booster, frames.matrix(kept, model.features))
     assert scores["candidate_pd"].to_numpy().tobytes() == expected.tobytes()
 
@@ -155,7 +159,7 @@ def test_same_data_gives_the_same_candidate(connection, first_week, table):
 
 def test_row_order_of_the_relation_does_not_matter(connection, first_week, table):
     mixed = table.take(pa.array(np.random.default_rng(2).permutation(table.num_rows)))
-    found = candidates.fit({"mixed_pd": connection.from_arrow(mixed)}, catalog_of("mixed_pd"), "run-1")[0]
+    found = candidates.fit({"mixed_pd": connection.from_arrow(mixed)}, catalog_of("mixed_pd"), RUN)[0]
     assert found["model_digest"] == first_week.candidate["model_digest"]
 
 
@@ -226,15 +230,15 @@ def test_champion_that_reads_a_column_that_is_gone(connection, first_week, table
 def test_models_without_cases_say_so(connection, training_set, table):
     nobody = connection.from_arrow(table.slice(0, 0))
     catalog = catalog_of("some_pd") + catalog_of("none_pd")
-    some, none = candidates.fit({"some_pd": training_set, "none_pd": nobody}, catalog, "run-1")
+    some, none = candidates.fit({"some_pd": training_set, "none_pd": nobody}, catalog, RUN)
     assert some["status"] == "fitted"
     assert (none["status"], none["reason"]) == ("no_cases", "no matured case to learn from")
-    assert frames.records(candidates.CANDIDATE_SCHEMA, [none]).to_pylist()[0]["mlflow_run_id"] is None
+    assert frames.records(connection, candidates.CANDIDATE_SCHEMA, [none]).to_pylist()[0]["mlflow_run_id"] is None
     assert list(candidates.score_holdout({"none_pd": nobody}, [none])) == []
-    empty = connection.from_arrow(frames.records(candidates.HOLDOUT_SCHEMA, []))
+    empty = connection.from_arrow(frames.records(connection, candidates.HOLDOUT_SCHEMA, []))
     assert candidates.measure({"none_pd": nobody}, [none], empty) == []
     with pytest.raises(NightbookError, match="^no cohort has matured: .*outcome_months.*land more months"):
-        candidates.fit({"none_pd": nobody, "nobody_pd": nobody}, catalog, "run-1")
+        candidates.fit({"none_pd": nobody, "nobody_pd": nobody}, catalog, RUN)
 
 
 @pytest.mark.parametrize(
@@ -247,9 +251,9 @@ def test_models_without_cases_say_so(connection, training_set, table):
     ],
 )
 def test_unusable_data_is_refused_with_its_reason(connection, table, spoil, reason):
-    found = candidates.fit({"bad_pd": connection.from_arrow(spoil(table))}, catalog_of("bad_pd"), "run-1")
+    found = candidates.fit({"bad_pd": connection.from_arrow(spoil(table))}, catalog_of("bad_pd"), RUN)
     assert [row["status"] for row in found] == ["refused"]
-    row = frames.records(candidates.CANDIDATE_SCHEMA, found).to_pylist()[0]
+    row = frames.records(connection, candidates.CANDIDATE_SCHEMA, found).to_pylist()[0]
     assert re.search(reason, row["reason"])
     assert "\n" not in row["reason"] and row["mlflow_run_id"] is None
     assert failed_rules(row, []) == {"candidate_fitted": "block"}

@@ -85,13 +85,15 @@ def test_batches_hold_the_columns_asked_for_in_their_order(monkeypatch, connecti
     "schema", [candidates.CANDIDATE_SCHEMA, candidates.REGISTRATION_SCHEMA, scoring.PROFILE_SCHEMA]
 )
 def test_no_records_keep_all_columns(connection, schema):
-    found = frames.records(schema, [])
+    found = frames.records(connection, schema, [])
     assert found.schema == schema and found.num_rows == 0
     assert connection.from_arrow(found).columns == schema.names
 
 
-def test_records_fill_what_is_absent_with_null():
-    found = frames.records(candidates.CANDIDATE_SCHEMA, iter([{"model_name": "account_pd", "status": "no_cases"}]))
+def test_records_fill_what_is_absent_with_null(connection):
+    found = frames.records(
+        connection, candidates.CANDIDATE_SCHEMA, iter([{"model_name": "account_pd", "status": "no_cases"}])
+    )
     assert found.schema == candidates.CANDIDATE_SCHEMA
     row = found.to_pylist()[0]
     assert {name for name, value in row.items() if value is not None} == {"model_name", "status"}
@@ -106,9 +108,9 @@ def test_relation_streams_and_keeps_its_schema_when_empty(connection):
             produced.append(number)
             yield pa.record_batch([pa.array([number])], schema=schema)
 
-    reader = frames.relation(schema, stream())
+    reader = frames.relation(connection, schema, stream())
     assert produced == []
     reader.read_next_batch()
     assert produced == [0]
-    nobody = connection.from_arrow(frames.relation(schema, []))
+    nobody = connection.from_arrow(frames.relation(connection, schema, []))
     assert nobody.columns == ["a"] and frames.count(nobody) == 0

@@ -91,12 +91,12 @@ def test_versions_tell_how_they_came_about(store, model_name):
         }
 
 
-def test_rows_fill_their_schemas(store):
+def test_rows_fill_their_schemas(connection, store):
     versions, promotions = registry.all_versions(), registry.all_promotions()
     for schema, rows in ((registry.VERSION_SCHEMA, versions), (registry.PROMOTION_SCHEMA, promotions)):
         assert all(set(row) == set(schema.names) for row in rows)
-        assert frames.records(schema, rows).to_pylist() == rows
-        assert frames.records(schema, []).schema == schema
+        assert frames.records(connection, schema, rows).to_pylist() == rows
+        assert frames.records(connection, schema, []).schema == schema
     assert [row["model_version"] for row in versions if row["model_name"] == MODEL] == [1, 2]
     assert [row for row in promotions if row["model_name"] == MODEL] == [
         {

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from lifecycle_store import APPROVER, MODEL, SPECS
-from nightbook import boosting, frames, registry, scoring, training
+from nightbook import boosting, frames, inference, registry, scoring
 from nightbook.errors import NightbookError
 
 KEY = "account_id"
@@ -26,7 +26,7 @@ def explained(model, relation) -> pa.Table:
 def test_scores_are_the_boosters_own(accounts, champion, matrix):
     found = scored(champion, accounts)
     assert found.schema == scoring.score_schema(KEY)
-    booster = training.load_booster(champion.booster_bytes, champion.digest)
+    booster = inference.load_booster(champion.booster_bytes, champion.digest)
     assert found["pd"].to_numpy().tobytes() == boosting.predict_pd(booster, matrix).tobytes()
     assert found["margin"].to_numpy().tobytes() == boosting.predict_margin(booster, matrix).tobytes()
     pd, margin = found["pd"].to_numpy(), found["margin"].to_numpy()
@@ -89,14 +89,14 @@ def test_integer_keys_become_text(accounts, champion):
     assert explained(champion, numbered)[KEY].to_pylist() == ["7"] * 3 * (len(SPECS) + 1)
 
 
-def test_scores_come_from_the_version_chosen(accounts):
+def test_scores_come_from_the_version_chosen(connection, accounts):
     chosen = [{"model_name": MODEL, "model_version": 2}, {"model_name": "application_pd", "model_version": 5}]
-    found = pa.Table.from_batches(list(scoring.score_by_champion(chosen, MODEL, accounts, KEY)))
+    found = pa.Table.from_batches(list(scoring.scores(connection, chosen, MODEL, accounts, KEY)))
     assert found.equals(scored(registry.load(MODEL, 2), accounts))
-    reasons = pa.Table.from_batches(list(scoring.explain_by_champion(chosen, MODEL, accounts.limit(9), KEY)))
+    reasons = pa.Table.from_batches(list(scoring.contributions(connection, chosen, MODEL, accounts.limit(9), KEY)))
     assert reasons.equals(explained(registry.load(MODEL, 2), accounts.limit(9)))
-    assert list(scoring.score_by_champion([], MODEL, accounts, KEY)) == []
-    assert list(scoring.explain_by_champion([], MODEL, accounts, KEY)) == []
+    assert list(scoring.scores(connection, [], MODEL, accounts, KEY)) == []
+    assert list(scoring.contributions(connection, [], MODEL, accounts, KEY)) == []
 
 
 def independent_digest(row) -> str:
@@ -153,11 +153,11 @@ def test_reasons_add_up_to_the_margin(request, accounts, algorithm):
             assert reason["value"] == (None if value is None else float(np.float32(float(value))))
 
 
-def test_champions_are_chosen_once_and_checked(store, model_name, accounts):
+def test_champions_are_chosen_once_and_checked(connection, store, model_name, accounts):
     nobody = accounts.filter("false")
     registry.approve(model_name, 3, approver=APPROVER, change_request="CR-1")
     found = scoring.champions({MODEL: accounts, model_name: nobody, "application_pd": nobody})
-    assert frames.records(scoring.CHAMPION_SCHEMA, found).to_pylist() == found
+    assert frames.records(connection, scoring.CHAMPION_SCHEMA, found).to_pylist() == found
     assert found == [
         {"model_name": name, "model_version": version, "model_digest": candidate.digest, "mlflow_run_id": run}
         for name, version, candidate, run in (
@@ -178,13 +178,13 @@ def test_no_store_and_nobody_to_score(empty_home, accounts):
 
 def test_profiles_bin_every_value_once(connection, table, champion):
     rows = scoring.profiles([{"model_name": MODEL, "model_version": 1}])
-    assert frames.records(scoring.PROFILE_SCHEMA, rows).to_pylist() == rows
+    assert frames.records(connection, scoring.PROFILE_SCHEMA, rows).to_pylist() == rows
     features = {row["feature"] for row in rows}
     assert features == {spec.name for spec in SPECS} | {"score"}
     train = connection.from_arrow(table).filter("split = 'train'")
     inputs = frames.table(train)
     values = {name: frames.doubles(inputs[name]) for name in features - {"score"}}
-    booster = training.load_booster(champion.booster_bytes, champion.digest)
+    booster = inference.load_booster(champion.booster_bytes, champion.digest)
     values["score"] = boosting.predict_pd(booster, frames.matrix(inputs, champion.features))
     for feature in features:
         bins = [row for row in rows if row["feature"] == feature]

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 from lifecycle_store import MODEL
-from nightbook import boosting, frames, shadow, training
+from nightbook import boosting, frames, inference, shadow
 
 
 def scored(challengers, accounts) -> pa.Table:
@@ -13,7 +13,7 @@ def scored(challengers, accounts) -> pa.Table:
 
 def test_a_challenger_gives_its_own_probabilities(accounts, champion, forest, matrix):
     found = scored([{"model_name": MODEL, "model_version": 2}], accounts)
-    own = boosting.predict_pd(training.load_booster(forest.booster_bytes, forest.digest), matrix)
+    own = boosting.predict_pd(inference.load_booster(forest.booster_bytes, forest.digest), matrix)
     assert np.array_equal(found["pd"].to_numpy(), own.astype(np.float64))
     assert found["entity_id"].to_pylist() == [row["account_id"] for row in frames.rows(accounts)]
     assert set(found["model_version"].to_pylist()) == {2}

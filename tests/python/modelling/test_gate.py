@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
-from nightbook import benchmark, boosting, gate, metrics, training
+from nightbook import benchmark, boosting, gate, inference, metrics, training
 from nightbook.boosting import FeatureSpec
 from scipy import special
 
@@ -33,7 +33,7 @@ METRICS = [
 
 
 def measured(rows, candidate, champion_pd=None, candidate_pd=None):
-    booster = training.load_booster(candidate.booster_bytes, candidate.digest)
+    booster = inference.load_booster(candidate.booster_bytes, candidate.digest)
     holdout, train = rows.matrix[rows.holdout], rows.matrix[rows.train]
     found = gate.measure(
         rows.label[rows.holdout],
@@ -52,7 +52,7 @@ def measured(rows, candidate, champion_pd=None, candidate_pd=None):
 
 @pytest.fixture(scope="session")
 def holdout_pd(rows, candidate):
-    booster = training.load_booster(candidate.booster_bytes, candidate.digest)
+    booster = inference.load_booster(candidate.booster_bytes, candidate.digest)
     return boosting.predict_pd(booster, rows.matrix[rows.holdout])
 
 
@@ -146,7 +146,7 @@ def test_unconstrained_booster_on_planted_data_is_found_out():
 
 
 def test_violations_take_missing_columns_and_few_rows(rows, candidate):
-    booster = training.load_booster(candidate.booster_bytes, candidate.digest)
+    booster = inference.load_booster(candidate.booster_bytes, candidate.digest)
     few = rows.matrix[:3].copy()
     few[:, 0] = np.nan
     assert gate.monotonicity_violations(booster, candidate.features, candidate.monotone, few) == 0

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from nightbook import benchmark, boosting, metrics, training
+from nightbook import benchmark, boosting, inference, metrics, training
 from nightbook.boosting import FeatureSpec
 from nightbook.errors import NightbookError
 from nightbook.training import TrainingSet
@@ -207,7 +207,7 @@ def test_candidate_says_what_it_is(table, rows, candidate):
 
 
 def test_candidate_is_calibrated_and_ranks(rows, candidate):
-    booster = training.load_booster(candidate.booster_bytes, candidate.digest)
+    booster = inference.load_booster(candidate.booster_bytes, candidate.digest)
     pd, label = boosting.predict_pd(booster, rows.matrix), rows.label
     assert pd[rows.validation].mean() == pytest.approx(label[rows.validation].mean(), abs=1e-5)
     assert metrics.auc(label[rows.holdout], pd[rows.holdout]) > 0.72
@@ -271,10 +271,10 @@ def test_load_checks_the_digest_first(candidate):
     tampered = bytearray(candidate.booster_bytes)
     tampered[-20] ^= 1
     with pytest.raises(NightbookError, match="SHA-256"):
-        training.load_booster(bytes(tampered), candidate.digest)
+        inference.load_booster(bytes(tampered), candidate.digest)
     junk = b"\x80\x04not a booster"
     with pytest.raises(NightbookError, match="not an XGBoost booster"):
-        training.load_booster(junk, hashlib.sha256(junk).hexdigest())
+        inference.load_booster(junk, hashlib.sha256(junk).hexdigest())
 
 
 # --- the reference profile ---
@@ -305,7 +305,7 @@ def test_profile_counts_as_sql_would(table, rows, candidate):
 
 
 def test_profile_of_the_score_is_of_the_calibrated_pd(rows, candidate):
-    booster = training.load_booster(candidate.booster_bytes, candidate.digest)
+    booster = inference.load_booster(candidate.booster_bytes, candidate.digest)
     pd = boosting.predict_pd(booster, rows.matrix[rows.train])
     profile = candidate.reference["score"]
     assert profile["null_share"] == 0 and set(profile["edges"]) <= set(pd)

@@ -1,0 +1,57 @@
+{#
+    Who may do what on Snowflake: the one definition that grants are made from. Every role is named <database>_<NAME>.
+      inherits    other roles whose rights it has as well
+      builds      schemas in which it makes relations, which are then its own
+      reads       schemas whose relations it may select from, also those that are made later
+      lands       schemas of landing tables: it may add rows to them and read them, and nothing else
+      stages      stage -> privileges;  warehouses: what it may run on
+      registry    may reach the MLflow server from within a procedure, with its token, and take packages from PyPI
+      granted_to  an administrator's role that has it as well, so that nothing is out of reach; none: nobody has it at first
+    built: schemas that dbt makes relations in.
+#}
+{% macro account_roles(built) -%}
+    {{ return({
+        'pipeline': {
+            'is_for': 'lands, builds everything, alone writes scores',
+            'inherits': ['scoring'], 'builds': built, 'reads': [], 'lands': ['raw'],
+            'stages': {'raw.landing': ['read', 'write'], 'code.library': ['read', 'write']},
+            'warehouses': ['transform', 'training'], 'registry': false, 'granted_to': 'sysadmin',
+        },
+        'scoring': {
+            'is_for': 'reads what a score is made of; writes nothing',
+            'inherits': [], 'builds': [], 'reads': ['features', 'scoring', 'reference'], 'lands': [],
+            'stages': {'code.library': ['read']},
+            'warehouses': ['scoring'], 'registry': true, 'granted_to': 'sysadmin',
+        },
+        'analyst': {
+            'is_for': 'reads what is published',
+            'inherits': [], 'builds': [], 'reads': ['marts', 'monitoring'], 'lands': [], 'stages': {},
+            'warehouses': ['reading'], 'registry': false, 'granted_to': 'sysadmin',
+        },
+        'model_risk': {
+            'is_for': 'reads the trail, trainings and their verdicts, the mirror of the registry, what is published',
+            'inherits': ['analyst'], 'builds': [], 'reads': ['audit', 'training', 'reference'], 'lands': [], 'stages': {},
+            'warehouses': [], 'registry': false, 'granted_to': 'sysadmin',
+        },
+        'approver': {
+            'is_for': 'reads the verdicts and versions that an approval rests on',
+            'inherits': [], 'builds': [], 'reads': ['audit', 'training'], 'lands': [], 'stages': {},
+            'warehouses': ['reading'], 'registry': false, 'granted_to': 'sysadmin',
+        },
+        'personal_data': {
+            'is_for': 'reads names, addresses and narratives unmasked; given to nobody until somebody asks for his own',
+            'inherits': [], 'builds': [], 'reads': ['raw'], 'lands': [], 'stages': {},
+            'warehouses': ['reading'], 'registry': false, 'granted_to': none,
+        },
+    }) }}
+{%- endmacro %}
+
+{# Warehouses, and how they are made; whoever resizes one later is left alone. All stop after a minute without work. #}
+{% macro account_warehouses() -%}
+    {{ return({
+        'transform': {'size': 'small', 'type': 'standard', 'is_for': 'SQL of the night and of trainings'},
+        'scoring': {'size': 'xsmall', 'type': 'standard', 'is_for': 'scoring functions, and reading the registry'},
+        'training': {'size': 'medium', 'type': 'snowpark-optimized', 'is_for': 'fits, in one process with much memory'},
+        'reading': {'size': 'xsmall', 'type': 'standard', 'is_for': 'those who read, so that they do not slow a night down'},
+    }) }}
+{%- endmacro %}

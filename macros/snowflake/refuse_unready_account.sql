@@ -1,0 +1,50 @@
+{#
+    Raises, at the start of a run that has Python models, for what would fail its first of them an hour later: a package or a
+    Python without a version, a library that is not on its stage. Nothing to ask on an engine that runs Python beside dbt.
+#}
+{% macro refuse_unready_account() -%}
+    {{ return(adapter.dispatch('refuse_unready_account', 'nightbook')()) }}
+{%- endmacro %}
+
+{% macro default__refuse_unready_account() -%}
+{%- endmacro %}
+
+{% macro snowflake__refuse_unready_account() -%}
+    {%- if execute -%}
+        {%- set stages = [] -%}
+        {%- for node in graph.nodes.values() if node.language == 'python' and node.unique_id in selected_resources -%}
+            {%- do nightbook._refuse_loose_packages(node) -%}
+            {%- do stages.extend(node.config.imports or []) -%}
+        {%- endfor -%}
+        {%- for file in stages | unique if not run_query('list ' ~ file).rows -%}
+            {{ exceptions.raise_compiler_error(
+                file ~ ' is not there, and Python models import it. Put it there: python orchestrate.py stage'
+            ) }}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{# Raises for a Python model whose environment could be another one tomorrow. #}
+{% macro _refuse_loose_packages(node) -%}
+    {%- set packages, names = node.config.packages or [], [] -%}
+    {%- for package in packages if not modules.re.fullmatch('[A-Za-z0-9._-]+==[A-Za-z0-9.]+', package) -%}
+        {{ exceptions.raise_compiler_error(
+            node.name ~ ': package ' ~ package ~ ' is not pinned. Write ' ~ modules.re.split('[^A-Za-z0-9._-]', package)[0]
+            ~ '==VERSION in the packages of its configuration, so that a night does not change with a release.'
+        ) }}
+    {%- endfor -%}
+    {%- for package in packages -%}
+        {%- do names.append(package.split('==')[0]) -%}
+    {%- endfor -%}
+    {%- if 'snowflake-snowpark-python' not in names -%}
+        {{ exceptions.raise_compiler_error(
+            node.name ~ ': snowflake-snowpark-python is not pinned, and dbt would add the latest. Write'
+            ~ ' snowflake-snowpark-python==VERSION in the packages of its configuration.'
+        ) }}
+    {%- endif -%}
+    {%- if not node.config.python_version -%}
+        {{ exceptions.raise_compiler_error(
+            node.name ~ ': no python_version is set, and dbt would choose one. Write it in the configuration.'
+        ) }}
+    {%- endif -%}
+{%- endmacro %}

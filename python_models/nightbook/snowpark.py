@@ -1,0 +1,115 @@
+"""Snowpark's side of `frames`: relations as Arrow with names in lower case, and Arrow as a relation of explicit types.
+
+Nothing here goes through pandas, whose types are not the relation's: timestamps lose digits and NaN becomes null.
+"""
+
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+_COLUMN_TYPES = {
+    pa.string(): "varchar",
+    pa.float64(): "float",
+    pa.int32(): "integer",
+    pa.int64(): "integer",
+    pa.bool_(): "boolean",
+    pa.date32(): "date",
+    pa.timestamp("us"): "timestamp_ntz",
+}
+
+
+def table(frame, order_by: Sequence[str] = ()) -> pa.Table:
+    """A whole relation as Arrow, in the order of `order_by`."""
+    from snowflake.snowpark.functions import col
+
+    chosen = _exact(frame)
+    if order_by:
+        # As SQL orders; left to itself, Snowpark puts nulls first.
+        chosen = chosen.sort(*(col(name).asc_nulls_last() for name in order_by))
+    return _typed(chosen.to_arrow(), frame)
+
+
+def batches(frame, keys: Sequence[str], numbers: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns of a relation, one piece of the result at a time, numbers as float32."""
+    chosen = frame.select_expr(*keys, *(f"cast({name} as float) as {name}" for name in numbers))
+    types = {field.name.lower(): _arrow_type(field.datatype) for field in frame.schema.fields}
+    schema = pa.schema([(name, types[name]) for name in keys] + [(name, pa.float32()) for name in numbers])
+    for piece in chosen.to_arrow_batches():
+        yield from piece.rename_columns(schema.names).cast(schema).to_batches()
+
+
+def written(session, schema: pa.Schema, stream: Iterable[pa.RecordBatch]):
+    """A temporary table that holds a stream of batches; one batch at a time is in memory and on the local disk."""
+    name = f"nightbook_{uuid.uuid4().hex}"
+    columns = ", ".join(f"{field.name} {_COLUMN_TYPES[field.type]}" for field in schema)
+    session.sql(f"create temporary table {name} ({columns})").collect()
+    session.sql(f"create temporary stage {name}").collect()
+    is_empty = True
+    with tempfile.TemporaryDirectory() as folder:
+        for number, batch in enumerate(stream):
+            file = Path(folder) / f"{number}.parquet"
+            pq.write_table(pa.Table.from_batches([batch], schema), file)
+            session.file.put(str(file), f"@{name}", auto_compress=False, overwrite=True)
+            file.unlink()
+            is_empty = False
+    if not is_empty:
+        session.sql(
+            f"copy into {name} from @{name} file_format = (type = parquet use_logical_type = true)"
+            " match_by_column_name = case_insensitive"
+        ).collect()
+    return session.table(name)
+
+
+def columns(session) -> dict[str, list[str]]:
+    """Columns of every relation of the database, in order, by schema.name."""
+    found: dict[str, list[str]] = {}
+    for row in session.sql(
+        "select lower(table_schema) as s, lower(table_name) as t, lower(column_name) as c"
+        " from information_schema.columns where table_schema <> 'INFORMATION_SCHEMA'"
+        " order by table_schema, table_name, ordinal_position"
+    ).collect():
+        found.setdefault(f"{row['S']}.{row['T']}", []).append(row["C"])
+    return found
+
+
+def engine(session) -> str:
+    """Name and version of what runs the SQL."""
+    return f"snowflake {session.sql('select current_version() as v').collect()[0]['V']}"
+
+
+def _exact(frame):
+    """The relation with decimals as the double that SQL gives: the client's own conversion is off by a last bit."""
+    return frame.select_expr(
+        *(
+            f"cast({field.name} as float) as {field.name}" if getattr(field.datatype, "scale", 0) else field.name
+            for field in frame.schema.fields
+        )
+    )
+
+
+def _typed(found: pa.Table, frame) -> pa.Table:
+    """With the relation's types: what comes over the wire has the narrowest that its values fit into."""
+    fields = [(field.name.lower(), _arrow_type(field.datatype)) for field in frame.schema.fields]
+    return found.rename_columns([name for name, _ in fields]).cast(pa.schema(fields))
+
+
+def _arrow_type(kind) -> pa.DataType:
+    from snowflake.snowpark import types
+
+    if isinstance(kind, types.DecimalType):
+        return pa.float64() if kind.scale else pa.int64()
+    for snowpark_type, arrow_type in (
+        (types.StringType, pa.string()),
+        (types.BooleanType, pa.bool_()),
+        (types.DateType, pa.date32()),
+        (types.TimestampType, pa.timestamp("us")),
+        ((types.ByteType, types.ShortType, types.IntegerType, types.LongType), pa.int64()),
+        ((types.FloatType, types.DoubleType), pa.float64()),
+    ):
+        if isinstance(kind, snowpark_type):
+            return arrow_type
+    raise TypeError(f"a column of type {kind} has no place in Arrow here: cast it in the model that reads it")

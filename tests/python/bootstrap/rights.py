@@ -1,0 +1,239 @@
+"""Who may do what, read off the SQL that bootstrap_snowflake prints, and the rules that it must keep.
+
+A right counts wherever it comes from: given to the role, to a role that it has, on one relation, on all of a schema or
+database, or on those to come. It counts without the right to look into the schema too, which may follow any day.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+SYSTEM_ROLES = {"ACCOUNTADMIN", "ORGADMIN", "SECURITYADMIN", "SYSADMIN", "USERADMIN"}
+# What a reader's right on relations is; any other changes them.
+_READS = {"SELECT", "REFERENCES"}
+# Rights that make whoever has them master of what he likes.
+_MASTERY = ("OWNERSHIP", "ALL", "ALL PRIVILEGES", "MANAGE GRANTS", "APPLY MASKING POLICY", "CREATE ROLE", "IMPERSONATE")
+_RELATIONS = {"TABLE", "VIEW"}
+
+
+@dataclass(frozen=True)
+class Right:
+    """One right of one role. name is that of the object, or of the schema or database whose relations it is about."""
+
+    role: str
+    privilege: str
+    kind: str
+    name: str
+
+    def touches(self, schema: str) -> bool:
+        """Whether it is about something in a schema, named with its database."""
+        return self.name == schema or self.name.startswith(f"{schema}.") or schema.startswith(f"{self.name}.")
+
+
+@dataclass
+class Rights:
+    """All that statements give."""
+
+    database: str
+    rights: list[Right] = field(default_factory=list)
+    roles: set[str] = field(default_factory=set)
+    # role -> roles that it has.
+    has: dict[str, set[str]] = field(default_factory=dict)
+    # TABLE.COLUMN -> policy; policy -> roles that see through it.
+    masks: dict[str, str] = field(default_factory=dict)
+    seen_by: dict[str, set[str]] = field(default_factory=dict)
+
+    def closure(self, role: str) -> dict[str, str]:
+        """The role and all roles that it has, each with the way to it."""
+        ways, waiting = {role: role}, [role]
+        while waiting:
+            one = waiting.pop()
+            for other in sorted(self.has.get(one, ())):
+                if other not in ways:
+                    ways[other] = f"{ways[one]} > {other}"
+                    waiting.append(other)
+        return ways
+
+    def of(self, role: str) -> Iterator[tuple[Right, str]]:
+        """Each right of a role, with the way to it."""
+        ways = self.closure(role)
+        for right in self.rights:
+            if right.role in ways:
+                yield right, ways[right.role]
+
+    def named(self, short: str) -> str:
+        return f"{self.database}_{short}"
+
+    def schema(self, short: str) -> str:
+        return f"{self.database}.{short}".upper()
+
+
+_PATTERNS = {
+    "right": r"grant (?P<privilege>[\w ]+?) on (?:all |future )?(?P<kind>\w+)(?: in (?:schema|database))?"
+    r"(?: (?P<name>[\w.]+))? to role (?P<role>\w+)",
+    "database_role": r"grant database role (?P<name>[\w.]+) to role (?P<role>\w+)",
+    "member": r"grant role (?P<name>\w+) to role (?P<role>\w+)",
+    "role": r"create role if not exists (?P<name>\w+) comment = '[^']*'",
+    "policy": r"create masking policy if not exists (?P<name>[\w.]+) as \(value \w+\) returns \w+ -> (?P<text>.*)",
+    "mask": r"alter table (?P<table>[\w.]+) modify column (?P<column>\w+) set masking policy (?P<policy>[\w.]+)",
+    "other": r"(?:use role|create (?:resource monitor|warehouse|database|schema|stage|table|network rule|secret"
+    r"|external access integration) if not exists|alter warehouse \w+ set resource_monitor"
+    r"|alter database \w+ set default_python_artifact_repository) .*",
+}
+
+
+def read(sql: str, database: str = "NIGHTBOOK") -> Rights:
+    """The rights that printed statements give, one a line.
+
+    Raises:
+        ValueError: a statement that this reader does not know, which might give a right.
+    """
+    found = Rights(database)
+    for line in filter(None, (line.strip().rstrip(";") for line in sql.splitlines())):
+        kind, match = next(
+            (
+                (name, match)
+                for name, pattern in _PATTERNS.items()
+                if (match := re.fullmatch(pattern, line, re.IGNORECASE))
+            ),
+            ("", None),
+        )
+        if match is None:
+            raise ValueError(f"what does this give to whom? {line}")
+        part = {name: (value or "").upper() for name, value in match.groupdict().items()}
+        if kind == "right":
+            what = {"TABLES": "TABLE", "VIEWS": "VIEW"}.get(part["kind"], part["kind"])
+            found.rights.append(Right(part["role"], part["privilege"], what, part["name"]))
+        elif kind == "database_role":
+            found.rights.append(Right(part["role"], "USAGE", "DATABASE_ROLE", part["name"]))
+        elif kind == "member":
+            found.has.setdefault(part["role"], set()).add(part["name"])
+        elif kind == "role":
+            found.roles.add(part["name"])
+        elif kind == "policy":
+            found.seen_by[part["name"]] = set(re.findall(r"IS_ROLE_IN_SESSION\('(\w+)'\)", part["text"]))
+        elif kind == "mask":
+            found.masks[f"{part['table']}.{part['column']}"] = part["policy"]
+    return found
+
+
+# --- rules: each gives a sentence for every way around it
+
+
+def scoring_sees_nobody(rights: Rights, personal: Iterable[str]) -> list[str]:
+    """The scoring role has no path to a personal column: no right on schemas that hold any, their tables or stages."""
+    schemas = {rights.schema(column.split(".")[0]) for column in personal}
+    role = rights.named("SCORING")
+    found = _mastery(rights, role) + _has(rights, role, rights.named("PIPELINE"), rights.named("PERSONAL_DATA"))
+    found += [
+        f"{way}: {right.privilege} on {right.kind} {right.name} leads to personal columns in {schema}"
+        for right, way in rights.of(role)
+        for schema in sorted(schemas)
+        if right.touches(schema) and not _is_door(right, rights)
+    ]
+    return found
+
+
+def analyst_reads_what_is_published(rights: Rights) -> list[str]:
+    """The analyst has rights on marts and monitoring alone: none on raw data, none on the registry or its mirror."""
+    role = rights.named("ANALYST")
+    published = [rights.schema("marts"), rights.schema("monitoring")]
+    found = _mastery(rights, role)
+    for right, way in rights.of(role):
+        is_published = right.name in published and (
+            (right.kind in _RELATIONS and right.privilege == "SELECT")
+            or (right.kind, right.privilege) == ("SCHEMA", "USAGE")
+        )
+        if not (is_published or _is_door(right, rights) or right.kind == "WAREHOUSE"):
+            found.append(f"{way}: {right.privilege} on {right.kind} {right.name} is more than what is published")
+    return found
+
+
+def pipeline_alone_writes_scores(rights: Rights) -> list[str]:
+    """No role but the pipeline's changes a relation where scores stand, or makes one beside them."""
+    pipeline, found = rights.named("PIPELINE"), []
+    for role in sorted(rights.roles - {pipeline}):
+        found += _mastery(rights, role) + _has(rights, role, pipeline)
+        for right, way in rights.of(role):
+            for schema in (rights.schema("marts"), rights.schema("scoring")):
+                changes = (right.kind in _RELATIONS and right.privilege not in _READS) or right.privilege.startswith(
+                    "CREATE"
+                )
+                if right.role != pipeline and right.touches(schema) and changes:
+                    found.append(
+                        f"{way}: {right.privilege} on {right.kind} {right.name} could write scores into {schema}"
+                    )
+    return found
+
+
+def approver_changes_nothing(rights: Rights) -> list[str]:
+    """The approver reads what an approval rests on, the trail and the verdicts, and changes nothing."""
+    role = rights.named("APPROVER")
+    seen = [rights.schema("audit"), rights.schema("training")]
+    return _mastery(rights, role) + [
+        f"{way}: {right.privilege} on {right.kind} {right.name} is more than an approval needs"
+        for right, way in rights.of(role)
+        if not (
+            _is_door(right, rights)
+            or right.kind == "WAREHOUSE"
+            or (right.name in seen and right.privilege in ("SELECT", "USAGE"))
+        )
+    ]
+
+
+def landed_rows_stay(rights: Rights) -> list[str]:
+    """Nobody changes or removes a landed row: rows can be added and read."""
+    return [
+        f"{right.role}: {right.privilege} on {right.kind} {right.name} could change what has landed"
+        for right in rights.rights
+        if right.touches(rights.schema("raw"))
+        and (
+            (right.kind in _RELATIONS and right.privilege not in ("SELECT", "INSERT"))
+            or (right.kind == "SCHEMA" and right.privilege != "USAGE")
+        )
+    ]
+
+
+def personal_columns_are_masked(rights: Rights, personal: Iterable[str], needed: Iterable[str]) -> list[str]:
+    """Every personal column has a mask; behind it sees the role that is for that, and the pipeline where it must."""
+    found = []
+    for column in sorted(personal):
+        policy = rights.masks.get(rights.schema(column))
+        allowed = {rights.named("PERSONAL_DATA")} | ({rights.named("PIPELINE")} if column in needed else set())
+        if policy is None:
+            found.append(f"{column}: has no mask")
+        elif more := sorted(rights.seen_by.get(policy, {"everybody"}) - allowed):
+            found.append(f"{column}: {', '.join(more)} would see it")
+    return found
+
+
+def personal_data_is_given_to_nobody(rights: Rights) -> list[str]:
+    """The role behind the masks is in no other role, an administrator's included."""
+    role = rights.named("PERSONAL_DATA")
+    return [f"{other} has {role}" for other, had in sorted(rights.has.items()) if role in had]
+
+
+def nobody_is_master(rights: Rights) -> list[str]:
+    """No role of the project has an administrator's."""
+    return [sentence for role in sorted(rights.roles) for sentence in _mastery(rights, role)]
+
+
+def _mastery(rights: Rights, role: str) -> list[str]:
+    found = [
+        f"{rights.closure(role)[one]}: an administrator's role" for one in rights.closure(role) if one in SYSTEM_ROLES
+    ]
+    return found + [
+        f"{way}: {right.privilege} on {right.kind} {right.name} makes it master"
+        for right, way in rights.of(role)
+        if right.privilege in _MASTERY or right.kind == "ACCOUNT"
+    ]
+
+
+def _has(rights: Rights, role: str, *others: str) -> list[str]:
+    ways = rights.closure(role)
+    return [f"{ways[other]}: has all that {other} may" for other in others if other in ways and other != role]
+
+
+def _is_door(right: Right, rights: Rights) -> bool:
+    """The right to enter the database, which every role has and which shows nothing yet."""
+    return (right.privilege, right.kind, right.name) == ("USAGE", "DATABASE", rights.database)
