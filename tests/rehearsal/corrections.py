@@ -158,21 +158,4 @@ def _stages_are_cleared() -> None:
     FakeSnowflakeCursor.execute = removing
 
 
-def _merged_values_are_the_sources() -> None:
-    """MERGE ... THEN INSERT VALUES (column) would not know whether the source's or the target's is meant."""
-    merge = transforms.merge
-
-    def told(expression):
-        if isinstance(expression, exp.Merge):
-            source = expression.args["using"].alias_or_name
-            for when in expression.args["whens"]:
-                inserted = when.args["then"].expression if isinstance(when.args["then"], exp.Insert) else None
-                for value in inserted.expressions if inserted else ():
-                    if isinstance(value, exp.Column) and not value.table:
-                        value.set("table", exp.to_identifier(source))
-        return merge(expression)
-
-    transforms.merge = told
-
-
 _asked = threading.local()

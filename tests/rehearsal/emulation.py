@@ -13,8 +13,8 @@ _FLOATING = "('DOUBLE', 'FLOAT')"
 
 
 def lasting_tables(node: Expr) -> Expr:
-    """A temporary table may be named with its database; DuckDB's are in a catalog of their own alone."""
-    if isinstance(node, exp.Create) and node.kind == "TABLE" and (properties := node.args.get("properties")):
+    """A temporary table or view may be named with its database; DuckDB's are in a catalog of their own alone."""
+    if isinstance(node, exp.Create) and node.kind in ("TABLE", "VIEW") and (properties := node.args.get("properties")):
         table = node.find(exp.Table)
         for found in list(properties.find_all(exp.TemporaryProperty)) if table and table.catalog else []:
             found.pop()
