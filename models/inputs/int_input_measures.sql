@@ -132,7 +132,9 @@ relative_measures as (
         column_name,
         'mean_factor' as measure,
         case
-            when value * reference_value > 0 then {{ greatest_of([quotient('value', 'reference_value'), quotient('reference_value', 'value')]) }} else 1000000
+            when value * reference_value > 0
+                then {{ greatest_of([quotient('value', 'reference_value'), quotient('reference_value', 'value')]) }}
+            else 1000000
         end as value,
         cast(null as varchar) as example
     from compared

@@ -6,7 +6,7 @@
 {%- set month_end = value_of(
     'select max(as_of_date) from ' ~ ref('fct_feature_shares') ~ ' where as_of_date < (select ' ~ month_start('as_of_date') ~ ' from '
     ~ run ~ ')',
-    'date', '0001-01-01', run
+    'date', '0001-01-01', ref('fct_feature_shares')
 ) %}
 
 with

@@ -250,6 +250,8 @@ def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) ->
         model_name,
         source=_model_uri(mlflow_run_id),
         run_id=mlflow_run_id,
+        # A server refuses a source that it cannot tie to a model.
+        model_id=_model_uri(mlflow_run_id).removeprefix("models:/"),
         tags={
             "model_digest": tags["model_digest"],
             "metadata_digest": tags["metadata_digest"],

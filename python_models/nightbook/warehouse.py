@@ -65,10 +65,11 @@ def asking() -> Iterator[Query]:
 
 
 def has(query: Query, schema: str, table: str) -> bool:
-    """Whether the warehouse holds a relation."""
+    """Whether the warehouse holds a table or a view."""
     return bool(
         query(
-            "select 1 as found from information_schema.tables where lower(table_schema) = ? and lower(table_name) = ?",
+            "select 1 as found from information_schema.columns where lower(table_schema) = ? and lower(table_name) = ?"
+            " limit 1",
             [schema, table],
         )
     )

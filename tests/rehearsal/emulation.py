@@ -13,8 +13,8 @@ _FLOATING = "('DOUBLE', 'FLOAT')"
 
 
 def lasting_tables(node: Expr) -> Expr:
-    """A temporary table may be named with its database; DuckDB's are in a catalog of their own alone."""
-    if isinstance(node, exp.Create) and node.kind == "TABLE" and (properties := node.args.get("properties")):
+    """A temporary table or view may be named with its database; DuckDB's are in a catalog of their own alone."""
+    if isinstance(node, exp.Create) and node.kind in ("TABLE", "VIEW") and (properties := node.args.get("properties")):
         table = node.find(exp.Table)
         for found in list(properties.find_all(exp.TemporaryProperty)) if table and table.catalog else []:
             found.pop()
@@ -76,8 +76,21 @@ def trimmed_text(node: Expr) -> Expr:
     return node
 
 
+def rows_of_source(node: Expr) -> Expr:
+    """What MERGE inserts comes of its source alone; fakesnow looks for the names in the target as well."""
+    source = node.args["using"].alias_or_name if isinstance(node, exp.Merge) else None
+    for branch in node.args["whens"].expressions if source else []:
+        then = branch.args["then"]
+        for column in then.expression.find_all(exp.Column) if isinstance(then, exp.Insert) else []:
+            if not column.table:
+                column.set("table", exp.to_identifier(source))
+    return node
+
+
 def install() -> None:
     """Have every statement that fakesnow runs put right; once in a process."""
+    merge = fakesnow.transforms.merge
+    fakesnow.transforms.merge = lambda node: merge(rows_of_source(node))
     fakesnow.transforms.trim_cast_varchar = trimmed_text
     transform = FakeSnowflakeCursor._transform
 

@@ -95,7 +95,8 @@ def test_arrow_keeps_decimals_and_microseconds(asked):
 
 def test_relations_are_found_by_the_names_that_the_project_has(asked):
     with warehouse.asking() as query:
-        assert warehouse.has(query, "s", "t")
+        query("create view s.v as select a_text from s.t")
+        assert warehouse.has(query, "s", "t") and warehouse.has(query, "s", "v")
         assert not warehouse.has(query, "s", "u") and not warehouse.has(query, "u", "t")
 
 
