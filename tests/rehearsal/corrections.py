@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from fakesnow import arrow, rowtype, server, transforms
+from fakesnow import arrow, info_schema, rowtype, server, transforms
 from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.transforms import stage
 from snowflake.connector.errors import DatabaseError, ProgrammingError
@@ -27,6 +27,7 @@ def apply() -> None:
     _temporary_tables_are_loaded()
     _bound_decimals_keep_their_places()
     _stages_are_cleared()
+    _nothing_is_noted_beside_a_transaction()
 
 
 def _errors_are_the_statements() -> None:
