@@ -42,7 +42,8 @@ def _fetch_raw(source: account.Account, scratch: Path, night: Night, chosen: dic
         for name, table in TABLES.items():
             if name in there:
                 of_chosen = conditions.get(name, "true")
-                sql = f"select {', '.join(table.columns)} from raw.{name} where {foundations.known(night)} and ({of_chosen})"
+                rows = f"raw.{name} where {foundations.known(night)} and ({of_chosen})"
+                sql = f"select {', '.join(table.columns)} from {rows}"
                 _fill(connection, f"raw.{name}", table.schema, source.batches(sql, table.schema))
 
 
