@@ -17,6 +17,8 @@ from nightbook import home, mlflow_store
 from nightbook.errors import NightbookError
 
 CHAMPION = "champion"
+# Who makes a version in a run that was given no name and has no login (macro actor).
+NOBODY = "unknown"
 MODEL_FILE = "model.ubj"
 METADATA_FILE = "nightbook.json"
 _PROMOTION = "promotion."
@@ -316,11 +318,16 @@ def approve(model_name: str, version: int, *, approver: str, change_request: str
     """Move the alias to a version, on the word of somebody other than its maker.
 
     Raises:
-        NightbookError: no such version, already champion, the approver made it, or a name is missing.
+        NightbookError: no such version, already champion, the approver made it or nobody knows who, or a name is missing.
     """
     approver, change_request = _named(approver, change_request)
     found = _version(model_name, version)
     maker = found.tags["maker"]
+    if maker == NOBODY:
+        raise NightbookError(
+            f"{model_name} version {version} has no known maker, so nobody is known to be another: train again with "
+            "NIGHTBOOK_ACTOR set"
+        )
     if _same_person(maker, approver):
         raise NightbookError(
             f"{model_name} version {version} was made by {maker}, who cannot approve it: ask somebody else to"

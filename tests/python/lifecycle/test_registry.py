@@ -130,6 +130,13 @@ def test_maker_cannot_approve(model_name, approver):
     assert registry.promotions(model_name) == []
 
 
+def test_what_nobody_is_known_to_have_made_is_not_approved(store, empty_home):
+    registry.register(MODEL, log(store.candidates[2]), maker="unknown", run_id="run-0")
+    message = refusal(registry.approve, MODEL, 1, approver=APPROVER, change_request="CR-1")
+    assert "no known maker" in message and "NIGHTBOOK_ACTOR" in message
+    assert registry.champion_version(MODEL) is None
+
+
 @pytest.mark.parametrize("blank", ["", "   ", "\n"])
 @pytest.mark.parametrize("missing", ["approver", "change_request"])
 def test_promotion_needs_both_names(store, blank, missing):
