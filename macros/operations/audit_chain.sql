@@ -116,7 +116,7 @@
 
         ),
 
-        linked as (
+        linked (number, previous_hash, entry_hash) as (
 
             select
                 cast(0 as bigint) as number,
@@ -176,7 +176,7 @@
     {{ return(adapter.dispatch('links_at_a_time', 'nightbook')()) }}
 {%- endmacro %}
 
-{# Snowflake gives up a recursion after a hundred steps, unless its support has raised the limit of the account. #}
+{# Accounts were seen to give up a recursion after a hundred steps. #}
 {% macro default__links_at_a_time() -%}
     {{ return(90) }}
 {%- endmacro %}
