@@ -4,7 +4,7 @@
 {%- endmacro %}
 
 {% macro default__add_months(date, months) -%}
-    add_months({{ date }}, {{ months }})
+    cast(add_months({{ date }}, {{ months }}) as date)
 {%- endmacro %}
 
 {% macro duckdb__add_months(date, months) -%}
