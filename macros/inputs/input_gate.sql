@@ -25,7 +25,7 @@
         {%- if stops -%}
             {%- set stop = stops[0] -%}
             {{ exceptions.raise_compiler_error(
-                stop.message ~ " Nothing was scored. Land it right, or take the responsibility: --override " ~ stop.rule ~ ":"
+                stop.message.rstrip(".") ~ ". Nothing was scored. Land it right, or take the responsibility: --override " ~ stop.rule ~ ":"
                 ~ stop.table_name ~ ("." ~ stop.column_name if stop.column_name else "") ~ " --reason ..."
                 ~ (" (" ~ (stop.stops - 1) | int ~ " more in " ~ checks.schema ~ "." ~ checks.identifier ~ ")" if stop.stops > 1 else "")
             ) }}

@@ -18,7 +18,7 @@ _STYLE = """
 body { font: 15px/1.5 sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 .tree, .tree ul { list-style: none; padding-left: 1.2rem; border-left: 1px solid #bbb; overflow-wrap: anywhere; }
 table { border-collapse: collapse; margin: .5rem 0 1.5rem; }
-th, td { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top; overflow-wrap: anywhere; }
+th, td { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top; overflow-wrap: break-word; }
 tr { border-bottom: 1px solid #ddd; }
 summary { cursor: pointer; }
 svg { max-width: 100%; height: auto; }

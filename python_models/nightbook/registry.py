@@ -318,7 +318,7 @@ def approve(model_name: str, version: int, *, approver: str, change_request: str
     """Move the alias to a version, on the word of somebody other than its maker.
 
     Raises:
-        NightbookError: no such version, already champion, the approver made it or nobody knows who, or a name is missing.
+        NightbookError: no such version, already champion, made by the approver or nobody known, or a name is missing.
     """
     approver, change_request = _named(approver, change_request)
     found = _version(model_name, version)

@@ -84,6 +84,8 @@ def _contributions(told: dict) -> Branch:
     rest = moved[_SPELLED_OUT:]
     if rest:
         lines.append(f"{sum(row['contribution'] for row in rest):+.4f}  {len(rest)} more inputs")
+    if len(moved) < len(told["inputs"]):
+        lines.append(f"{len(told['inputs']) - len(moved)} inputs add nothing")
     return (
         f"log odds {told['margin']:.6f} = {told['base_value']:.6f}, where every score starts, and what "
         f"{len(told['inputs'])} inputs add",
@@ -101,7 +103,7 @@ def _rows(raw: dict[str, list[dict]]) -> Branch:
         superseded = sum(row["is_superseded"] for row in landed)
         last = max(row["_loaded_at"] for row in landed)
         lines.append(
-            f"{name}: {len(landed)} rows of load {loads}, the last at {last}"
+            f"{name}: {len(landed)} row{'s' if len(landed) > 1 else ''} of load {loads}, the last at {last}"
             + (f", {superseded} superseded" if superseded else "")
         )
     return "rests on landed rows", [_leaf(line) for line in lines]

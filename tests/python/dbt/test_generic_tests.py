@@ -64,6 +64,7 @@ KEYED = "{{ test_unique_key(model='cases', key=['a', 'b']) }}"
 WITHIN = "{{ test_within(model='cases', column_name='x', low=0, high=1) }}"
 SIDES = "{{ test_customers_on_one_side(model='cases') }}"
 PSI = "{{ test_psi_below(model='drift', max_psi=0.25) }}"
+ANSWERED_PSI = "{{ test_psi_below(model='drift', unless='value > 5') }}"
 SCORE_PSI = "{{ test_psi_below(model='drift', max_psi=1, psi='psi', subject='model_name') }}"
 AS_OF = "{{ test_not_empty_as_of(model='cases') }}"
 STATE = "{{ test_not_in_state(model='cases', column_name='status', state='alert') }}"
@@ -200,6 +201,7 @@ CASES = [
         (("m", "m", 1.5),),
     ),
     Case("psi_below", "below_the_bar", PSI, (RUN, psi_rows("('m', 'x', '2024-06-30', 0.249, 9)"))),
+    Case("psi_below", "answered_for", ANSWERED_PSI, (RUN, psi_rows("('m', 'x', '2024-06-30', 9.0, 9)"))),
     Case("psi_below", "too_few_cases", PSI, (RUN, psi_rows("('m', 'x', '2024-06-30', 9.0, 9)", case_count=199))),
     Case("psi_below", "another_night", PSI, (RUN, psi_rows("('m', 'x', '2024-05-31', 9.0, 9)"))),
     Case(
