@@ -85,7 +85,7 @@ def test_an_error_comes_with_its_traceback(call):
     message = refused(
         call, "def main(session):\n    from nightbook.errors import NightbookError\n    raise NightbookError('no')"
     )
-    assert message.startswith("Python Interpreter Error:\nTraceback (most recent call last):\n")
+    assert message.startswith("100357 (P0000): Python Interpreter Error:\nTraceback (most recent call last):\n")
     assert re.search(r"nightbook\.errors\.NightbookError: no\n in function REHEARSED with handler main$", message)
 
 
