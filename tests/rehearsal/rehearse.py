@@ -13,9 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import snowflake.connector
-
-from tests.rehearsal.running import ROOT, running
+from tests.rehearsal.running import ROOT, connected, running
 
 MODELS = ("account_pd", "application_pd")
 APPROVAL = ("--version", "1", "--approver", "reviewer", "--change-request", "REHEARSAL-1")
@@ -80,15 +78,7 @@ def rehearse(environment: dict[str, str], accounts: str, seed: str) -> None:
 
 def scored(environment: dict[str, str]) -> tuple[str, str, str]:
     """An account and an application that the night scored, and its date."""
-    with snowflake.connector.connect(
-        account=environment["SNOWFLAKE_ACCOUNT"],
-        user=environment["SNOWFLAKE_USER"],
-        private_key_file=environment["SNOWFLAKE_PRIVATE_KEY_PATH"],
-        host=environment["SNOWFLAKE_HOST"],
-        port=int(environment["SNOWFLAKE_PORT"]),
-        protocol=environment["SNOWFLAKE_PROTOCOL"],
-        database=environment["SNOWFLAKE_DATABASE"],
-    ) as connection:
+    with connected(environment) as connection:
         cursor = connection.cursor()
         cursor.execute(
             "select (select min(account_id) from marts.fct_account_scores),"

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import snowflake.connector
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -68,6 +69,21 @@ def account(folder: Path, port: int | None = None) -> Iterator[dict[str, str]]:
     module = ["tests.rehearsal.server", "--port", str(port), "--folder", str(folder / "account")]
     with _process(module, folder / "account.log", f"http://127.0.0.1:{port}/rehearsal/records"):
         yield environment
+
+
+def connected(environment: dict[str, str], **options):
+    """A connection to the account of an environment, past dbt; to be closed by whoever asks for it."""
+    return snowflake.connector.connect(
+        account=environment["SNOWFLAKE_ACCOUNT"],
+        user=environment["SNOWFLAKE_USER"],
+        private_key_file=environment["SNOWFLAKE_PRIVATE_KEY_PATH"],
+        host=environment["SNOWFLAKE_HOST"],
+        port=int(environment["SNOWFLAKE_PORT"]),
+        protocol=environment["SNOWFLAKE_PROTOCOL"],
+        database=environment["SNOWFLAKE_DATABASE"],
+        schema="MAIN",
+        **options,
+    )
 
 
 def _clean() -> dict[str, str]:

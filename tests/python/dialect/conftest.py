@@ -9,8 +9,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
-from account_connection import connected  # noqa: E402
-
 from tests.rehearsal import running  # noqa: E402
 
 
@@ -30,7 +28,7 @@ def compiled(tmp_path_factory) -> dict[str, str]:
 def _stage_a_library(environment: dict[str, str], folder: Path) -> None:
     """A file where a run looks for the library of its Python models; none of them is called."""
     (folder / "nightbook.zip").write_bytes(b"")
-    with connected(environment) as connection:
+    with running.connected(environment) as connection:
         cursor = connection.cursor()
         cursor.execute("create schema if not exists code")
         cursor.execute("create stage if not exists code.library")

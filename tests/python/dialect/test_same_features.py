@@ -8,7 +8,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from account_connection import connected
 from nightbook import scoring
 
 from tests.rehearsal import parity, running
@@ -52,7 +51,7 @@ def duckdb_home(tmp_path_factory) -> Path:
 def snowflake(tmp_path_factory) -> dict[str, str]:
     """The environment of an account that has had the same night."""
     with running.account(tmp_path_factory.mktemp("snowflake")) as environment:
-        with connected(environment) as connection:
+        with running.connected(environment) as connection:
             for statement in an_empty_profile():
                 connection.cursor().execute(statement)
         for command in (LAND, (*NIGHT, *NO_CHAMPION)):
@@ -88,7 +87,7 @@ def rows_of_both(home: Path, environment: dict[str, str], relations) -> tuple[di
     fetch = parity.of_duckdb(home)
     ours = {relation: fetch(f"select * from {relation}") for relation in relations}
     theirs = {}
-    with connected(environment, arrow_number_to_decimal=True) as connection:
+    with running.connected(environment, arrow_number_to_decimal=True) as connection:
         for relation in relations:
             found = connection.cursor().execute(f"select * from {relation}").fetch_arrow_all(force_return_table=True)
             theirs[relation] = found.rename_columns([name.lower() for name in found.column_names])

@@ -36,18 +36,7 @@ def environment(tmp_path_factory) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def connection(environment):
     """A connection as the pipeline has it; the library's stage is there."""
-    import snowflake.connector
-
-    opened = snowflake.connector.connect(
-        account="rehearsal",
-        user=environment["SNOWFLAKE_USER"],
-        private_key_file=environment["SNOWFLAKE_PRIVATE_KEY_PATH"],
-        host="127.0.0.1",
-        port=int(environment["SNOWFLAKE_PORT"]),
-        protocol="http",
-        database="NIGHTBOOK",
-        schema="MAIN",
-    )
+    opened = running.connected(environment)
     opened.cursor().execute("create schema if not exists code")
     opened.cursor().execute("create stage if not exists code.library")
     opened.cursor().execute("use schema main")
