@@ -47,14 +47,29 @@
     cast({{ flag(condition) }} as tinyint)
 {%- endmacro %}
 
-{# What month_measures gives, in its order. #}
+{#
+    What month_measures gives, in its order, and what kind of measure each is, which decides how a night in the midst of a
+    month reads it (int_open_months):
+      state     how things stand at a moment: tonight's
+      lateness  a state that must not be forgotten by being cured: the worse of tonight's and the last month's end
+      flow      what happened in the course of a month: the last whole one's
+#}
+{% macro measures() -%}
+    {{ return({
+        'days_past_due': 'lateness', 'is_late': 'lateness', 'is_30_dpd': 'lateness', 'is_60_dpd': 'lateness',
+        'is_worse': 'flow', 'is_better': 'flow',
+        'balance': 'state', 'credit_limit': 'state', 'utilization': 'state', 'is_over_limit': 'state',
+        'paydown': 'flow', 'paydown_ratio': 'flow', 'is_inactive': 'state', 'is_paid_in_full': 'state',
+        'amount_paid': 'flow', 'payment_ratio': 'flow', 'paid_to_balance': 'flow', 'paid_to_limit': 'flow',
+        'shortfall': 'flow', 'is_short_paid': 'flow',
+        'payment_count': 'flow', 'returned_count': 'flow', 'returned_amount': 'flow',
+        'days_late': 'flow', 'is_paid_late': 'flow', 'is_unpaid': 'flow',
+    }) }}
+{%- endmacro %}
+
+{# The names of measures(), in their order. #}
 {% macro measure_names() -%}
-    {{ return([
-        'days_past_due', 'is_late', 'is_30_dpd', 'is_60_dpd', 'is_worse', 'is_better',
-        'balance', 'credit_limit', 'utilization', 'is_over_limit', 'paydown', 'paydown_ratio', 'is_inactive', 'is_paid_in_full',
-        'amount_paid', 'payment_ratio', 'paid_to_balance', 'paid_to_limit', 'shortfall', 'is_short_paid',
-        'payment_count', 'returned_count', 'returned_amount', 'days_late', 'is_paid_late', 'is_unpaid',
-    ]) }}
+    {{ return(measures().keys() | list) }}
 {%- endmacro %}
 
 {# What the ledger says of a month, as aggregates over its payments (alias payments). #}

@@ -87,7 +87,7 @@ from parts
     {%- elif kind == 'sum_xt' -%} sum(({{ x }}) * ({{ t }}))
     {%- elif kind == 'sum_xx' -%} sum({{ nightbook._square(x) }})
     {%- elif kind == 'since' -%} min(case when months_ago < {{ months }} and {{ measure }} > 0 then months_ago end)
-    {%- elif kind == 'at' -%} max(case when months_ago = {{ months }} then {{ measure }} end)
+    {%- elif kind == 'at' -%} max(case when months_ago = {{ months }} then {{ nightbook._at_column(measure, months) }} end)
     {%- endif -%}
 {%- endmacro %}
 
@@ -95,7 +95,7 @@ from parts
 {% macro _whole_part(part, open_months, closed_windows) -%}
     {%- set kind, x = part.part, open_months ~ '.' ~ part.measure -%}
     {%- set closed = closed_windows ~ '.' ~ part.name if nightbook._has_closed_months(part) -%}
-    {%- if kind == 'at' -%} {{ closed or x }}
+    {%- if kind == 'at' -%} {{ closed or open_months ~ '.' ~ nightbook._at_column(part.measure, part.months) }}
     {%- elif kind in ('max', 'min') -%}
         {{ x if not closed else greatest_of([x, closed]) if kind == 'max' else least_of([x, closed]) }}
     {%- elif kind == 'since' -%}
@@ -109,6 +109,11 @@ from parts
         }.get(kind, '0') -%}
         {{ own }} {{ '+ coalesce(' ~ closed ~ ', 0)' if closed }}
     {%- endif -%}
+{%- endmacro %}
+
+{# Where the measure of one month stands: windows do not forget lateness that was cured since, tonight's state is tonight's. #}
+{% macro _at_column(measure, months) -%}
+    {{ return(measure ~ '_now' if months == 0 and measures()[measure] == 'lateness' else measure) }}
 {%- endmacro %}
 
 {% macro _has_closed_months(part) -%}

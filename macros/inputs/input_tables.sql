@@ -3,6 +3,7 @@
       relation    versions known to the run
       day, days   the rows of so many days up to the as-of date are looked at; none: all rows
       amounts     money; rates: fractions; counts: whole numbers; categories: one of a few words; dates: other days
+      flows       those of them that add up in the course of a month and begin with nothing in the next
       parents     column -> relation and column that must know its value
 #}
 {% macro input_tables() -%}
@@ -11,22 +12,22 @@
         'customers': {
             'relation': ref('stg_customer_versions'), 'day': none, 'days': 0,
             'amounts': ['annual_income'], 'rates': [], 'counts': [],
-            'categories': ['state', 'employment_status'], 'dates': ['birth_date'], 'parents': {},
+            'categories': ['state', 'employment_status'], 'dates': ['birth_date'], 'flows': [], 'parents': {},
         },
         'accounts': {
             'relation': ref('stg_account_versions'), 'day': none, 'days': 0,
             'amounts': ['credit_limit'], 'rates': ['apr'], 'counts': ['term_months'],
-            'categories': ['product'], 'dates': ['opened_on', 'closed_on'], 'parents': {'customer_id': customers},
+            'categories': ['product'], 'dates': ['opened_on', 'closed_on'], 'flows': [], 'parents': {'customer_id': customers},
         },
         'loan_servicing': {
             'relation': ref('stg_loan_servicing_versions'), 'day': 'snapshot_date', 'days': 1,
             'amounts': ['balance', 'credit_limit', 'scheduled_payment', 'amount_paid'], 'rates': [],
-            'counts': ['days_past_due'], 'categories': ['account_status'], 'dates': [],
+            'counts': ['days_past_due'], 'categories': ['account_status'], 'dates': [], 'flows': ['amount_paid'],
             'parents': {'account_id': accounts},
         },
         'payments': {
             'relation': ref('stg_payment_versions'), 'day': 'paid_on', 'days': 31,
-            'amounts': ['amount'], 'rates': [], 'counts': [], 'categories': ['method', 'is_returned'], 'dates': [],
+            'amounts': ['amount'], 'rates': [], 'counts': [], 'categories': ['method', 'is_returned'], 'dates': [], 'flows': [],
             'parents': {'account_id': accounts},
         },
         'bureau_pulls': {
@@ -35,18 +36,18 @@
             'counts': [
                 'bureau_score', 'inquiries_6m', 'open_tradelines', 'worst_delinquency_24m', 'derogatory_count',
             ],
-            'categories': [], 'dates': [], 'parents': {'customer_id': customers},
+            'categories': [], 'dates': [], 'flows': [], 'parents': {'customer_id': customers},
         },
         'applications': {
             'relation': ref('stg_application_versions'), 'day': 'applied_on', 'days': 92,
             'amounts': ['requested_amount', 'stated_income'], 'rates': ['employment_years'],
             'counts': ['requested_term_months'],
-            'categories': ['product', 'purpose', 'channel', 'home_ownership', 'decision'], 'dates': [],
+            'categories': ['product', 'purpose', 'channel', 'home_ownership', 'decision'], 'dates': [], 'flows': [],
             'parents': {'customer_id': customers},
         },
         'default_events': {
             'relation': ref('stg_default_event_versions'), 'day': 'defaulted_on', 'days': 365,
-            'amounts': [], 'rates': [], 'counts': [], 'categories': ['reason'], 'dates': [],
+            'amounts': [], 'rates': [], 'counts': [], 'categories': ['reason'], 'dates': [], 'flows': [],
             'parents': {'account_id': accounts},
         },
     }) }}

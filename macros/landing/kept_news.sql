@@ -146,7 +146,7 @@
 {#
     What has become of int_closed_months since int_closed_windows was computed from it, read off the runs that wrote the
     two. Gives a dictionary:
-      as_of_month  first day of the month that is scored, a literal
+      month        first day of the month that tonight's windows end with, a literal
       definition   digest of sql, and of what a closed month is
       is_void      all windows must be computed again: they are of another month or definition, or another month, or the
                    whole history, has been kept since
@@ -155,10 +155,15 @@
 #}
 {% macro closed_windows_news(sql) -%}
     {%- set closed_months, landings, run = ref('int_closed_months'), ref('int_landings'), ref('int_run') -%}
-    {%- set as_of_month = value_of('select ' ~ month_start('as_of_date') ~ ' from ' ~ run, 'date', '1970-01-01', run) -%}
+    {%- set dates = ref('int_as_of_dates') -%}
+    {%- set month = value_of(
+        'select ' ~ add_months(month_start('run.as_of_date'), '-coalesce(dates.month_lag, 0)') ~ ' from ' ~ run
+        ~ ' as run left join ' ~ dates ~ ' as dates on run.as_of_date = dates.as_of_date',
+        'date', '1970-01-01', dates
+    ) -%}
     {%- set definition = local_md5(sql ~ closed_months_definition()) -%}
     {%- set is_void = not (execute and is_training_run()) -%}
-    {%- set news = {'as_of_month': as_of_month, 'definition': definition, 'is_void': is_void, 'runs': []} -%}
+    {%- set news = {'month': month, 'definition': definition, 'is_void': is_void, 'runs': []} -%}
     {%- set kept = adapter.get_relation(this.database, this.schema, this.identifier) if execute -%}
     {%- if not is_void or not kept or flags.FULL_REFRESH -%}{{ return(news) }}{%- endif -%}
     {%- set keepers %}
@@ -169,7 +174,7 @@
         from (
             select
                 kept_by,
-                min(case when definition = '{{ definition }}' and month_start = {{ as_of_month }} then 1 else 0 end) as is_current
+                min(case when definition = '{{ definition }}' and month_start = {{ month }} then 1 else 0 end) as is_current
             from {{ kept }}
             group by kept_by
         ) as keepers

@@ -233,6 +233,8 @@ figures as (
     {%- endfor %}
     {%- for column in table.amounts + table.rates + table.counts %}
     {%- set known = source ~ ' where ' ~ column ~ '_known > 0' %}
+    {#- What has been paid by the middle of a month is of no size that a month is. #}
+    {%- set whole = known ~ (' and (select night.month_lag from night) = 0' if column in table.flows else '') %}
     {%- for measure, value in {
         'mean': 'round(cast(' ~ column ~ '_sum as double) / ' ~ column ~ '_known, 6)',
         'lowest': column ~ '_lowest',
@@ -240,7 +242,7 @@ figures as (
         'negative_share': 'round(' ~ column ~ '_negative / cast(' ~ column ~ '_known as double), 9)',
     }.items() %}
 
-    {{ input_figure(name, column, measure, value, known) }}
+    {{ input_figure(name, column, measure, value, whole if measure == 'mean' else known) }}
 
     union all
     {%- endfor %}

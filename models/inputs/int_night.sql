@@ -46,6 +46,14 @@ usual as (
     from of_its_kind
     where recency <= 5
 
+),
+
+last_month as (
+
+    select {{ days_between('max(snapshots.snapshot_date)', 'max(night.as_of_date)') }} as days_ago
+    from snapshots
+    inner join night on snapshots.snapshot_date < {{ month_start('night.as_of_date') }}
+
 )
 
 select
@@ -55,8 +63,10 @@ select
     '{{ dbt.escape_single_quotes(pinned_versions()) }}' as pinned_versions,
     earlier.snapshot_date as snapshot_before,
     tonight.row_count,
-    coalesce(usual.row_count, earlier.row_count) as usual_row_count
+    coalesce(usual.row_count, earlier.row_count) as usual_row_count,
+    {{ month_lag('last_month.days_ago') }} as month_lag
 from night
 left join snapshots as tonight on night.as_of_date = tonight.snapshot_date
 left join earlier on earlier.recency = 1
 cross join usual
+cross join last_month

@@ -1,4 +1,6 @@
--- One row per account, as-of date and month back from it (0 is the as-of month): the panel that windows are defined on.
+-- One row per account, as-of date and month back from it (0 is the one that windows end with): the panel that windows
+-- are defined on.
+{%- set months_ago = months_between('closed_months.month_start', 'open_months.as_of_date') ~ ' - open_months.month_lag' %}
 with
 
 open_months as (
@@ -23,6 +25,7 @@ panel as (
         account_id,
         as_of_date,
         0 as months_ago,
+        days_past_due_now,
         {{ measure_names() | join(',\n        ') }}
     from open_months
 
@@ -31,14 +34,15 @@ panel as (
     select
         open_months.account_id,
         open_months.as_of_date,
-        cast({{ months_between('closed_months.month_start', 'open_months.as_of_date') }} as integer) as months_ago,
+        cast({{ months_ago }} as integer) as months_ago,
+        cast(null as integer) as days_past_due_now,
         closed_months.{{ measure_names() | join(',\n        closed_months.') }}
     from closed_months
     inner join open_months
         on
             closed_months.account_id = open_months.account_id
             and closed_months.month_start < open_months.month_start
-    where {{ months_between('closed_months.month_start', 'open_months.as_of_date') }} <= 24
+    where {{ months_ago }} between 1 and 24
 
 )
 

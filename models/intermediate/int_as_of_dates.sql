@@ -30,10 +30,22 @@ dates as (
     from cohorts
     where {{ is_training_run() | string | lower }}
 
+),
+
+distances as (
+
+    select
+        dates.as_of_date,
+        max(dates.sample_share) as sample_share,
+        {{ days_between('max(snapshots.snapshot_date)', 'dates.as_of_date') }} as days_from_last_month
+    from dates
+    left join {{ ref('stg_snapshots') }} as snapshots on snapshots.snapshot_date < {{ month_start('dates.as_of_date') }}
+    group by dates.as_of_date
+
 )
 
 select
     as_of_date,
-    max(sample_share) as sample_share
-from dates
-group by as_of_date
+    sample_share,
+    {{ month_lag('days_from_last_month') }} as month_lag
+from distances

@@ -72,7 +72,7 @@ month_{{ ago }} as (
     select *
     from {{ closed_months if news.is_void else 'months_in_question' }}
     where
-        month_start = {{ add_months(news.as_of_month, -ago) }}
+        month_start = {{ add_months(news.month, -ago) }}
         {{ 'and ' ~ in_turn('account_block') if news.is_void }}
 
 ),
@@ -98,7 +98,7 @@ abreast as (
 select
     abreast.account_id,
     {{ account_block('abreast.account_id') }} as account_block,
-    {{ news.as_of_month }} as month_start,
+    {{ news.month }} as month_start,
     {{ closed_windows(parts) }},
     '{{ news.definition }}' as definition,
     run.run_id as kept_by,

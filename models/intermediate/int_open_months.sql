@@ -1,4 +1,5 @@
--- One row per account of the book and as-of date: the measures of the as-of month, as far as it has gone.
+-- One row per account of the book and as-of date: the month that every window ends with. A month that is not whole is
+-- counted with the one before it: tonight's state, and the payments of the whole one.
 {{ config(materialized='table') }}
 
 {%- set payments, dates = ref('stg_payment_versions'), ref('int_as_of_dates') -%}
@@ -32,20 +33,6 @@ ledger_feed as (
     from {{ ref('int_landings') }} as landings
     inner join {{ ref('int_run') }} as run on landings.run_id = run.run_id
     where landings.relation_name = 'payments'
-
-),
-
-months as (
-
-    select
-        book.*,
-        closed_months.balance as previous_balance,
-        closed_months.days_past_due as previous_days_past_due
-    from book
-    left join closed_months
-        on
-            book.account_id = closed_months.account_id
-            and {{ add_months('book.month_start', -1) }} = closed_months.month_start
 
 ),
 
@@ -85,17 +72,50 @@ ledger as (
             and latest_payments.paid_on <= book.as_of_date
     group by book.account_id, book.as_of_date
 
+),
+
+months as (
+
+    select
+        book.account_id,
+        book.as_of_date,
+        book.month_start,
+        book.account_block,
+        dates.month_lag,
+        -- An account in its first month has no whole one; on the month's last night it is short, too.
+        months_before.account_id is not null as has_month_before,
+        {{ month_measures('book', 'months_before.', 'ledger', 'book.month_start >= ledger_feed.month_start') }}
+        {%- for measure, kind in measures().items() if kind != 'state' %},
+        months_before.{{ measure }} as {{ measure }}_before
+        {%- endfor %}
+    from book
+    inner join {{ dates }} as dates on book.as_of_date = dates.as_of_date
+    cross join ledger_feed
+    left join closed_months as months_before
+        on
+            book.account_id = months_before.account_id
+            and {{ add_months('book.month_start', -1) }} = months_before.month_start
+    left join ledger
+        on
+            book.account_id = ledger.account_id
+            and book.as_of_date = ledger.as_of_date
+
 )
 
 select
-    months.account_id,
-    months.as_of_date,
-    months.month_start,
-    months.account_block,
-    {{ month_measures('months', 'months.previous_', 'ledger', 'months.month_start >= ledger_feed.month_start') }}
+    account_id,
+    as_of_date,
+    month_start,
+    account_block,
+    month_lag,
+    days_past_due as days_past_due_now
+    {%- for measure, kind in measures().items() %},
+    {% if kind == 'flow' -%}
+    case when month_lag = 1 and has_month_before then {{ measure }}_before else {{ measure }} end as {{ measure }}
+    {%- elif kind == 'lateness' -%}
+    case when month_lag = 1 then {{ greatest_of([measure, measure ~ '_before']) }} else {{ measure }} end as {{ measure }}
+    {%- else -%}
+    {{ measure }}
+    {%- endif %}
+    {%- endfor %}
 from months
-cross join ledger_feed
-left join ledger
-    on
-        months.account_id = ledger.account_id
-        and months.as_of_date = ledger.as_of_date

@@ -80,9 +80,12 @@ def connected(environment: dict[str, str], **options):
         host=environment["SNOWFLAKE_HOST"],
         port=int(environment["SNOWFLAKE_PORT"]),
         protocol=environment["SNOWFLAKE_PROTOCOL"],
-        database=environment["SNOWFLAKE_DATABASE"],
-        schema="MAIN",
-        **options,
+        **{
+            "database": environment["SNOWFLAKE_DATABASE"],
+            "schema": "MAIN",
+            "warehouse": f"{environment['SNOWFLAKE_DATABASE']}_TRANSFORM",
+        }
+        | options,
     )
 
 

@@ -382,8 +382,8 @@ def made_up(measure: str, salt: str) -> str:
     return f"case when hash({number}) % 5 > 0 then {value} end as {measure}"
 
 
-@pytest.fixture
-def book(project):
+@pytest.fixture(params=[0, 1], ids=["whole month", "running month"])
+def book(project, request):
     """300 accounts as of a day in June 2024, in the session's warehouse, because dbt looks there when it compiles.
 
     Younger ones, with gaps; and months that no window may see: older ones, June as it was kept later, July.
@@ -403,10 +403,11 @@ def book(project):
             "drop schema if exists intermediate cascade",
             "create schema intermediate",
             "create table intermediate.int_run as select 'made up' as run_id, date '2024-06-15' as as_of_date",
+            f"create table intermediate.int_as_of_dates as select date '2024-06-15' as as_of_date, {request.param} as month_lag",
             f"""
             create table intermediate.int_open_months as
-            select account_id, date '2024-06-15' as as_of_date, month_start, {block},
-            {", ".join(made_up(name, "open") for name in names)}
+            select account_id, date '2024-06-15' as as_of_date, month_start, {block}, {request.param} as month_lag,
+            {", ".join(made_up(name, "open") for name in names)}, days_past_due + 1 as days_past_due_now
             from {accounts} cross join (select date '2024-06-01' as month_start)
             """,
             f"""
@@ -422,7 +423,8 @@ def book(project):
             f"create view intermediate.int_account_panel as {project.compile(panel)}",
         ):
             connection.execute(statement)
-    compiled = project.compile(windows)
+    # Compiled for each, for what is compiled depends on the dates.
+    compiled = project.compile(windows, dates=request.node.name)
     with duckdb.connect(project.home / "warehouse.duckdb") as connection:
         connection.execute(f"create table intermediate.int_closed_windows as {compiled}")
     yield project.home / "warehouse.duckdb"
