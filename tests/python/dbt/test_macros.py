@@ -403,7 +403,10 @@ def book(project, request):
             "drop schema if exists intermediate cascade",
             "create schema intermediate",
             "create table intermediate.int_run as select 'made up' as run_id, date '2024-06-15' as as_of_date",
-            f"create table intermediate.int_as_of_dates as select date '2024-06-15' as as_of_date, {request.param} as month_lag",
+            f"""
+            create table intermediate.int_as_of_dates as
+            select date '2024-06-15' as as_of_date, {request.param} as month_lag
+            """,
             f"""
             create table intermediate.int_open_months as
             select account_id, date '2024-06-15' as as_of_date, month_start, {block}, {request.param} as month_lag,

@@ -1,9 +1,12 @@
 """Drift of known size is told by its size, and first; no drift gives no alert."""
 
+import datetime as dt
+
 import numpy as np
 from nightbook import metrics
 
 from .conftest import ok, refused
+from .days import snapshots_of
 
 
 def bins_of(home, model: str, version: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -88,3 +91,18 @@ def test_without_drift_an_alert_is_rarer_than_stated(demo):
     print(rates)
     assert rates[200][1] <= 0.0005 and rates[200][0] <= 0.05
     assert rates[1400] == (0.0, 0.0)
+
+
+def test_the_first_days_of_a_month_are_no_drift(copy):
+    """Hardly anybody has paid by the 2nd; read as a month of its own, that is an index of 4 and more."""
+    second = dt.date(2026, 6, 2)
+    copy.execute(f"insert into raw.loan_servicing by name {snapshots_of([second])}")
+    ok(copy.run("score", "--as-of", second.isoformat()))
+    indices = "select max(value) from monitoring.fct_feature_psi where model_name = 'account_pd' and as_of_date = '{}'"
+    assert copy.query(indices.format(second)) < [(0.5,)]
+    paid = "select count(*) from scoring.account_inputs where as_of_date = '2026-06-02' and unpaid_months_1m_sum = {}"
+    assert copy.query(paid.format(0)) > copy.query(paid.format(1))
+    # Whoever calls two days a month has the night stopped.
+    at_once = ("--vars", "{whole_month_days: 0, as_of: 2026-06-02}", "--exclude-resource-type", "unit_test")
+    done = copy.dbt("build", "--select", "tag:nightly", *at_once)
+    assert done.returncode and "features_are_not_broken" in done.stdout + done.stderr
