@@ -24,6 +24,8 @@ $(STAMP): requirements.txt
 demo: setup  ## land, train, approve and score a synthetic lender
 	$(BIN)/python orchestrate.py demo
 
+# Two workers on two cores: an OpenMP thread that spins takes the other worker's.
+test: export GOMP_SPINCOUNT := 0
 test: setup lint  ## every check: static, dbt unit tests, pytest, whole runs
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 15 tests/python
 
