@@ -134,7 +134,7 @@ def end(order: dict, project) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     # What the parent imported is not taken down, which would take a second, and be complained of by DuckDB's binding.
-    os._exit(int(status or 0))
+    os._exit(status if isinstance(status, int) else int(status is not None))
 
 
 def ordered(order: dict, project) -> int:
