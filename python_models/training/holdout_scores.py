@@ -1,4 +1,4 @@
-"""Score train and holdout with each candidate, with the champion it challenges, and with the logistic benchmark.
+"""Score train and holdout with each candidate, the champion it challenges, the logistic benchmark and the fit not selected.
 
 Python because the models and the benchmark's binning are.
 """
