@@ -5,6 +5,7 @@
     outcomes are not known. Needs the seeds protected_attributes and fairness_rules. All sums are of whole numbers.
 #}
 {% macro fairness_figures(steps) -%}
+{%- set is_compared = "(figures.metric like '%difference' or figures.metric = 'approval_rate_ratio')" -%}
 with
 
 steps as (
@@ -53,7 +54,7 @@ groups as (
 ),
 
 -- One row per attribute: the group that the others are compared with.
-largest as (
+references_of as (
 
     select
         groups.model_name,
@@ -157,16 +158,16 @@ compared as (
         referred.low as other_low,
         referred.high as other_high
     from measured
-    inner join largest
+    inner join references_of
         on
-            measured.model_name = largest.model_name
-            and measured.attribute = largest.attribute
+            measured.model_name = references_of.model_name
+            and measured.attribute = references_of.attribute
     left join measured as referred
         on
             measured.model_name = referred.model_name
             and measured.attribute = referred.attribute
             and measured.metric = referred.metric
-            and largest.reference_group = referred.group_name
+            and references_of.reference_group = referred.group_name
 
 ),
 
@@ -227,12 +228,12 @@ figures as (
         cast(null as double) as high,
         referred.mean_pd as reference_value
     from groups
-    inner join largest on groups.model_name = largest.model_name and groups.attribute = largest.attribute
+    inner join references_of on groups.model_name = references_of.model_name and groups.attribute = references_of.attribute
     left join groups as referred
         on
             groups.model_name = referred.model_name
             and groups.attribute = referred.attribute
-            and largest.reference_group = referred.group_name
+            and references_of.reference_group = referred.group_name
 
     union all
 
@@ -267,34 +268,37 @@ described as (
         figures.metric,
         figures.base_count,
         {{ rounded('figures.value', 9) }} as value,
-        {{ rounded('figures.low', 9) }} as low,
-        {{ rounded('figures.high', 9) }} as high,
+        -- The reference group compared with itself is no estimate of anything.
+        case when not (figures.group_name = references_of.reference_group and {{ is_compared }}) then {{ rounded('figures.low', 9) }} end
+            as low,
+        case when not (figures.group_name = references_of.reference_group and {{ is_compared }}) then {{ rounded('figures.high', 9) }} end
+            as high,
         {{ rounded('figures.reference_value', 9) }} as reference_value,
-        largest.reference_group,
+        references_of.reference_group,
         groups.case_count,
         groups.default_count,
         coalesce(referred.case_count, 0) as reference_case_count,
         coalesce(referred.default_count, 0) as reference_default_count,
-        largest.min_cases,
-        largest.min_defaults,
+        references_of.min_cases,
+        references_of.min_defaults,
         figures.metric in ('false_negative_rate_difference', 'calibration_ratio', 'auc_difference') as is_of_defaults,
-        figures.metric like '%_difference' or figures.metric = 'approval_rate_ratio' as is_compared,
-        figures.group_name = largest.reference_group as is_reference
+        {{ is_compared }} as is_compared,
+        figures.group_name = references_of.reference_group as is_reference
     from figures
     inner join groups
         on
             figures.model_name = groups.model_name
             and figures.attribute = groups.attribute
             and figures.group_name = groups.group_name
-    inner join largest
+    inner join references_of
         on
-            figures.model_name = largest.model_name
-            and figures.attribute = largest.attribute
+            figures.model_name = references_of.model_name
+            and figures.attribute = references_of.attribute
     left join groups as referred
         on
             figures.model_name = referred.model_name
             and figures.attribute = referred.attribute
-            and largest.reference_group = referred.group_name
+            and references_of.reference_group = referred.group_name
 
 ),
 

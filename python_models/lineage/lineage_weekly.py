@@ -11,7 +11,9 @@ def model(dbt, session):
     code = frames.rows(dbt.ref("run_provenance"))[0]
     catalog = frames.rows(dbt.ref("feature_catalog"))
     inputs = {row["name"] for row in catalog}
-    return frames.records(session, lineage.SCHEMA, lineage.of_run(session, "weekly", code["manifest_digest"], inputs))
+    upstream = frames.rows(dbt.ref("input_lineage"))
+    edges = lineage.of_run(session, "weekly", code["manifest_digest"], inputs, upstream)
+    return frames.records(session, lineage.SCHEMA, edges)
 
 
 def _comes_after(dbt):

@@ -1,16 +1,21 @@
 """What the alternatives of a training are worth beside its selected candidate: how well they rank, and how evenly they approve."""
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightbook import metrics
+from nightbook import lineage, metrics
 from nightbook.metrics import Difference
 
 SELECTED = "selected"
 REPLICATES = 2000
+
+PATH_SCHEMA = pa.schema(
+    [("model_name", pa.string()), ("feature", pa.string()), ("attribute", pa.string()), ("path", pa.string())]
+)
 
 FIGURE_SCHEMA = pa.schema(
     [
@@ -25,6 +30,63 @@ FIGURE_SCHEMA = pa.schema(
         ("difference_high", pa.float64()),
     ]
 )
+
+
+def protected_inputs(edges: Sequence[dict], catalog: Sequence[dict], attributes: Sequence[dict]) -> list[dict]:
+    """Model inputs that derive from a protected attribute, or have the name of one; rows of `PATH_SCHEMA`.
+
+    Every edge counts, whatever it does with the value: a constant that stands only in the rows of one state is the state.
+
+    Args:
+        edges: rows of input_lineage of one version of the code.
+        catalog: rows of the feature catalog; what is not in_model is no input.
+        attributes: rows of protected_attributes.
+
+    Returns:
+        One row per input and attribute, with a shortest path of columns from where the attribute landed.
+    """
+    leads_to: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for edge in edges:
+        target = (edge["to_relation"], edge["to_column"])
+        leads_to.setdefault((edge["from_relation"], edge["from_column"]), []).append(target)
+    found = []
+    for attribute in attributes:
+        start = (f"raw.{attribute['landed_table']}", attribute["landed_column"])
+        came_from = _reached(start, leads_to)
+        for row in catalog:
+            column = (lineage.FEATURES.get(row["model_name"]), row["name"])
+            is_named = row["name"] in (attribute["attribute"], attribute["landed_column"])
+            if row["in_model"] and (is_named or column in came_from):
+                path = _path(column, came_from) if column in came_from else [column]
+                found.append(
+                    {
+                        "model_name": row["model_name"],
+                        "feature": row["name"],
+                        "attribute": attribute["attribute"],
+                        "path": " > ".join(f"{relation}.{name}" for relation, name in path),
+                    }
+                )
+    return found
+
+
+def _reached(start: tuple[str, str], leads_to: dict) -> dict[tuple[str, str], tuple[str, str] | None]:
+    """Every column that can be reached from one, with the column before it on a shortest path."""
+    came_from: dict[tuple[str, str], tuple[str, str] | None] = {start: None}
+    waiting = deque([start])
+    while waiting:
+        column = waiting.popleft()
+        for target in sorted(leads_to.get(column, ())):
+            if target not in came_from:
+                came_from[target] = column
+                waiting.append(target)
+    return came_from
+
+
+def _path(column: tuple[str, str], came_from: dict) -> list[tuple[str, str]]:
+    path = [column]
+    while came_from[path[-1]] is not None:
+        path.append(came_from[path[-1]])
+    return path[::-1]
 
 
 def alternatives(scores: pa.Table, counts: Sequence[dict]) -> list[dict]:
