@@ -1,4 +1,4 @@
-"""Follow every protected attribute from where it landed, and say which model inputs it reaches: none, or nothing is fitted or scored.
+"""Follow each protected attribute from where it landed, and say which model inputs it reaches: none, or the run stops.
 
 Python because a walk over a graph whose depth nobody knows is no work for SQL.
 """

@@ -132,8 +132,8 @@ def score_holdout(training_sets: Mapping[str, object], candidates: list[dict]) -
     The benchmark is fitted here and thrown away: it is a yardstick, never a model that could be deployed.
 
     Yields:
-        Batches of `HOLDOUT_SCHEMA`; champion_pd is null where there is no champion, runner_up_pd on train, and where there is
-        no such fit.
+        Batches of `HOLDOUT_SCHEMA`; champion_pd is null where there is no champion, runner_up_pd on train, and where
+        there is no such fit.
     """
     for row in _fitted(candidates):
         name = row["model_name"]

@@ -1,4 +1,4 @@
-"""What the alternatives of a training are worth beside its selected candidate: how well they rank, and how evenly they approve."""
+"""Whether a protected attribute is an input, and which alternatives of a training rank as well and approve more evenly."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -35,7 +35,8 @@ FIGURE_SCHEMA = pa.schema(
 def protected_inputs(edges: Sequence[dict], catalog: Sequence[dict], attributes: Sequence[dict]) -> list[dict]:
     """Model inputs that derive from a protected attribute, or have the name of one; rows of `PATH_SCHEMA`.
 
-    Every edge counts, whatever it does with the value: a constant that stands only in the rows of one state is the state.
+    Every edge counts, whatever it does with the value: a constant that stands in the rows of one state alone is the
+    state.
 
     Args:
         edges: rows of input_lineage of one version of the code.
@@ -93,14 +94,14 @@ def alternatives(scores: pa.Table, counts: Sequence[dict]) -> list[dict]:
     """Performance of each alternative, and its worst approval-rate ratio by attribute; rows of `FIGURE_SCHEMA`.
 
     Args:
-        scores: model_name, role, is_default and pd of holdout cases; each role of a model has the same cases in the same
-            order. The role selected is what the others are compared with.
+        scores: model_name, role, is_default and pd of holdout cases; each role of a model has the same cases in the
+            same order. The role selected is what the others are compared with.
         counts: rows of alternative_counts, one per model, role, attribute and group.
 
     Returns:
-        auc, ks and brier with attribute and group_name None; worst_ratio by attribute, group_name the group that has it;
-        value None where no group can be compared. Differences are alternative less selected, on the same cases, with
-        95 % intervals; to nine places.
+        auc, ks and brier with attribute and group_name None; worst_ratio by attribute, group_name the group that has
+        it; value None where no group can be compared. Differences are alternative less selected, on the same cases,
+        with 95 % intervals; to nine places.
     """
     found = []
     for name in _distinct(scores["model_name"]):
@@ -118,18 +119,18 @@ def alternatives(scores: pa.Table, counts: Sequence[dict]) -> list[dict]:
 def worst_ratio(
     groups: Sequence[dict], *, replicates: int = REPLICATES, seed: int = metrics.BOOTSTRAP_SEED
 ) -> tuple[str | None, tuple[float, Difference] | None]:
-    """The group with the lowest approval rate over that of the reference group, and how that differs from the selected's.
+    """The lowest approval rate of a group over that of the reference group, and its difference from the selected's.
 
-    The interval is a paired bootstrap: within each group cases fall anew into approved by both, by one or by none. In each
-    replicate the worst group is looked for again, on both sides.
+    The interval is a paired bootstrap: within each group cases fall anew into approved by both, by one or by none. In
+    each replicate the worst group is looked for again, on both sides.
 
     Args:
-        groups: group_name, is_reference, is_large_enough, case_count, approved_count (of the alternative), selected_count
-            and both_count of one attribute.
+        groups: group_name, is_reference, is_large_enough, case_count, approved_count (of the alternative),
+            selected_count and both_count of one attribute.
 
     Returns:
-        Name of the group, and its ratio with the difference of both lowest ratios; None and None where the reference group is
-        absent or too small or nobody of it is approved, or where there is no other group large enough.
+        Name of the group, and its ratio with the difference of both lowest ratios; None and None where the reference
+        group is absent or too small or nobody of it is approved, or where there is no other group large enough.
     """
     large = [row for row in groups if row["is_large_enough"]]
     reference = [row for row in large if row["is_reference"]]

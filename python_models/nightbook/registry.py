@@ -141,7 +141,7 @@ def log_candidate(
         booster_bytes: UBJSON of the calibrated booster.
         metadata: as `training.metadata`; digest, features, params and data_digest are read from it.
         tags: maker, run_id, git_commit and whatever else a reviewer asks for first.
-        runner_up: UBJSON of the fit that was not selected, a plain file of the run and no model: nothing can register it.
+        runner_up: UBJSON of the fit that was not selected: a plain file of the run, which nothing can register.
 
     Returns:
         The MLflow run's id.
@@ -247,7 +247,8 @@ def runner_up(model_name: str, mlflow_run_id: str) -> tuple[bytes, str] | None:
         content = _artifact_file(mlflow_run_id, RUNNER_UP_FILE)
     except Exception as error:
         raise NightbookError(
-            f"{model_name} candidate {mlflow_run_id}: {RUNNER_UP_FILE} cannot be read ({type(error).__name__}): train again"
+            f"{model_name} candidate {mlflow_run_id}: {RUNNER_UP_FILE} cannot be read ({type(error).__name__}): "
+            "train again"
         ) from error
     if _digest(content) != kept["digest"]:
         raise NightbookError(

@@ -1,4 +1,4 @@
-"""Intervals of rates, ratios and differences against scipy, the equation that defines them, and how often they cover."""
+"""Intervals of rates, ratios and differences against scipy, the equation behind them, and how often they cover."""
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +32,7 @@ def compared(project, own, other) -> np.ndarray:
 
 
 def by_equation(own: tuple[int, int], other: tuple[int, int], end: str) -> float:
-    """The ratio at which the MOVER interval of own - ratio x other has its end at 0 (Donner and Zou), found by bisection."""
+    """The ratio at which the MOVER interval of own - ratio x other ends at 0 (Donner and Zou), found by bisection."""
     rate, base = own[0] / own[1], other[0] / other[1]
     low, high = stats.binomtest(*own).proportion_ci(method="wilson")
     base_low, base_high = stats.binomtest(*other).proportion_ci(method="wilson")
@@ -73,7 +73,7 @@ def test_comparisons_are_those_of_the_equation(project):
 
 
 def test_difference_is_newcombes(project):
-    """His example 56 of 70 against 48 of 80: 0.0524 to 0.3339 (Statistics in Medicine 17:873-890, table II, method 10)."""
+    """His example 56 of 70 against 48 of 80 (Statistics in Medicine 17:873-890, table II, method 10)."""
     assert compared(project, ([56], [70]), ([48], [80]))[0, :2] == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
