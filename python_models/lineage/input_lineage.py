@@ -1,4 +1,4 @@
-"""Read off the SQL which columns the model inputs are made of, before a fit or a score; once for each version of the code.
+"""Read off the SQL which columns the model inputs are made of, before any fit or score; once for each code version.
 
 Python because SQL has to be read by a parser.
 """

@@ -1,4 +1,4 @@
-"""Whether a protected attribute is an input, and which alternatives of a training rank as well and approve more evenly."""
+"""Whether a protected attribute is an input, and which alternatives of a training rank as well and treat more alike."""
 
 from collections import deque
 from collections.abc import Sequence

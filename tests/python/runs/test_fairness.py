@@ -1,4 +1,4 @@
-"""Fairness of the demo's training and night: every figure computed again from single cases, and protected attributes kept out."""
+"""Fairness of the demo: every figure computed again from single cases, and protected attributes kept out."""
 
 import csv
 import json
@@ -72,8 +72,8 @@ def test_every_figure_of_a_holdout_is_that_of_its_cases(demo, cases):
     home, _ = demo
     stored: dict[tuple, dict] = {}
     for *key, metric, value, low, high, reference, reference_value, count in home.query(
-        "select model_name, attribute, group_name, metric, value, low, high, reference_group, reference_value, case_count"
-        " from fairness.fct_fairness where population = 'holdout'"
+        "select model_name, attribute, group_name, metric, value, low, high, reference_group, reference_value,"
+        " case_count from fairness.fct_fairness where population = 'holdout'"
     ):
         stored.setdefault(tuple(key), {})[metric] = (value, low, high, reference, reference_value, count)
     assert set(stored) == set(cases) and len(stored) > 60
@@ -135,11 +135,8 @@ def test_alternatives_approve_alike_and_are_compared_group_by_group(demo, cases)
         bar = np.sort(every[:, 2])[int((every[:, 0] < cutoff).sum()) - 1]
         large = {name: rows for name, rows in ages.items() if len(rows) >= 30}
         worst = {}
-        for role, approves in (
-            ("selected", lambda rows: rows[:, 0] < cutoff),
-            ("runner_up", lambda rows: rows[:, 2] <= bar),
-        ):
-            rates = {name: approves(rows).mean() for name, rows in large.items()}
+        for role, column, highest in (("selected", 0, np.nextafter(cutoff, 0)), ("runner_up", 2, bar)):
+            rates = {name: (rows[:, column] <= highest).mean() for name, rows in large.items()}
             ratios = {name: rate / rates["35-44"] for name, rate in rates.items() if name != "35-44"}
             worst[role] = min(ratios.items(), key=lambda pair: pair[1])
             approval_rate, group, ratio, difference, *_ = found[model, "age_band", role]
@@ -179,11 +176,10 @@ def found_in(nodes: list[dict], columns: dict[str, list[str]]) -> list[dict]:
 def test_a_feature_made_of_a_protected_attribute_is_caught(read, column, value):
     """The age of the customer, and a flag of two states, under the name of a harmless feature of the real project."""
     nodes, columns = read
-    spoiled = [
-        one | {"sql": PLANTED.format(value, one["sql"])} if one["name"] == "feat_account_tenure" else one
-        for one in nodes
-    ]
-    found = found_in(spoiled, columns)
+    spoiled = {one["name"]: one for one in nodes}
+    harmless = spoiled["feat_account_tenure"]
+    spoiled["feat_account_tenure"] = harmless | {"sql": PLANTED.format(value, harmless["sql"])}
+    found = found_in(list(spoiled.values()), columns)
     assert [(row["model_name"], row["feature"]) for row in found] == [("account_pd", "months_on_book")]
     assert found[0]["path"] == (
         f"raw.customers.{column} > staging.stg_customer_versions.{column} >"
