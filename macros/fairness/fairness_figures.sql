@@ -121,7 +121,7 @@ measured as (
         group_name,
         metric,
         base_count,
-        cast(event_count as double) / cast(base_count as double) as value,
+        {{ quotient('event_count', 'base_count') }} as value,
         {{ wilson('event_count', 'base_count', 'low') }} as low,
         {{ wilson('event_count', 'base_count', 'high') }} as high
     from counted

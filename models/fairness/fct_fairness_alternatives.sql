@@ -68,7 +68,7 @@ sizes as (
 ),
 
 -- One row per figure and rule on it; a figure that could not be measured holds no rule.
-measured as (
+weighed as (
 
     select
         figures.model_name,
@@ -103,7 +103,7 @@ held as (
             when comparison = '<' and measured < threshold then 1
             else 0
         end as is_held
-    from measured
+    from weighed
 
 ),
 
