@@ -35,7 +35,7 @@ rules as (
 ),
 
 -- One row per group.
-groups as (
+group_counts as (
 
     select
         model_name,
@@ -57,14 +57,14 @@ groups as (
 references_of as (
 
     select
-        groups.model_name,
-        groups.attribute,
-        coalesce(attributes.reference_group, groups.group_name) as reference_group,
+        group_counts.model_name,
+        group_counts.attribute,
+        coalesce(attributes.reference_group, group_counts.group_name) as reference_group,
         attributes.min_cases,
         attributes.min_defaults
-    from groups
-    inner join attributes on groups.attribute = attributes.attribute
-    {{ first_is_reference('groups', ['model_name', 'attribute']) }}
+    from group_counts
+    inner join attributes on group_counts.attribute = attributes.attribute
+    {{ first_is_reference('group_counts', ['model_name', 'attribute']) }}
 
 ),
 
@@ -85,7 +85,7 @@ counted as (
         '{{ metric }}' as metric,
         {{ events }} as event_count,
         {{ base }} as base_count
-    from groups
+    from group_counts
     where {{ base }} > 0 and {{ events }} is not null
     {{ 'union all' if not loop.last }}
     {%- endfor %}
@@ -218,21 +218,21 @@ figures as (
     union all
 
     select
-        groups.model_name,
-        groups.attribute,
-        groups.group_name,
+        group_counts.model_name,
+        group_counts.attribute,
+        group_counts.group_name,
         'mean_pd' as metric,
-        groups.case_count as base_count,
-        groups.mean_pd as value,
+        group_counts.case_count as base_count,
+        group_counts.mean_pd as value,
         cast(null as double) as low,
         cast(null as double) as high,
         referred.mean_pd as reference_value
-    from groups
-    inner join references_of on groups.model_name = references_of.model_name and groups.attribute = references_of.attribute
-    left join groups as referred
+    from group_counts
+    inner join references_of on group_counts.model_name = references_of.model_name and group_counts.attribute = references_of.attribute
+    left join group_counts as referred
         on
-            groups.model_name = referred.model_name
-            and groups.attribute = referred.attribute
+            group_counts.model_name = referred.model_name
+            and group_counts.attribute = referred.attribute
             and references_of.reference_group = referred.group_name
 
     union all
@@ -244,16 +244,16 @@ figures as (
         measured.group_name,
         'calibration_ratio' as metric,
         measured.base_count,
-        measured.value / nullif(groups.mean_pd, 0) as value,
-        measured.low / nullif(groups.mean_pd, 0) as low,
-        measured.high / nullif(groups.mean_pd, 0) as high,
+        measured.value / nullif(group_counts.mean_pd, 0) as value,
+        measured.low / nullif(group_counts.mean_pd, 0) as low,
+        measured.high / nullif(group_counts.mean_pd, 0) as high,
         cast(null as double) as reference_value
     from measured
-    inner join groups
+    inner join group_counts
         on
-            measured.model_name = groups.model_name
-            and measured.attribute = groups.attribute
-            and measured.group_name = groups.group_name
+            measured.model_name = group_counts.model_name
+            and measured.attribute = group_counts.attribute
+            and measured.group_name = group_counts.group_name
     where measured.metric = 'default_rate'
 
 ),
@@ -275,8 +275,8 @@ described as (
             as high,
         {{ rounded('figures.reference_value', 9) }} as reference_value,
         references_of.reference_group,
-        groups.case_count,
-        groups.default_count,
+        group_counts.case_count,
+        group_counts.default_count,
         coalesce(referred.case_count, 0) as reference_case_count,
         coalesce(referred.default_count, 0) as reference_default_count,
         references_of.min_cases,
@@ -285,16 +285,16 @@ described as (
         {{ is_compared }} as is_compared,
         figures.group_name = references_of.reference_group as is_reference
     from figures
-    inner join groups
+    inner join group_counts
         on
-            figures.model_name = groups.model_name
-            and figures.attribute = groups.attribute
-            and figures.group_name = groups.group_name
+            figures.model_name = group_counts.model_name
+            and figures.attribute = group_counts.attribute
+            and figures.group_name = group_counts.group_name
     inner join references_of
         on
             figures.model_name = references_of.model_name
             and figures.attribute = references_of.attribute
-    left join groups as referred
+    left join group_counts as referred
         on
             figures.model_name = referred.model_name
             and figures.attribute = referred.attribute

@@ -22,17 +22,17 @@ alternatives as (
         ('selected', 'candidate_pd'), ('runner_up', 'runner_up_pd'), ('benchmark', 'benchmark_pd'), ('champion', 'champion_pd'),
     ] %}
 
-    select
-        model_name,
-        entity_id,
-        as_of_date,
-        is_default,
-        candidate_pd,
-        '{{ role }}' as role,
-        {{ pd }} as pd
-    from scores
-    where {{ pd }} is not null
-    {{ 'union all' if not loop.last }}
+        select
+            model_name,
+            entity_id,
+            as_of_date,
+            is_default,
+            candidate_pd,
+            '{{ role }}' as role,
+            {{ pd }} as pd
+        from scores
+        where {{ pd }} is not null
+        {{ 'union all' if not loop.last }}
     {%- endfor %}
 
 ),

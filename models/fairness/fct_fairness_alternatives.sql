@@ -37,14 +37,14 @@ run as (
 performance as (
 
     select
+        {%- for metric in ['auc', 'ks', 'brier'] %}
+            max(case when metric = '{{ metric }}' then value end) as {{ metric }},
+            max(case when metric = '{{ metric }}' then difference end) as {{ metric }}_difference,
+            max(case when metric = '{{ metric }}' then difference_low end) as {{ metric }}_difference_low,
+            max(case when metric = '{{ metric }}' then difference_high end) as {{ metric }}_difference_high,
+        {%- endfor %}
         model_name,
         role
-        {%- for metric in ['auc', 'ks', 'brier'] %},
-        max(case when metric = '{{ metric }}' then value end) as {{ metric }},
-        max(case when metric = '{{ metric }}' then difference end) as {{ metric }}_difference,
-        max(case when metric = '{{ metric }}' then difference_low end) as {{ metric }}_difference_low,
-        max(case when metric = '{{ metric }}' then difference_high end) as {{ metric }}_difference_high
-        {%- endfor %}
     from figures
     where attribute is null
     group by model_name, role
@@ -189,10 +189,10 @@ select
     joined.attribute,
     candidates.mlflow_run_id,
     {%- for metric in ['auc', 'ks', 'brier'] %}
-    performance.{{ metric }},
-    performance.{{ metric }}_difference,
-    performance.{{ metric }}_difference_low,
-    performance.{{ metric }}_difference_high,
+        performance.{{ metric }},
+        performance.{{ metric }}_difference,
+        performance.{{ metric }}_difference_low,
+        performance.{{ metric }}_difference_high,
     {%- endfor %}
     {{ rounded(quotient('joined.approved_count', 'joined.case_count'), 9) }} as approval_rate,
     joined.worst_group,
