@@ -1,10 +1,11 @@
 {#
-    A query of fairness figures by group with their status: the columns of fct_fairness but those that say which run they are of.
+    A query of fairness figures by group with their status: the columns of fct_fairness.
 
     steps: relation with model_name, attribute, group_name, is_adverse, pd_step, case_count and default_count, null where
-    outcomes are not known. Needs the seeds protected_attributes and fairness_rules. All sums are of whole numbers.
+    outcomes are not known. population: what fct_fairness calls its cases. scored_by: relation with a row per model_name, and
+    mlflow_run_id, model_version: which of its columns say with what the cases were scored. All sums are of whole numbers.
 #}
-{% macro fairness_figures(steps) -%}
+{% macro fairness_figures(steps, population, scored_by, mlflow_run_id='null', model_version='null') -%}
 {%- set is_compared = "(figures.metric like '%difference' or figures.metric = 'approval_rate_ratio')" -%}
 with
 
@@ -31,6 +32,28 @@ attributes as (
 rules as (
 
     select * from {{ ref('fairness_rules') }}
+
+),
+
+cutoffs as (
+
+    select * from {{ ref('int_fairness_cutoffs') }}
+
+),
+
+scored_by as (
+
+    select
+        model_name,
+        cast({{ mlflow_run_id }} as varchar) as mlflow_run_id,
+        cast({{ model_version }} as integer) as model_version
+    from {{ scored_by }}
+
+),
+
+run as (
+
+    select * from {{ ref('int_run') }}
 
 ),
 
@@ -363,53 +386,71 @@ judged as (
     from ruled
     left join judged_metrics on ruled.metric = judged_metrics.metric
 
+),
+
+explained as (
+
+    select
+        judged.*,
+        case status
+            when 'reported' then 'No rule looks at it'
+            when 'reference' then 'The group that others are compared with'
+            when 'ok' then 'No rule fits'
+            when 'too_small'
+                then
+                    case
+                        when case_count < min_cases or (is_of_defaults and default_count < min_defaults)
+                            then
+                                'Too small to judge: ' || cast(case_count as varchar) || ' cases'
+                                || case
+                                    when is_of_defaults then ' and ' || cast(coalesce(default_count, 0) as varchar) || ' defaults'
+                                    else ''
+                                end
+                        when is_compared
+                            and (
+                                reference_case_count < min_cases
+                                or (is_of_defaults and reference_default_count < min_defaults)
+                            )
+                            then
+                                'The reference group ' || reference_group || ' is too small: '
+                                || cast(reference_case_count as varchar) || ' cases'
+                                || case
+                                    when is_of_defaults then ' and ' || cast(reference_default_count as varchar) || ' defaults'
+                                    else ''
+                                end
+                        else 'Not defined: nobody of the reference group is approved, or there is no PD'
+                    end
+            else
+                rule_description || ': ' || metric || ' ' || measure || ' is ' || {{ number_text(rounded('measured', 4)) }} || ', '
+                || case comparison when '<' then 'below ' else 'above ' end || {{ number_text('threshold') }}
+        end as reason
+    from judged
+
 )
 
 select
-    model_name,
-    attribute,
-    group_name,
-    metric,
-    value,
-    low,
-    high,
-    reference_group,
-    reference_value,
-    cast(case_count as bigint) as case_count,
-    cast(default_count as bigint) as default_count,
-    cast(base_count as bigint) as base_count,
-    status,
-    case status
-        when 'reported' then 'No rule looks at it'
-        when 'reference' then 'The group that others are compared with'
-        when 'ok' then 'No rule fits'
-        when 'too_small'
-            then
-                case
-                    when case_count < min_cases or (is_of_defaults and default_count < min_defaults)
-                        then
-                            'Too small to judge: ' || cast(case_count as varchar) || ' cases'
-                            || case
-                                when is_of_defaults then ' and ' || cast(coalesce(default_count, 0) as varchar) || ' defaults'
-                                else ''
-                            end
-                    when is_compared
-                        and (
-                            reference_case_count < min_cases
-                            or (is_of_defaults and reference_default_count < min_defaults)
-                        )
-                        then
-                            'The reference group ' || reference_group || ' is too small: '
-                            || cast(reference_case_count as varchar) || ' cases'
-                            || case
-                                when is_of_defaults then ' and ' || cast(reference_default_count as varchar) || ' defaults'
-                                else ''
-                            end
-                    else 'Not defined: nobody of the reference group is approved, or there is no PD'
-                end
-        else
-            rule_description || ': ' || metric || ' ' || measure || ' is ' || {{ number_text(rounded('measured', 4)) }} || ', '
-            || case comparison when '<' then 'below ' else 'above ' end || {{ number_text('threshold') }}
-    end as reason
-from judged
+    explained.model_name,
+    '{{ population }}' as population,
+    explained.attribute,
+    explained.group_name,
+    explained.metric,
+    run.as_of_date,
+    explained.value,
+    explained.low,
+    explained.high,
+    explained.reference_group,
+    explained.reference_value,
+    cast(explained.case_count as bigint) as case_count,
+    cast(explained.default_count as bigint) as default_count,
+    cast(explained.base_count as bigint) as base_count,
+    explained.status,
+    explained.reason,
+    cutoffs.cutoff,
+    scored_by.mlflow_run_id,
+    scored_by.model_version,
+    run.run_id
+from explained
+inner join cutoffs on explained.model_name = cutoffs.model_name
+inner join scored_by on explained.model_name = scored_by.model_name
+cross join run
 {%- endmacro %}

@@ -165,19 +165,18 @@ def worst_ratio(
 
 def _performance(label: np.ndarray, pd: dict[str, np.ndarray]) -> dict[str, dict[str, tuple[float, Difference]]]:
     """role -> metric -> value and difference from the selected candidate."""
-    sampled = {"ks": metrics.ks_statistic, "brier": metrics.brier}
-    value = {role: {metric: of(label, score) for metric, of in sampled.items()} for role, score in pd.items()}
-    drawn = {
-        role: {metric: metrics.bootstrap_replicates(of, label, score) for metric, of in sampled.items()}
+    sampled = [("ks", metrics.ks_statistic), ("brier", metrics.brier)]
+    value = {(role, metric): of(label, score) for role, score in pd.items() for metric, of in sampled}
+    wanted = [(of, score) for score in pd.values() for _, of in sampled]
+    drawn = dict(zip(value, metrics.paired_replicates(wanted, label), strict=True))
+    found = {
+        role: {"auc": (metrics.auc(label, score), metrics.auc_difference(label, score, pd[SELECTED]))}
         for role, score in pd.items()
     }
-    found = {}
-    for role, score in pd.items():
-        found[role] = {"auc": (metrics.auc(label, score), metrics.auc_difference(label, score, pd[SELECTED]))}
-        for metric in sampled:
-            difference = value[role][metric] - value[SELECTED][metric]
-            replicates = drawn[role][metric] - drawn[SELECTED][metric]
-            found[role][metric] = (value[role][metric], metrics.difference_of(difference, replicates))
+    for role, metric in value:
+        difference = value[role, metric] - value[SELECTED, metric]
+        replicates = drawn[role, metric] - drawn[SELECTED, metric]
+        found[role][metric] = (value[role, metric], metrics.difference_of(difference, replicates))
     return found
 
 
