@@ -187,8 +187,8 @@ def nodes() -> list[dict]:
     """What dbt knows of its last run: relations, their tags, what they declare, and the SQL that ran.
 
     Returns:
-        One dictionary per model, snapshot and seed: name, relation (schema.name), tags, declared, engine, and sql, null
-        for what is not SQL or was not compiled.
+        One dictionary per model, snapshot and seed: name, relation (schema.name), kind (model, snapshot or seed), tags,
+        declared, engine, and sql, null for what is not SQL or was not compiled.
     """
     target = home.home() / "target"
     manifest = json.loads((target / "manifest.json").read_text())
@@ -203,6 +203,7 @@ def nodes() -> list[dict]:
             {
                 "name": node["name"],
                 "relation": f"{node['schema']}.{node['alias']}",
+                "kind": node["resource_type"],
                 "tags": node["config"]["tags"],
                 "declared": node["config"]["meta"].get("column_lineage"),
                 "engine": manifest["metadata"]["adapter_type"],
@@ -251,7 +252,7 @@ def of_upstream(
         targets: relations, schema.name.
 
     Raises:
-        NightbookError: as `of_project`.
+        NightbookError: as `of_project`; or something on the way was not compiled: nobody knows what it is made of.
     """
     relations = {node["name"]: node["relation"] for node in nodes}
     made_by = {node["relation"]: node for node in nodes}
@@ -262,7 +263,13 @@ def of_upstream(
         if relation in seen or relation not in made_by or relation not in columns:
             continue
         seen.add(relation)
-        found = _into(made_by[relation], columns, relations, inputs)
+        node = made_by[relation]
+        if not node["declared"] and node["sql"] is None and node["kind"] != "seed":
+            raise NightbookError(
+                f"{relation}: its SQL was not compiled, and what model inputs are made of hangs on it: build the whole "
+                "cadence, `dbt build --selector nightly` or weekly"
+            )
+        found = _into(node, columns, relations, inputs)
         edges += found
         waiting += sorted({edge.from_relation for edge in found}, reverse=True)
     return edges

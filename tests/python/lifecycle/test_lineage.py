@@ -53,7 +53,9 @@ def test_sql_that_cannot_be_followed_is_named(sql):
 
 def node(relation: str, sql: str | None, **more) -> dict:
     name = relation.split(".")[1]
-    return {"name": name, "relation": relation, "tags": ["t"], "declared": None, "engine": "duckdb", "sql": sql} | more
+    kind = "seed" if sql is None else "model"
+    told = {"name": name, "relation": relation, "kind": kind, "tags": ["t"], "declared": None, "engine": "duckdb"}
+    return told | {"sql": sql} | more
 
 
 NODES = [
@@ -74,6 +76,12 @@ def test_upstream_is_what_a_relation_is_made_of_and_nothing_else():
         ("raw.a", "x", "mid.m", "x"),
         ("raw.a", "y", "mid.m", "x"),
     }
+
+
+def test_what_was_not_compiled_is_not_taken_for_made_of_nothing():
+    nodes = [NODES[0] | {"sql": None}, *NODES[1:]]
+    with pytest.raises(NightbookError, match=r"^mid\.m: its SQL was not compiled, .*build the whole cadence"):
+        lineage.of_upstream(nodes, UPSTREAM, set(), ["out.t"])
 
 
 def test_what_was_read_upstream_is_not_read_again():
