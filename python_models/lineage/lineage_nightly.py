@@ -20,6 +20,7 @@ def _comes_after(dbt):
     # Never called: dbt reads the references from the file. All SQL of the run is compiled by then.
     dbt.ref("fct_calibration")
     dbt.ref("fct_challenger_comparison")
+    dbt.ref("fairness_of_nights")
     dbt.ref("fct_fairness")
     dbt.ref("fct_model_performance")
     dbt.ref("fct_provisions")

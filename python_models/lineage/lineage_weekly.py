@@ -18,6 +18,7 @@ def model(dbt, session):
 
 def _comes_after(dbt):
     # Never called: dbt reads the references from the file. All SQL of the run is compiled by then.
+    dbt.ref("fairness_of_trainings")
     dbt.ref("fct_fairness")
     dbt.ref("fct_fairness_alternatives")
     dbt.ref("fct_gate_decisions")
