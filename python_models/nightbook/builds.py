@@ -107,6 +107,17 @@ def compiled(*models: str) -> dict[str, str]:
     return {one.node.name: one.node.compiled_code for one in result.result.results}
 
 
+def document(folder: Path) -> None:
+    """Have dbt write its docs into a folder: static_index.html, one page that needs no server, and what it is made of.
+
+    Raises:
+        NightbookError: the project is not valid, or the warehouse refuses.
+    """
+    result = _invoke(["docs", "generate", "--static", "--target-path", str(folder)], [])
+    if not result.success:
+        raise NightbookError(f"dbt could not write its docs: see {home.home() / 'logs' / 'dbt.log'}")
+
+
 def _invoke(arguments: list[str], callbacks: list):
     from dbt.cli.main import dbtRunner
 
