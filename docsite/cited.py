@@ -44,8 +44,13 @@ class Cited:
         if self.value is None:
             return Markup("")
         return Markup('<data value="{}" title="{}">{}</data>').format(
-            escape(plain(self.value)), escape(self.source), escape(str(self))
+            plain(self.value), self.source, broken(str(self))
         )
+
+
+def broken(text: str) -> Markup:
+    """A text, escaped, that a narrow column may break after an underscore."""
+    return Markup(str(escape(text)).replace("_", "_<wbr>"))
 
 
 def plain(value: object) -> str:

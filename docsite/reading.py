@@ -54,7 +54,8 @@ class Reading:
         chosen = {name: what if isinstance(what, tuple) else (what, "text") for name, what in columns.items()}
         where = where or {}
         selected = ", ".join([*key, *(f"{expression} as {name}" for name, (expression, _) in chosen.items())])
-        grouped = f" group by {', '.join(key)}" if key and any("(" in what for what, _ in chosen.values()) else ""
+        is_grouped = bool(key) and any("(" in expression for expression, _ in chosen.values())
+        grouped = f" group by {', '.join(key)}" if is_grouped else ""
         ordered = f" order by {order or ', '.join(key)}" if order or key else ""
         rows = self.query(f"select {selected} from {relation}{_where(where)}{grouped}{ordered}")
         return [
@@ -64,7 +65,7 @@ class Reading:
                     f"select {expression} from {relation}{_where(where | {one: row[one] for one in key})}",
                     form,
                 )
-                for name, (expression, form) in (chosen | {one: (one, "text") for one in key}).items()
+                for name, (expression, form) in (chosen | {one: (f"distinct {one}" if is_grouped else one, "text") for one in key}).items()
             }
             for row in rows
         ]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from nightbook import pictures
 
 from docsite.blocks import Image, Link, Page
+from docsite.cited import broken
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -51,9 +52,9 @@ def relative(target: str, here: str) -> str:
     return posixpath.relpath(path, posixpath.dirname(here) or ".") + hash_mark + anchor
 
 
-def _ticked(value: object) -> Markup:
-    """A text with what stands between backticks as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(value))))
+def _ticked(value: str) -> Markup:
+    """A text with what stands between backticks as code; a long name may be broken where its words meet."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", broken(value)))
 
 
 def _images(page: Page) -> list[Image]:

@@ -59,7 +59,7 @@ def section(subject: Subject) -> Section:
     differences = [
         row
         for before, after in zip(subject.versions, subject.versions[1:], strict=False)
-        for row in _differences(before, after)
+        for row in _differences(subject, before, after)
     ][::-1]
     if differences:
         blocks.append(Text(["What a version does not share with the one before it:"]))
@@ -73,10 +73,10 @@ def _of(subject: Subject, version: registry.Version, field: str, form: str = "te
     )
 
 
-def _differences(before: registry.Version, after: registry.Version) -> list[list[object]]:
+def _differences(subject: Subject, before: registry.Version, after: registry.Version) -> list[list[object]]:
     old, new = (_known(one) for one in (before, after))
     return [
-        [after.model_version, name, _short(old[name]), _short(new[name])]
+        [_of(subject, after, "model_version", "count"), name, _short(old[name]), _short(new[name])]
         for name in _COMPARED
         if old[name] != new[name]
     ]

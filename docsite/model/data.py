@@ -1,7 +1,5 @@
 """What the model learned from: cases by cohort and split, landed sources, and every input with its direction."""
 
-from nightbook import catalog
-
 from docsite.blocks import Missing, Section, Table, Text, node
 from docsite.cited import Cited
 from docsite.model.subject import Subject
@@ -57,11 +55,16 @@ def section(subject: Subject) -> Section:
 
 def inputs(subject: Subject) -> Section:
     """Inputs with source, window, direction and reason text; the strongest first where there is a model."""
-    rows = {row["name"]: row for row in catalog.read() if row["model_name"] == subject.name}
-    names = sorted(subject.inputs, key=lambda name: (-subject.gain.get(name, 0.0), name)) if subject.model else rows
-    found = [_input(subject, name, rows.get(name, {})) for name in names if name in subject.inputs]
-    left_out = [name for name, row in rows.items() if row["in_model"] != "true"]
-    free = sum(rows.get(name, {}).get("monotone_direction") == "0" for name in subject.inputs)
+    rows = subject.catalog
+    read = [name for name, row in rows.items() if str(row["in_model"]) in ("yes", "true")]
+    names = (
+        sorted(subject.model.features, key=lambda name: (-subject.gain.get(name, 0.0), name)) if subject.model else read
+    )
+    directions = (
+        dict(zip(subject.model.features, subject.model.metadata["monotone"], strict=True)) if subject.model else {}
+    )
+    found = [_input(subject, name, directions) for name in names]
+    left_out = sorted(set(rows) - set(read))
     head = [
         "input",
         "what it is",
@@ -71,10 +74,16 @@ def inputs(subject: Subject) -> Section:
         "reason given to an applicant",
         "part of gain",
     ]
+    count: object = f"{len(names)}"
+    if subject.model:
+        count = Cited(
+            len(names), f"mlflow:/runs/{subject.model.mlflow_run_id}/artifacts/nightbook.json#features", "count"
+        )
     blocks: list[object] = [
         Text(
             [
-                f"{len(subject.inputs)} inputs, {free} of them free in their direction; defined once, in ",
+                count,
+                " inputs, defined once, in ",
                 node("feat_accounts" if subject.kind == "account" else "feat_applications"),
                 ", and listed in ",
                 node("feature_catalog", kind="seed"),
@@ -99,13 +108,15 @@ def gain(subject: Subject, name: str) -> Cited:
     )
 
 
-def _input(subject: Subject, name: str, row: dict) -> list[object]:
+def _input(subject: Subject, name: str, directions: dict[str, int]) -> list[object]:
+    row = subject.catalog.get(name, {"description": "not in the catalog any more"})
+    direction = directions.get(name, row.get("monotone_direction"))
     return [
         name,
-        row.get("description", "not in the catalog any more"),
+        row["description"],
         row.get("source"),
         row.get("window_months"),
-        _DIRECTIONS.get(row.get("monotone_direction", ""), ""),
+        _DIRECTIONS.get(str(direction)),
         row.get("reason_text"),
         gain(subject, name) if subject.model else None,
     ]

@@ -36,7 +36,7 @@ def importance(subject: Subject) -> Section:
     rows = [
         [
             name,
-            subject.inputs[name].get("reason_text"),
+            subject.catalog.get(name, {}).get("reason_text"),
             gain(subject, name),
             Cited(float(mean[place]), told + f"mean size of {name}", "fine"),
             Cited(float((parts[:, place] > 0).mean()), told + f"share of {name} above zero", "rate"),

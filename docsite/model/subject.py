@@ -48,13 +48,16 @@ class Subject:
         """What it scores, account or application; None where it is neither."""
         return next((kind for kind in nights.SCORES if self.name.startswith(f"{kind}_")), None)
 
-    @property
-    def inputs(self) -> dict[str, dict]:
-        """Rows of the feature catalog by name, those that the champion reads, in its order; without one all of them."""
-        rows = {row["name"]: row for row in catalog.read() if row["model_name"] == self.name}
-        if self.model is None:
-            return {name: row for name, row in rows.items() if row["in_model"] == "true"}
-        return {name: rows.get(name, {}) for name in self.model.features}
+    @functools.cached_property
+    def catalog(self) -> dict[str, dict[str, Cited | str]]:
+        """The model's rows of the feature catalog by name, as the warehouse has them; before a first run the file's."""
+        columns = ("description", "source", "window_months", "monotone_direction", "reason_text", "in_model")
+        found = self.reading.cited(
+            "reference.feature_catalog", {name: name for name in columns}, key=["name"], where={"model_name": self.name}
+        )
+        if found:
+            return {row["name"].value: row for row in found}
+        return {row["name"]: row for row in catalog.read() if row["model_name"] == self.name}
 
     def of_registry(self, field: str, form: str = "text") -> Cited:
         """A field of the champion's record in the registry."""
