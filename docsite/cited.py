@@ -1,6 +1,6 @@
 """A value and where it stands: a page shows the one and names the other, so that a reader or a test can look there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from numbers import Number
@@ -24,6 +24,10 @@ class Cited:
     source: str
     form: str = "text"
 
+    def shown_as(self, form: str) -> "Cited":
+        """The same value in another form."""
+        return replace(self, form=form)
+
     def __str__(self) -> str:
         if self.value is None:
             return ""
@@ -43,9 +47,7 @@ class Cited:
     def __html__(self) -> Markup:
         if self.value is None:
             return Markup("")
-        return Markup('<data value="{}" title="{}">{}</data>').format(
-            plain(self.value), self.source, broken(str(self))
-        )
+        return Markup('<data value="{}" title="{}">{}</data>').format(plain(self.value), self.source, broken(str(self)))
 
 
 def broken(text: str) -> Markup:

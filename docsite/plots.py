@@ -177,6 +177,31 @@ def segments(names: Sequence[str], pd: np.ndarray, rate: np.ndarray, low: np.nda
     return picture.svg
 
 
+def ratios(
+    names: Sequence[str], value: np.ndarray, low: np.ndarray, high: np.ndarray, marks: Mapping[str, float]
+) -> str:
+    """A ratio with its interval per name, one below the other, and marks such as a limit; shape (names,)."""
+    with drawn(WIDTH, 1.0 + 0.24 * len(names)) as picture:
+        axes = picture.figure.subplots()
+        places = np.arange(len(names))[::-1]
+        axes.errorbar(
+            value,
+            places,
+            xerr=np.vstack([value - low, high - value]).clip(0),
+            fmt="o",
+            color=BLUE,
+            capsize=2,
+            markersize=4,
+        )
+        for name, at in marks.items():
+            axes.axvline(at, color="#777", linewidth=0.9, linestyle=(0, (4, 3)))
+            axes.annotate(name, (at, 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=8)
+        axes.set_yticks(places, list(names), fontsize=8)
+        axes.set_xlabel("approval rate over the reference group's")
+        bare(axes)
+    return picture.svg
+
+
 def _cumulative(label: np.ndarray, pd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     order = np.argsort(-pd, kind="stable")
     values, defaults = pd[order], label[order].astype(float)

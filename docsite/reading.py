@@ -65,7 +65,9 @@ class Reading:
                     f"select {expression} from {relation}{_where(where | {one: row[one] for one in key})}",
                     form,
                 )
-                for name, (expression, form) in (chosen | {one: (f"distinct {one}" if is_grouped else one, "text") for one in key}).items()
+                for name, (expression, form) in (
+                    chosen | {one: (f"distinct {one}" if is_grouped else one, "text") for one in key}
+                ).items()
             }
             for row in rows
         ]

@@ -10,7 +10,7 @@ from docsite.cited import Cited
 from docsite.model.data import gain
 from docsite.model.subject import SAMPLE, Subject
 
-_LEADING, _SWEPT, _SWEPT_CASES = 15, 9, 500
+_LEADING, _SWEPT, _SWEPT_CASES = 15, 9, 300
 _DIRECTIONS = {1: "may only rise", -1: "may only fall", 0: "free"}
 
 

@@ -117,7 +117,7 @@ def holdout(subject: Subject) -> Section:
     rows = [
         [
             title,
-            *(_counted(figures[name]["value"]) if name in _COUNTS else figures[name]["value"],),
+            figures[name]["value"].shown_as("any" if name in _COUNTS else "fine"),
             figures[name]["low"],
             figures[name]["high"],
         ]
@@ -263,12 +263,6 @@ def distribution(subject: Subject) -> Section:
         blocks.append(Text([f"The night of {night['as_of_date']} (", node(relation.partition(".")[2]), "):"]))
         blocks.append(Table(["grade", "cases", "mean PD", "lowest score", "highest score"], grades, (1, 2, 3, 4)))
     return Section("Score distribution", "distribution", blocks)
-
-
-def _counted(value: Cited) -> Cited:
-    return (
-        Cited(value.value, value.source, "count") if value.value % 1 else Cited(int(value.value), value.source, "count")
-    )
 
 
 def _points(subject: Subject, pd: np.ndarray) -> np.ndarray:

@@ -31,15 +31,23 @@ def path(name: str) -> str:
 def pages(reading: Reading) -> Iterator[Page]:
     """One page per model, with a champion or without."""
     for name in reading.model_names():
-        subject = Subject.of(reading, name)
-        yield Page(
-            path(name),
-            name,
-            f"{name}: model documentation",
-            "What a validation under SR 11-7 asks of this model, from the last training and the last night. Rest the "
-            "pointer on a figure to see where it stands.",
-            list(_sections(subject)),
-        )
+        yield page(reading, name)
+
+
+def page(reading: Reading, name: str) -> Page:
+    """The page of one model.
+
+    Raises:
+        NightbookError: its champion's alias is explained by no approval, or an artifact is not what was registered.
+    """
+    return Page(
+        path(name),
+        name,
+        f"{name}: model documentation",
+        "What a validation under SR 11-7 asks of this model, from the last training and the last night. Rest the "
+        "pointer on a figure to see where it stands.",
+        list(_sections(Subject.of(reading, name))),
+    )
 
 
 def _sections(subject: Subject) -> Iterator[Section]:

@@ -48,7 +48,9 @@ class Read(HTMLParser):
         if "data" in tags:
             source, value, shown = self.figures[-1]
             self.figures[-1] = (source, value, shown + text)
-        elif any(tag == "td" and given.get("class") == "n" for tag, given in self._open) and any(map(str.isdigit, text)):
+        elif any(tag == "td" and given.get("class") == "n" for tag, given in self._open) and any(
+            map(str.isdigit, text)
+        ):
             self.bare.append((self._section, text))
         if self._open and self._open[-1][1].get("class") == "missing":
             self.missing[-1] += text

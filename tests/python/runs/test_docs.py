@@ -1,60 +1,76 @@
-"""The documentation site: every figure is what its source says, every link leads somewhere, and nothing is out of date."""
+"""The documentation site: every figure is what its source says, every link leads somewhere, nothing is out of date."""
 
+import hashlib
 import json
 import os
 import re
+import shutil
 import sqlite3
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import duckdb
 import mlflow
 import pytest
+from nightbook import inference, registry
+from sklearn.metrics import roc_auc_score
+
 from docsite.build import every_page
 from docsite.cited import plain
+from docsite.pages import models
 from docsite.reading import Reading
 from docsite.rendering import write
-from nightbook import metrics, mlflow_store, registry
-from sklearn.metrics import roc_auc_score
 
 from .conftest import ROOT, Home, ok, refused
 from .site_reading import broken_links, read
 
 MODELS = ("account_pd", "application_pd")
-PAGES = {"index", "monitoring", "provisions", "fairness", "lineage", "expectations", *(f"models/{name}" for name in MODELS)}
+OF_ALL = ("index", "monitoring", "provisions", "fairness", "lineage", "expectations")
+PAGES = {*OF_ALL, *(f"models/{name}" for name in MODELS)}
 
 
-def pages(home: Home, folder: Path, registry_uri: str | None = None) -> Path:
-    """The pages of a home without dbt's docs, whose manifest the home's last run has left, in this process."""
+@contextmanager
+def reading(home: Home, manifest: dict) -> Iterator[Reading]:
+    """What pages read of a home, in this process."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("NIGHTBOOK_", "MLFLOW_TRACKING"))]:
             patch.delenv(name)
-        patch.setenv("NIGHTBOOK_HOME", str(home.path))
-        if registry_uri:
-            patch.setenv("MLFLOW_TRACKING_URI", registry_uri)
+        for name, value in {"NIGHTBOOK_HOME": str(home.path), "MLFLOW_TRACKING_URI": home.registry}.items():
+            if value:
+                patch.setenv(name, value)
         patch.chdir(ROOT)
-        manifest = json.loads((home.path / "target" / "manifest.json").read_text())
         with duckdb.connect(str(home.path / "warehouse.duckdb"), read_only=True) as connection:
-            write(list(every_page(Reading(connection, manifest))), folder)
+            yield Reading(connection, manifest)
+
+
+def manifest_of(home: Home) -> dict:
+    """What the home's last run has left of the project: the same docs blocks and nodes as dbt's docs show."""
+    return json.loads((home.path / "target" / "manifest.json").read_text())
+
+
+def nodes(manifest: dict) -> set[str]:
+    return {*manifest["nodes"], *manifest["exposures"], *manifest["sources"]}
+
+
+def pages(home: Home, manifest: dict, folder: Path) -> Path:
+    with reading(home, manifest) as read_from:
+        write(list(every_page(read_from)), folder)
     (folder / "dbt").mkdir()
     (folder / "dbt" / "index.html").touch()
     return folder
 
 
-def nodes(home: Home) -> set[str]:
-    manifest = json.loads((home.path / "target" / "manifest.json").read_text())
-    return {*manifest["nodes"], *manifest["exposures"], *manifest["sources"]}
-
-
 @pytest.fixture(scope="module")
 def site(demo, tmp_path_factory) -> Path:
-    return pages(demo[0], tmp_path_factory.mktemp("site"))
+    return pages(demo[0], manifest_of(demo[0]), tmp_path_factory.mktemp("site"))
 
 
 def test_every_page_is_there_and_every_link_and_picture_too(demo, site, tmp_path):
     found = {file.relative_to(site).with_suffix("").as_posix() for file in site.rglob("*.html")} - {"dbt/index"}
     assert found == PAGES
-    assert broken_links(site, nodes(demo[0])) == []
+    assert broken_links(site, nodes(manifest_of(demo[0]))) == []
     for picture in site.rglob("*.svg"):
         assert ET.parse(picture).getroot().tag.endswith("svg")
     assert len(list(site.rglob("*.svg"))) > 20
@@ -63,8 +79,10 @@ def test_every_page_is_there_and_every_link_and_picture_too(demo, site, tmp_path
 
     for file in ("index.html", "style.css"):
         (tmp_path / file).write_bytes((site / file).read_bytes())
-    (tmp_path / "index.html").write_text('<a href="https://a.example/x"><img src="images/none.svg"></a><a href="#none"></a>')
-    assert len(broken_links(tmp_path, set())) == 3
+    (tmp_path / "index.html").write_text(
+        '<a href="https://a.example/x"><img src="images/none.svg"></a><a href="#none"></a><a href="dbt/index.html#!/model/x"></a>'
+    )
+    assert len(broken_links(tmp_path, set())) == 4
 
 
 def test_every_figure_is_what_its_source_says(demo, site):
@@ -88,7 +106,8 @@ def test_every_figure_is_what_its_source_says(demo, site):
                         "versions": ("fct_model_versions", "model_version"), "promotions": ("fct_promotions", "sequence")
                     }[found[2]]  # fmt: skip
                     mirrored = connection.execute(
-                        f"select {found[4]} from audit.{relation} where model_name = ? and {key} = ?", [found[1], found[3]]
+                        f"select {found[4]} from audit.{relation} where model_name = ? and {key} = ?",
+                        [found[1], found[3]],
                     ).fetchone()
                     assert plain(*mirrored) == value, source
     assert min(kinds.values()) > 100, kinds
@@ -131,17 +150,90 @@ def test_what_the_site_computes_itself_others_compute_alike(demo, site):
         assert shown[told + "default rate"] == pytest.approx(sum(label) / len(label))
 
 
-def test_without_a_champion_and_without_a_warehouse_pages_say_so(demo, tmp_path):
-    home, _ = demo
-    folder = pages(home, tmp_path / "site", f"sqlite:///{tmp_path / 'none.db'}")
-    assert broken_links(folder, nodes(home)) == []
+def test_without_a_champion_or_a_run_pages_say_so(demo, tmp_path):
+    manifest = manifest_of(demo[0])
+    unregistered = Home(demo[0].path, registry=f"sqlite:///{tmp_path / 'none.db'}")
+    folder = pages(unregistered, manifest, tmp_path / "unregistered")
+    assert broken_links(folder, nodes(manifest)) == []
     for name in MODELS:
         assert any(f"{name} has no champion" in told for told in read(folder / "models" / f"{name}.html").missing)
-    empty = tmp_path / "empty"
-    (empty / "target").mkdir(parents=True)
-    (empty / "target" / "manifest.json").symlink_to(home.path / "target" / "manifest.json")
-    duckdb.connect(str(empty / "warehouse.duckdb")).close()
-    folder = pages(Home(empty), tmp_path / "bare", f"sqlite:///{tmp_path / 'none.db'}")
-    assert broken_links(folder, nodes(home)) == []
-    for name in ("index", "monitoring", "provisions", "fairness", "lineage", *(f"models/{name}" for name in MODELS)):
+
+    empty = Home(tmp_path, registry=unregistered.registry)
+    duckdb.connect(str(tmp_path / "warehouse.duckdb")).close()
+    folder = pages(empty, manifest, tmp_path / "empty")
+    assert broken_links(folder, nodes(manifest)) == []
+    for name in PAGES - {"expectations"}:
         assert read(folder / f"{name}.html").missing, name
+
+
+def figures(home: Home, manifest: dict, folder: Path) -> dict[str, str]:
+    """Source -> value of every figure on the page of account_pd."""
+    with reading(home, manifest) as read_from:
+        write([models.page(read_from, "account_pd")], folder)
+    page = read(folder / "models" / "account_pd.html")
+    return {source: value for source, value, _ in page.figures} | {"missing": " ".join(page.missing)}
+
+
+def test_a_page_follows_its_figures_and_its_model(demo, tmp_path):
+    """A figure that is changed in the warehouse, and another champion: fewer trees, approved under another change."""
+    whole = demo[0]
+    home = Home(tmp_path, registry=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    for file in ("warehouse.duckdb", "mlflow.db"):
+        shutil.copy(whole.path / file, tmp_path / file)
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as store, store:
+        store.execute("update experiments set artifact_location = ?", [(tmp_path / "artifacts").as_uri()])
+    manifest = manifest_of(whole)
+    before = figures(home, manifest, tmp_path / "before")
+
+    auc = "select value from training.gate_measurements where model_name = 'account_pd' and metric = 'auc'"
+    home.execute("update training.gate_measurements set value = value - 0.01 where metric = 'auc'")
+    after = figures(home, manifest, tmp_path / "after")
+    assert float(after[auc]) == pytest.approx(float(before[auc]) - 0.01)
+    assert {source for source in before if before[source] != after[source]} == {auc}
+
+    with reading(home, manifest):
+        champion = registry.champion("account_pd")
+        booster = inference.load_booster(champion.booster_bytes, champion.digest)
+        fewer = bytes(booster[: booster.num_boosted_rounds() // 2].save_raw("ubj"))
+        digest = hashlib.sha256(fewer).hexdigest()
+        metadata = champion.metadata | {"digest": digest, "metrics": champion.metadata["metrics"] | {"train_rows": 7}}
+        run = registry.log_candidate(
+            "account_pd",
+            fewer,
+            metadata,
+            tags={"maker": "ada", "run_id": "r2", "git_commit": "c2"},
+            metrics={"train_rows": 7.0},
+        )
+        version = registry.register("account_pd", run, maker="ada", run_id="r2")
+        registry.approve("account_pd", version, approver="grace", change_request="CR-2")
+    changed = figures(home, manifest, tmp_path / "changed")
+    assert changed[f"mlflow:/runs/{run}/metrics/train_rows"] == "7"
+    assert changed[f"mlflow:/models/account_pd/versions/{version}#approver"] == "grace"
+    assert changed["mlflow:/models/account_pd/promotions/2#change_request"] == "CR-2"
+    gains = [source for source in before if source.startswith("computed: total_gain")]
+    assert len(gains) > 100 and sum(changed[source] != before[source] for source in gains) > 50
+    # What the last training measured is not this version's.
+    assert auc not in changed and "was not scored by this version" in changed["missing"]
+
+
+def test_the_site_is_written_whole_with_dbt_s_docs_in_it(demo, settle, tmp_path_factory):
+    whole, _ = demo
+    home = settle(whole.path / "warehouse.duckdb", registry=f"sqlite:///{whole.path / 'mlflow.db'}")
+    folder = tmp_path_factory.mktemp("written") / "docs"
+    said = ok(home.run("docs", "--to", str(folder))).stdout
+    assert said.startswith(f"{len(PAGES)} pages and dbt's docs in ") and str(folder / "index.html") in said
+    manifest = manifest_of(whole)
+    assert broken_links(folder, nodes(manifest)) == []
+    docs = (folder / "dbt" / "index.html").read_text()
+    assert "The model-risk pack lies beside these pages" in docs and '"model.nightbook.fct_account_scores"' in docs
+    # What a browser would ask a server for; the page is one file.
+    asked = re.findall(r"""<(?:link|script|img|use)\b[^>]*?\s(?:href|src|xlink:href)=["']([^"'#][^"']*)["']""", docs)
+    assert {one for one in asked if not one.startswith("data:")} == set(), asked
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["docs"]
+
+    own = tmp_path_factory.mktemp("own")
+    (own / "thesis.txt").touch()
+    assert "is no site of docs" in refused(home.run("docs", "--to", str(own)))
+    assert [path.name for path in own.iterdir()] == ["thesis.txt"]
+    nothing = Home(tmp_path_factory.mktemp("nothing"))
+    assert "nothing was landed yet" in refused(nothing.run("docs"))
