@@ -17,7 +17,6 @@ class Read(HTMLParser):
     anchors: set[str] = field(default_factory=set)
     bare: list[tuple[str, str]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    text: str = ""
     _open: list[tuple[str, dict]] = field(default_factory=list)
     _section: str = ""
 
@@ -43,16 +42,14 @@ class Read(HTMLParser):
         self._open.pop()
 
     def handle_data(self, text):
-        self.text += text
-        tags = [tag for tag, _ in self._open]
-        if "data" in tags:
+        if not self._open or not text.strip():
+            return
+        if self._open[-1][0] == "data":
             source, value, shown = self.figures[-1]
             self.figures[-1] = (source, value, shown + text)
-        elif any(tag == "td" and given.get("class") == "n" for tag, given in self._open) and any(
-            map(str.isdigit, text)
-        ):
+        elif ("td", {"class": "n"}) in self._open and any(map(str.isdigit, text)):
             self.bare.append((self._section, text))
-        if self._open and self._open[-1][1].get("class") == "missing":
+        elif ("p", {"class": "missing"}) in self._open:
             self.missing[-1] += text
 
 
