@@ -93,7 +93,7 @@ def bars(names: Sequence[str], values: Sequence[float], unit: str) -> str:
         axes = picture.figure.subplots()
         axes.barh(list(names)[::-1], list(values)[::-1], color=BLUE)
         axes.set_xlabel(unit)
-        axes.xaxis.set_major_formatter("{x:,g}")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1000 else f"{value:g}")
         bare(axes)
     return picture.svg
 
