@@ -12,12 +12,14 @@ from docsite.reading import Reading
 
 ORDER = 40
 _RELATION, _ALTERNATIVES = "fairness.fct_fairness", "fairness.fct_fairness_alternatives"
-# Metric of fct_fairness -> how its column is headed, in the order of the columns.
-_METRICS = {
+# Metric of fct_fairness -> how its column is headed: what is decided, and whether the PDs are right.
+_DECISIONS = {
     "approval_rate": "approved",
     "approval_rate_ratio": "ratio to reference",
     "false_positive_rate": "goods refused",
     "false_negative_rate": "defaults approved",
+}
+_FIT = {
     "default_rate": "default rate",
     "mean_pd": "mean PD",
     "calibration_ratio": "defaults to expected",
@@ -109,18 +111,6 @@ def _groups(reading: Reading, where: dict) -> Section:
     )
     of = {(row["group_name"].value, row["metric"].value): row for row in found}
     names = list(dict.fromkeys(group for group, _ in of))
-    metrics = [metric for metric in _METRICS if any((group, metric) in of for group in names)]
-    rows = []
-    for group in names:
-        first = next(of[group, metric] for metric in metrics if (group, metric) in of)
-        rows.append(
-            [
-                first["group_name"],
-                first["cases"],
-                first["defaults"],
-                *(_cell(of.get((group, metric)), metric) for metric in metrics),
-            ]
-        )
     beside = [row for row in found if row["status"].value in ("warn", "alert")]
     small = sorted({row["group_name"].value for row in found if row["status"].value == "too_small"})
     name, attribute, population = (where[key] for key in ("model_name", "attribute", "population"))
@@ -136,11 +126,7 @@ def _groups(reading: Reading, where: dict) -> Section:
             ]
         ),
         *_ratios(of, names, f"{name}_{attribute}_{population}.svg"),
-        Table(
-            [attribute, "cases", "defaults", *(_METRICS[metric] for metric in metrics)],
-            rows,
-            tuple(range(1, len(metrics) + 3)),
-        ),
+        *(_by_group(of, names, attribute, metrics) for metrics in (_DECISIONS, _FIT)),
     ]
     if beside:
         blocks.append(
@@ -152,6 +138,18 @@ def _groups(reading: Reading, where: dict) -> Section:
     if small:
         blocks.append(Text([f"Too small to be judged in at least one figure: {', '.join(small)}."]))
     return Section(f"{name}: {attribute}, {population}", f"{name}-{attribute}-{population}", blocks)
+
+
+def _by_group(of: dict, names: list[str], attribute: str, metrics: dict[str, str]) -> Table:
+    """One row per group, one column per metric that is measured of any."""
+    shown = [metric for metric in metrics if any((group, metric) in of for group in names)]
+    rows = []
+    for group in names:
+        first = next(row for (other, _), row in of.items() if other == group)
+        cells = [_cell(of.get((group, metric)), metric) for metric in shown]
+        rows.append([first["group_name"], first["cases"], first["defaults"], *cells])
+    head = [attribute, "cases", "defaults", *(metrics[metric] for metric in shown)]
+    return Table(head, rows, tuple(range(1, len(head))))
 
 
 def _ratios(of: dict, names: list[str], image: str) -> list[object]:
@@ -204,36 +202,21 @@ def _alternatives(reading: Reading, name: str) -> Section | None:
         key=["attribute", "alternative"],
         where={"model_name": name, "run_id": last[0]["run_id"]},
     )
-    head = [
-        "attribute",
-        "alternative",
-        "role",
-        "AUC",
-        "less selected",
-        "KS",
-        "Brier",
-        "approved",
-        "worst-off group",
-        "its ratio",
-        "less selected's, from",
-        "to",
-        "finding",
-    ]
-    columns = (
-        "attribute",
-        "alternative",
-        "role",
-        "auc",
-        "auc_difference",
-        "ks",
-        "brier",
-        "approval_rate",
-        "worst_group",
-        "worst_ratio",
-        "low",
-        "high",
-        "finding",
-    )
+    columns = {
+        "attribute": "attribute",
+        "alternative": "alternative",
+        "role": "role",
+        "finding": "finding",
+        "auc": "AUC",
+        "auc_difference": "less selected",
+        "ks": "KS",
+        "brier": "Brier",
+        "approval_rate": "approved",
+        "worst_group": "worst-off group",
+        "worst_ratio": "its ratio",
+        "low": "less selected's, from",
+        "high": "to",
+    }
     return Section(
         f"{name}: less discriminatory alternatives",
         f"{name}-alternatives",
@@ -248,7 +231,11 @@ def _alternatives(reading: Reading, name: str) -> Section | None:
                     ".",
                 ]
             ),
-            Table(head, [[row[column] for column in columns] for row in found], (3, 4, 5, 6, 7, 9, 10, 11)),
+            Table(
+                list(columns.values()),
+                [[row[column] for column in columns] for row in found],
+                (4, 5, 6, 7, 8, 10, 11, 12),
+            ),
         ],
     )
 
