@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 import numpy as np
-from nightbook import metrics, warehouse
+from nightbook import metrics
 
 from docsite import plots
 from docsite.blocks import Image, Missing, Section, Table, Text
@@ -14,27 +14,6 @@ from docsite.model.subject import Subject
 _LEAST = 20
 _MOST = 30
 _OF = {"vintage": ", when the account was opened or the application made"}
-# One row per case of the training set. An account's terms are those known on the date, a state is the last known.
-_CASES = {
-    "account": """
-        select cases.entity_id, cases.as_of_date, terms.product, terms.opened_on as began_on, customers.state
-        from {training_set} as cases
-        left join intermediate.int_account_terms as terms
-            on
-                cases.entity_id = terms.account_id
-                and terms.known_from <= cases.as_of_date
-                and terms.known_before > cases.as_of_date
-        left join ({customers}) as customers on cases.customer_id = customers.customer_id
-        where cases.split = 'holdout'
-    """,
-    "application": """
-        select cases.entity_id, cases.as_of_date, terms.product, terms.applied_on as began_on, customers.state
-        from {training_set} as cases
-        left join staging.stg_applications as terms on cases.entity_id = terms.application_id
-        left join ({customers}) as customers on cases.customer_id = customers.customer_id
-        where cases.split = 'holdout'
-    """,
-}
 # How fine vintages are, the finest first.
 _YEAR = "{:%Y}".format
 _VINTAGES = {
@@ -50,10 +29,9 @@ _CUSTOMERS = """
 def section(subject: Subject) -> Section:
     """Product, state and vintage."""
     seen = subject.holdout
-    if seen is None or subject.kind not in _CASES or not subject.reading.has(subject.training_set):
+    if seen is None or subject.kind not in _VINTAGES or not subject.reading.has(subject.training_set):
         return Section("Results by segment", "segments", [Missing("No holdout of this version in this warehouse.")])
-    sql = _CASES[subject.kind].format(training_set=subject.training_set, customers=_CUSTOMERS)
-    found = {(row["entity_id"], row["as_of_date"]): row for row in warehouse.rows(subject.reading.connection, sql)}
+    found = {(row["entity_id"], row["as_of_date"]): row for row in _cases(subject)}
     blocks: list[object] = [
         Text(
             [
@@ -86,6 +64,29 @@ def section(subject: Subject) -> Section:
         if joined:
             blocks.append(Text([f"{joined} smaller segments are counted together as others."]))
     return Section("Results by segment", "segments", blocks)
+
+
+def _cases(subject: Subject) -> list[dict]:
+    """Holdout cases with product, began_on and state; terms as known on the date, a state as last known."""
+    if subject.kind == "application":
+        return subject.reading.query(f"""
+            select cases.entity_id, cases.as_of_date, terms.product, terms.applied_on as began_on, customers.state
+            from {subject.training_set} as cases
+            left join staging.stg_applications as terms on cases.entity_id = terms.application_id
+            left join ({_CUSTOMERS}) as customers on cases.customer_id = customers.customer_id
+            where cases.split = 'holdout'
+        """)
+    return subject.reading.query(f"""
+        select cases.entity_id, cases.as_of_date, terms.product, terms.opened_on as began_on, customers.state
+        from {subject.training_set} as cases
+        left join intermediate.int_account_terms as terms
+            on
+                cases.entity_id = terms.account_id
+                and terms.known_from <= cases.as_of_date
+                and terms.known_before > cases.as_of_date
+        left join ({_CUSTOMERS}) as customers on cases.customer_id = customers.customer_id
+        where cases.split = 'holdout'
+    """)
 
 
 def _grouped(keys: list[tuple], found: dict[tuple, dict], name: str, kind: str) -> dict[str, list[int]]:

@@ -1,4 +1,4 @@
-"""Every piece of SQL that the library and the site hold, read off their source, and what of it one of the engines would not read."""
+"""Every piece of SQL that the library and the site hold, read off source, and what of it one engine would not read."""
 
 import ast
 import re
