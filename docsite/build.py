@@ -5,6 +5,7 @@ import pkgutil
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -19,11 +20,19 @@ from docsite.reading import Reading
 _OF_A_SITE = ("style.css", "dbt/index.html")
 
 
-def build(folder: Path) -> int:
+@dataclass(frozen=True)
+class Built:
+    """pages: how many, without dbt's docs. incomplete: why those are without compiled SQL; None where they have it."""
+
+    pages: int
+    incomplete: str | None
+
+
+def build(folder: Path) -> Built:
     """Write the site into a folder, in the place of the one that was there.
 
     Returns:
-        How many pages there are, dbt's docs not counted.
+        What was written.
 
     Raises:
         NightbookError: there is no warehouse, the project is not valid, the registry or a champion's artifact cannot be
@@ -52,10 +61,10 @@ def every_page(reading: Reading) -> Iterator[Page]:
         yield from module.pages(reading)
 
 
-def _build(place: Path, folder: Path) -> int:
+def _build(place: Path, folder: Path) -> Built:
     made = place / "site"
     (made / "dbt").mkdir(parents=True)
-    manifest = dbt_docs.write(place / "target", made / "dbt" / "index.html")
+    manifest, incomplete = dbt_docs.write(place / "target", made / "dbt" / "index.html")
     with warehouse.reading() as connection:
         found = list(every_page(Reading(connection, manifest)))
     rendering.write(found, made)
@@ -64,7 +73,7 @@ def _build(place: Path, folder: Path) -> int:
     if folder.exists():
         folder.rename(place / "before")
     made.rename(folder)
-    return len(found)
+    return Built(len(found), incomplete)
 
 
 def _is_replaceable(folder: Path) -> bool:

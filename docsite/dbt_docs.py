@@ -18,14 +18,14 @@ _MENDED = (
 )
 
 
-def write(target: Path, page: Path) -> dict:
+def write(target: Path, page: Path) -> tuple[dict, str | None]:
     """Have dbt compile the project and look at the warehouse, and write its docs as one page.
 
     Args:
         target: folder for what dbt makes on the way.
 
     Returns:
-        The manifest that the page shows.
+        The manifest that the page shows, and why it is without compiled SQL, where it is.
 
     Raises:
         NightbookError: the project is not valid, the warehouse refuses, or the page is not one that is known here.
@@ -35,11 +35,11 @@ def write(target: Path, page: Path) -> dict:
     parsed = home.home() / "target" / _PARSED
     if parsed.exists():
         shutil.copy(parsed, target / _PARSED)
-    builds.document(target)
+    incomplete = builds.document(target)
     text = (target / _STATIC).read_text(encoding="utf-8")
     for before, after in _MENDED:
         if before not in text:
             raise NightbookError(f"dbt's docs have changed: {before} is not in them; see docsite/dbt_docs.py")
         text = text.replace(before, after)
     page.write_text(text, encoding="utf-8")
-    return json.loads((target / _MANIFEST).read_text(encoding="utf-8"))
+    return json.loads((target / _MANIFEST).read_text(encoding="utf-8")), incomplete

@@ -202,8 +202,10 @@ def docs(folder: Path | None = None) -> None:
 
     folder = folder or home.home() / "docs"
     started = time.monotonic()
-    count = build(folder)
-    print(f"{count} pages and dbt's docs in {time.monotonic() - started:.0f} s: open {folder / 'index.html'}")
+    built = build(folder)
+    if built.incomplete:
+        print(f"note: dbt's docs are without compiled SQL until the next run: {built.incomplete}")
+    print(f"{built.pages} pages and dbt's docs in {time.monotonic() - started:.0f} s: open {folder / 'index.html'}")
 
 
 @_writes("demo")
