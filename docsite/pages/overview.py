@@ -21,7 +21,7 @@ def pages(reading: Reading) -> Iterator[Page]:
         "overview",
         "Nightbook",
         "Batch credit scoring in one dbt project: what it does, what it rests on, and how well it does it.",
-        [_standing(reading), _system(), _readers(reading)],
+        [_standing(reading), _readers(reading), _system()],
     )
 
 
