@@ -54,7 +54,7 @@ def relative(target: str, here: str) -> str:
 
 def _ticked(value: str) -> Markup:
     """A text with what stands between backticks as code; a long name may be broken where its words meet."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", broken(value)))
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(broken(value))))
 
 
 def _images(page: Page) -> list[Image]:

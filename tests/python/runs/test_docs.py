@@ -98,6 +98,8 @@ def test_it_is_whole_and_every_link_and_picture_leads_somewhere(demo, site, tmp_
     for picture in site.rglob("*.svg"):
         assert ET.parse(picture).getroot().tag.endswith("svg")
     assert len(list(site.rglob("*.svg"))) > 20
+    told = (site / "index.html").read_text()
+    assert "<code>python orchestrate.py docs</code>" in told and "&lt;" not in told
     # Each page is reached from the first one.
     assert {f"{name}.html" for name in PAGES} <= set(read(site / "index.html").links)
 
