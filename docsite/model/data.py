@@ -26,10 +26,7 @@ def section(subject: Subject) -> Section:
     ]
     if not subject.has_its_training_set:
         blocks.append(
-            Missing(
-                "The warehouse holds the cases of a later training: those of this version are told by "
-                "their digest alone."
-            )
+            Missing("What this version learned from is not, or no longer, in this warehouse; its digest is above.")
         )
     else:
         cohorts = (
