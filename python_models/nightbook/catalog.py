@@ -48,7 +48,7 @@ _INPUTS_MODEL = """\
       - name: account_id
         description: "Open, and not in default."
       - name: as_of_date
-        description: "The night."
+        description: "The night that is scored."
 """
 
 _PROFILE_MODEL = """\
