@@ -11,11 +11,13 @@ ACCOUNTS ?= 100000
 # Of the synthetic lender on which a change is compared with its base.
 IMPACT_ACCOUNTS ?= 12000
 BASE ?= origin/main
+# Where a production build has left its manifest.
+STATE ?= .nightbook-production/target
 # A run takes a little more than a core and 1 GB.
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format workflows conventions impact rehearse benchmark catalog lock clean
+.PHONY: help setup demo test lint format workflows conventions changed impact rehearse benchmark catalog lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -55,6 +57,9 @@ workflows: $(TOOLS_STAMP)  ## GitHub workflows: syntax, expressions, shell, what
 conventions: setup $(TOOLS_STAMP)  ## names, owners and descriptions, over what dbt has parsed
 	$(BIN)/dbt parse --quiet
 	DBT_PROJECT_DIR="$(abspath $(NIGHTBOOK_HOME))" $(TOOLS)/bin/dbt-bouncer run --only manifest_checks --show-all-failures
+
+changed: setup  ## build what differs from the manifest in STATE=folder, and its children, on relations that are there
+	$(BIN)/dbt build --defer --state $(STATE) --exclude-resource-type unit_test --select $$(PYTHONPATH=python_models $(BIN)/python -m impact.changed $(STATE))
 
 impact: setup  ## what the files as they are do to scores, against BASE=origin/main
 	PYTHONPATH=python_models $(BIN)/python -m impact --base $(BASE) --accounts $(IMPACT_ACCOUNTS)
