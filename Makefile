@@ -17,7 +17,7 @@ STATE ?= .nightbook-production/target
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format workflows conventions changed impact rehearse benchmark catalog lock clean
+.PHONY: help setup demo night week docs test lint format workflows conventions changed impact rehearse benchmark catalog lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -31,6 +31,15 @@ $(STAMP): requirements.txt
 
 demo: setup  ## land, train, approve and score a synthetic lender
 	$(BIN)/python orchestrate.py demo
+
+night: setup  ## score tonight
+	$(BIN)/python orchestrate.py score
+
+week: setup  ## train where a rule asks for it
+	$(BIN)/python orchestrate.py train --if-needed
+
+docs: setup  ## the documentation site of the home
+	$(BIN)/python orchestrate.py docs
 
 test: setup lint  ## every check: static, dbt unit tests, pytest, whole runs
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 15 tests/python

@@ -19,6 +19,8 @@ from nightbook.errors import NightbookError
 # What a score can depend on. Tests, documentation and this report cannot move one.
 DECIDING = ("dbt_project.yml", "macros", "models", "orchestrate.py", "profiles.yml", "python_models",
             "requirements.txt", "seeds", "selectors.yml", "snapshots")  # fmt: skip
+# What dbt and the limits need besides.
+NEEDED = (".dbtignore", "analyses", "impact", "tests")
 CATALOG = Path("seeds/reference/feature_catalog.csv")
 # Tests are for the change's own checks: here a drift that would stop the night is what is to be seen.
 NIGHT = ("build", "--selector", "nightly", "--exclude-resource-type", "test", "unit_test")
@@ -74,10 +76,12 @@ def key_of(tree: str) -> str:
 
 
 def lay_out(folder: Path, name: str, tree: str) -> Path:
-    """The code of a tree, in a folder of its own."""
+    """What decides a score and the limits, of a tree, in a folder of its own."""
     code = folder / f"code-{name}"
     shutil.rmtree(code, ignore_errors=True)
-    packed = subprocess.run(["git", "archive", "--format=tar", tree], capture_output=True, check=True)
+    there = _git("ls-tree", "--name-only", tree).splitlines()
+    wanted = [path for path in there if path in (*DECIDING, *NEEDED)]
+    packed = subprocess.run(["git", "archive", "--format=tar", tree, *wanted], capture_output=True, check=True)
     with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:
         archive.extractall(code, filter="data")
     return code

@@ -42,7 +42,7 @@ def test_an_edited_model_is_built_with_its_children(listed):
     def edit(production):
         production["nodes"]["model.nightbook.underwriting_queue"]["raw_code"] = "select 1"
 
-    assert listed(edit) == {"underwriting_queue"}
+    assert listed(edit) == {"underwriting_queue", "lineage_nightly", "fct_lineage_edges"}
 
 
 def test_an_edited_library_has_every_python_model_built(listed, production):
