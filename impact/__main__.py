@@ -36,6 +36,8 @@ def run(reference: str, accounts: int, folder: Path) -> tuple[str, list[limits.L
     """The report, which is also written to `report.md` in the folder, and the limits that block."""
     os.chdir(Path(__file__).resolve().parents[1])
     folder.mkdir(parents=True, exist_ok=True)
+    # A run that fails leaves no report, least of all an old one.
+    (folder / "report.md").unlink(missing_ok=True)
     trees = {"base": sides.tree_of(reference), "change": sides.tree_of_checkout(folder)}
     code = {name: sides.lay_out(folder, name, tree) for name, tree in trees.items()}
     keys = {name: sides.key_of(tree) for name, tree in trees.items()}

@@ -61,5 +61,7 @@ def hold(book: str, figures: dict[str, float], limits: dict[str, float], accepte
 def _load(code: Path) -> dict:
     try:
         return tomllib.loads((code / FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise NightbookError(f"{FILE} is not there: without limits nothing can be held") from error
     except tomllib.TOMLDecodeError as error:
         raise NightbookError(f"{FILE}: {error}") from error

@@ -50,9 +50,9 @@ def tree_of(reference: str) -> str:
         NightbookError: there is no such commit in this clone.
     """
     try:
-        return _git("rev-parse", "--verify", "--quiet", f"{reference}^{{tree}}")
-    except subprocess.CalledProcessError:
-        raise NightbookError(f"{reference} is no commit of this clone: fetch it, or name another base") from None
+        return _git("rev-parse", "--verify", f"{reference}^{{tree}}")
+    except NightbookError as error:
+        raise NightbookError(f"{reference} is no commit of this clone: fetch it, or name another base") from error
 
 
 def tree_of_checkout(folder: Path) -> str:
@@ -194,5 +194,7 @@ def _call(side: Side, home: Path, arguments: list[str], more: dict[str, str]) ->
 
 
 def _git(*arguments: str, environment: dict[str, str] | None = None) -> str:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, env=environment)
+    if done.returncode:
+        raise NightbookError(f"git {arguments[0]}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
     return done.stdout.strip()

@@ -7,7 +7,7 @@ import pytest
 import scored_night
 from nightbook.errors import NightbookError
 
-from impact import comparison, limits, report
+from impact import comparison, limits, report, sides
 
 LIMITS = {"features_changed": 0, "features_removed": 0, "cases_changed": 0, "score_psi": 0.01, "grade_changes": 0.005,
           "triage_changes": 0.01, "provisions": 0.005, "auc_fall": 0.005, "run_time": 2.0}  # fmt: skip
@@ -135,6 +135,8 @@ def test_an_acceptance_counts_in_the_change_that_adds_it(tmp_path):
     change = written(tmp_path / "change", rules + 'score_psi = "CR-1"\ngrade_changes = "CR-2"\n')
     assert limits.read(base, change) == ({"score_psi": 0.01, "grade_changes": 0.005}, {"grade_changes": "CR-2"})
     wrong = written(tmp_path / "wrong", rules + 'grades = "CR-2"\n')
+    with pytest.raises(NightbookError, match=r"limits.toml is not there"):
+        limits.read(base, tmp_path)
     with pytest.raises(NightbookError, match=r"limits\.toml: \[accepted\] names grades, which is no limit"):
         limits.read(base, wrong)
 
@@ -143,3 +145,24 @@ def test_the_limits_that_ship_are_figures_of_a_report(night):
     rules, accepted = limits.read(Path("."), Path("."))
     assert rules.keys() == LIMITS.keys() == comparison.compare(night, night).figures().keys()
     assert not accepted
+
+
+def test_a_base_that_is_no_commit_is_refused_and_files_in_no_commit_count(tmp_path, monkeypatch):
+    with pytest.raises(NightbookError, match="nowhere is no commit of this clone: fetch it, or name another base"):
+        sides.tree_of("nowhere")
+    clone = tmp_path / "clone"
+    (clone / "models").mkdir(parents=True)
+    monkeypatch.chdir(clone)
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.setenv(name, "somebody")
+    (clone / "models" / "one.sql").write_text("select 1")
+    for command in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "--message", "one")):
+        sides._git(*command)
+    base = sides.key_of(sides.tree_of("HEAD"))
+    (clone / "README.md").write_text("decides nothing")
+    assert sides.key_of(sides.tree_of_checkout(tmp_path)) == base
+    (clone / "models" / "two.sql").write_text("select 2")
+    assert sides.key_of(sides.tree_of_checkout(tmp_path)) != base
+    assert sides._git("status", "--porcelain", "--untracked-files=no") == ""
+    code = sides.lay_out(tmp_path, "change", sides.tree_of_checkout(tmp_path))
+    assert [path.name for path in sorted(code.rglob("*.sql"))] == ["one.sql", "two.sql"]
