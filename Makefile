@@ -8,9 +8,9 @@ TOOLS := .venv-tools
 TOOLS_STAMP := $(TOOLS)/.installed
 export NIGHTBOOK_HOME ?= .nightbook
 ACCOUNTS ?= 100000
-# Of the synthetic lender on which a change is compared with its base.
-IMPACT_ACCOUNTS ?= 12000
+# What a change is compared with; QUICK=--quick leaves out the training, and with it the gate's figures.
 BASE ?= origin/main
+QUICK ?=
 # Where a production build has left its manifest.
 STATE ?= .nightbook-production/target
 # A run takes a little more than a core and 1 GB.
@@ -71,7 +71,7 @@ changed: setup  ## build what differs from the manifest in STATE=folder, and its
 	$(BIN)/dbt build --defer --state $(STATE) --exclude-resource-type unit_test --select $$(PYTHONPATH=python_models $(BIN)/python -m impact.changed $(STATE))
 
 impact: setup  ## what the files as they are do to scores, against BASE=origin/main
-	PYTHONPATH=python_models $(BIN)/python -m impact --base $(BASE) --accounts $(IMPACT_ACCOUNTS)
+	PYTHONPATH=python_models $(BIN)/python -m impact --base $(BASE) $(QUICK)
 
 rehearse: setup  ## a lender's whole life in a Snowflake account on this machine
 	$(BIN)/python -m tests.rehearsal.rehearse

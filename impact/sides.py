@@ -99,13 +99,19 @@ def base(folder: Path, code: Path, key: str, accounts: int) -> Side:
     return side
 
 
-def change(folder: Path, code: Path, key: str, accounts: int, against: Side, is_shared: bool) -> Side:
+def change(
+    folder: Path, code: Path, key: str, accounts: int, against: Side, is_shared: bool, is_quick: bool = False
+) -> Side:
     """The change: scores both books with the base's champions if they find their inputs, else with models of its own.
 
-    It trains as well, on the same data, for the gate.
+    It trains as well, on the same data, for the gate; a quick one only where it scores with its own.
     """
-    side = _side(folder, "change", f"{against.key}-{key}", code)
-    _once(side, lambda: _with_champions_of(against, side, accounts) if is_shared else _of_its_own(side, accounts))
+    is_quick = is_quick and is_shared
+    side = _side(folder, "change", f"{against.key}-{key}{'-quick' if is_quick else ''}", code)
+    if is_shared:
+        _once(side, lambda: _with_champions_of(against, side, accounts, is_quick))
+    else:
+        _once(side, lambda: _of_its_own(side, accounts))
     return side
 
 
@@ -118,14 +124,15 @@ def _of_its_own(side: Side, accounts: int) -> None:
     _nights(side)
 
 
-def _with_champions_of(against: Side, side: Side, accounts: int) -> None:
+def _with_champions_of(against: Side, side: Side, accounts: int, is_quick: bool) -> None:
     _land(side, accounts)
     # Artifacts stay where they are: the registry names them by their place. What the change trains is registered
     # apart, or it would be scored as a challenger, which the base's night has not.
     for name in (REGISTRY, "training.db"):
         shutil.copy(against.lender / REGISTRY, side.lender / name)
-    apart = f"sqlite:///{side.lender / 'training.db'}"
-    _run(side, side.lender, "train", NIGHTBOOK_ACTOR="impact-maker", MLFLOW_TRACKING_URI=apart)
+    if not is_quick:
+        apart = f"sqlite:///{side.lender / 'training.db'}"
+        _run(side, side.lender, "train", NIGHTBOOK_ACTOR="impact-maker", MLFLOW_TRACKING_URI=apart)
     _nights(side)
 
 
