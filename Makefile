@@ -3,13 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Checks that hold the runtime's libraries down.
+TOOLS := .venv-tools
+TOOLS_STAMP := $(TOOLS)/.installed
 export NIGHTBOOK_HOME ?= .nightbook
 ACCOUNTS ?= 100000
+# What a change is compared with; QUICK=--quick leaves out the training, and with it the gate's figures.
+BASE ?= origin/main
+QUICK ?=
+# Where a production build has left its manifest.
+STATE ?= .nightbook-production/target
 # A run takes a little more than a core and 1 GB.
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint rehearse benchmark catalog lock clean
+.PHONY: help setup demo night week docs test lint format workflows conventions changed impact rehearse benchmark catalog lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -24,16 +32,48 @@ $(STAMP): requirements.txt
 demo: setup  ## land, train, approve and score a synthetic lender
 	$(BIN)/python orchestrate.py demo
 
+night: setup  ## score tonight
+	$(BIN)/python orchestrate.py score
+
+week: setup  ## train where a rule asks for it
+	$(BIN)/python orchestrate.py train --if-needed
+
+docs: setup  ## the documentation site of the home
+	$(BIN)/python orchestrate.py docs
+
 # Two workers on two cores: an OpenMP thread that spins takes the other worker's.
 test: export GOMP_SPINCOUNT := 0
 test: setup lint  ## every check: static, dbt unit tests, pytest, whole runs
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 15 tests/python
 
-lint: setup  ## every static check
+$(TOOLS_STAMP): requirements-tools.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-tools.txt
+	@touch $@
+
+lint: format workflows conventions  ## every static check
+	$(BIN)/sqlfluff lint models tests/intermediate
+
+format: setup $(TOOLS_STAMP)  ## those of them that take a second: Python, YAML, what the catalog writes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(TOOLS)/bin/yamllint --strict .
 	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog --check
-	$(BIN)/sqlfluff lint models tests/intermediate
+
+workflows: $(TOOLS_STAMP)  ## GitHub workflows: syntax, expressions, shell, what an attacker could use
+	PATH="$(abspath $(TOOLS)/bin):$$PATH" $(TOOLS)/bin/actionlint
+	$(TOOLS)/bin/zizmor --offline --quiet --persona pedantic .github
+
+# dbt-bouncer looks for target/ in the folder that this variable names.
+conventions: setup $(TOOLS_STAMP)  ## names, owners and descriptions, over what dbt has parsed
+	$(BIN)/dbt parse --quiet
+	DBT_PROJECT_DIR="$(abspath $(NIGHTBOOK_HOME))" $(TOOLS)/bin/dbt-bouncer run --only manifest_checks --show-all-failures
+
+changed: setup  ## build what differs from the manifest in STATE=folder, and its children, on relations that are there
+	$(BIN)/dbt build --defer --state $(STATE) --exclude-resource-type unit_test --select $$(PYTHONPATH=python_models $(BIN)/python -m impact.changed $(STATE))
+
+impact: setup  ## what the files as they are do to scores, against BASE=origin/main
+	PYTHONPATH=python_models $(BIN)/python -m impact --base $(BASE) $(QUICK)
 
 rehearse: setup  ## a lender's whole life in a Snowflake account on this machine
 	$(BIN)/python -m tests.rehearsal.rehearse
@@ -44,8 +84,9 @@ benchmark: setup  ## time nights of ACCOUNTS=N accounts beside the bare computat
 catalog: setup  ## write the YAML that follows from the feature catalog
 	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog
 
-lock: setup  ## resolve requirements.txt anew from pyproject.toml
+lock: setup  ## resolve requirements.txt and requirements-tools.txt anew
 	$(BIN)/pip-compile --quiet --extra dev --extra snowflake --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements-tools.txt requirements-tools.in
 
-clean:  ## forget the environment
-	rm -rf $(VENV)
+clean:  ## forget the environments
+	rm -rf $(VENV) $(TOOLS)

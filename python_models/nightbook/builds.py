@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nightbook import home, refusals
+from nightbook import home, provenance, refusals
 from nightbook.errors import NightbookError
 
 # The user-caused error that a Python model raised, at the end of the traceback that dbt reports.
@@ -138,6 +138,8 @@ def _invoke(arguments: list[str], callbacks: list):
     home.home().mkdir(parents=True, exist_ok=True)
     # dbt makes and keeps a million small objects: to look through them as often as Python does costs a tenth of it.
     gc.set_threshold(100_000, 20, 20)
+    # dbt writes it into the manifest, by which `make changed` sees later that the library has been edited.
+    os.environ["DBT_ENV_CUSTOM_ENV_NIGHTBOOK_LIBRARY"] = provenance.library_digest()
     logs = ["--log-path", str(home.home() / "logs"), "--log-level", "none", "--log-level-file", "info"]
     try:
         with _quiet():

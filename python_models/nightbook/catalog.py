@@ -1,5 +1,7 @@
 """The feature catalog's other faces: YAML of the relations whose columns are the features, written from the seed.
 
+So is the YAML of two others whose columns nobody should type: the parts of windows, and the committed sample.
+
 `python -m nightbook.catalog` writes it, `python -m nightbook.catalog --check` says whether it is up to date; dbt needs
 the columns in YAML for documentation and contracts, and nobody should type them twice.
 """
@@ -9,13 +11,41 @@ import json
 import sys
 from pathlib import Path
 
+import yaml
+
+from nightbook import families
 from nightbook.errors import NightbookError
 
 CATALOG = Path("seeds/reference/feature_catalog.csv")
 FEATURES = Path("models/features/_features__models.yml")
 INPUTS = Path("models/scoring/_account_inputs__models.yml")
 PROFILE = Path("models/monitoring/_feature_profile__models.yml")
+SOURCES = Path("models/staging/_sources.yml")
+SAMPLE = Path("seeds/raw/_raw__seeds.yml")
 REGULATORY = Path("models/marts/regulatory/_regulatory__marts.yml")
+
+# Relations whose YAML is written by hand, but for the columns below a mark.
+_ACCOUNTS = Path("models/features/accounts/_accounts__models.yml")
+_APPLICATIONS = Path("models/features/applications/_applications__models.yml")
+_TRAINING = Path("models/training/_training__models.yml")
+_TONIGHT = Path("models/scoring/_scoring__models.yml")
+_INTERMEDIATE = Path("models/intermediate/_intermediate__models.yml")
+_MARK = "      # Below, to the next empty line: written by `make catalog`."
+_FEATURES_OF = {
+    "training_set_account_pd": (_TRAINING, "account_pd"),
+    "training_set_application_pd": (_TRAINING, "application_pd"),
+    "accounts_tonight": (_TONIGHT, "account_pd"),
+    "applications_tonight": (_TONIGHT, "application_pd"),
+}
+_FAMILIES = {
+    "feat_account_behaviour": (_ACCOUNTS, "account_pd"),
+    "feat_account_bureau": (_ACCOUNTS, "account_pd"),
+    "feat_account_exposure": (_ACCOUNTS, "account_pd"),
+    "feat_account_tenure": (_ACCOUNTS, "account_pd"),
+    "feat_application_bureau": (_APPLICATIONS, "application_pd"),
+    "feat_application_relationship": (_APPLICATIONS, "application_pd"),
+    "feat_application_request": (_APPLICATIONS, "application_pd"),
+}
 
 _NOTE = "# Written by `make catalog` from the feature catalog; edit the seed.\n"
 
@@ -48,7 +78,7 @@ _INPUTS_MODEL = """\
       - name: account_id
         description: "Open, and not in default."
       - name: as_of_date
-        description: "The night."
+        description: "The night that is scored."
 """
 
 _PROFILE_MODEL = """\
@@ -85,6 +115,15 @@ _PROFILE_TEST = """\
             Tonight {name} holds a value outside {lowest} to {highest}, which its definition cannot give. Look for a
             landing table in another unit, or a measure that was changed; the catalog says what the input is.
           arguments: {{model_name: {model_name}, feature: {name}, low: {lowest}, high: {highest}}}
+"""
+
+_SAMPLE_NOTE = "# Written by `make catalog` from the landing contract; edit models/staging/_sources.yml.\n"
+_SAMPLE_SEED = """\
+  - name: {name}
+    description: >
+      Sample of the synthetic lender for checks without data of one's own; written by
+      `python -m nightbook.landing.sample seeds/raw`. Its columns are those of source raw.{name}.
+    columns:
 """
 
 _REGULATORY_MODEL = """\
@@ -161,31 +200,69 @@ def read(path: Path = CATALOG) -> list[dict]:
         return list(csv.DictReader(stream))
 
 
+def marked(catalog: list[dict], root: Path) -> dict[Path, str]:
+    """Path -> YAML of each file of which only the columns below a mark are written from the seed.
+
+    Raises:
+        NightbookError: a relation has no mark.
+    """
+    columns = {relation: (path, _columns(catalog, model)) for relation, (path, model) in _FEATURES_OF.items()}
+    for relation, (path, model) in _FAMILIES.items():
+        names = families.named(relation, root)
+        columns[relation] = (path, [column for column in _columns(catalog, model) if column["name"] in names])
+    parts = families.closed_parts(root).items()
+    columns["int_closed_windows"] = (_INTERMEDIATE, [_column(name, text) for name, text in parts])
+    found: dict[Path, str] = {}
+    for relation, (path, listed) in columns.items():
+        text = found.get(path) or (root / path).read_text(encoding="utf-8")
+        head, name, rest = text.partition(f"  - name: {relation}\n")
+        before, mark, after = rest.partition(_MARK)
+        if not mark or "\n  - name: " in before:
+            raise NightbookError(f"{path}: {relation} has no line '{_MARK.strip()}' at the end of its columns")
+        _, end, others = after.partition("\n\n")
+        plain = "".join(column["plain"] for column in listed)
+        found[path] = head + name + before + mark + "\n" + plain + (end and "\n") + others
+    return found
+
+
 def write(root: Path) -> None:
     """Bring the YAML up to date with the seed."""
-    for path, text in documents(read(root / CATALOG)).items():
+    for path, text in _all(root).items():
         (root / path).write_text(text, encoding="utf-8")
 
 
 def check(root: Path) -> None:
     """Raise NightbookError where the YAML is not what the seed says."""
-    for path, text in documents(read(root / CATALOG)).items():
+    for path, text in _all(root).items():
         if (root / path).read_text(encoding="utf-8") != text:
             raise NightbookError(f"{path} is not up to date with {CATALOG}: run `make catalog`")
 
 
+def sample(root: Path) -> str:
+    """YAML of the committed sample, whose columns are described where the landing contract is."""
+    [raw] = yaml.safe_load((root / SOURCES).read_text(encoding="utf-8"))["sources"]
+    text = _SAMPLE_NOTE + "version: 2\n\nseeds:\n"
+    for table in raw["tables"]:
+        listed = (_column(column["name"], column["description"]) for column in table["columns"])
+        text += _SAMPLE_SEED.format(name=table["name"]) + "".join(column["plain"] for column in listed)
+    return text
+
+
+def _all(root: Path) -> dict[Path, str]:
+    catalog = read(root / CATALOG)
+    return documents(catalog) | marked(catalog, root) | {SAMPLE: sample(root)}
+
+
 def _columns(catalog: list[dict], model_name: str) -> list[dict]:
-    found = []
-    for row in catalog:
-        if row["model_name"] == model_name:
-            name, text = f"      - name: {row['name']}\n", json.dumps(row["description"], ensure_ascii=False)
-            found.append(
-                {
-                    "plain": f"{name}        description: {text}\n",
-                    "typed": f"{name}        data_type: {row['data_type']}\n        description: {text}\n",
-                }
-            )
-    return found
+    return [
+        _column(row["name"], row["description"], row["data_type"]) for row in catalog if row["model_name"] == model_name
+    ]
+
+
+def _column(name: str, description: str, data_type: str = "") -> dict:
+    """A column as YAML, without and with its type."""
+    head, tail = f"      - name: {name}\n", f"        description: {json.dumps(description, ensure_ascii=False)}\n"
+    return {"name": name, "plain": head + tail, "typed": f"{head}        data_type: {data_type}\n{tail}"}
 
 
 if __name__ == "__main__":

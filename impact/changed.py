@@ -1,0 +1,39 @@
+"""`python -m impact.changed STATE`: selectors of what differs from a manifest, and of everything made of it.
+
+dbt compares SQL, seeds, macros and configuration; an edited library it does not notice. The runner leaves the library's
+digest in the manifest, and where it is another, or none, all Python models count as modified.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from nightbook import provenance
+from nightbook.errors import NightbookError
+
+MODIFIED = "state:modified+"
+PYTHON_MODELS = "path:python_models+"
+
+
+def selectors(state: Path) -> list[str]:
+    """What `dbt build --select` takes.
+
+    Args:
+        state: folder with the manifest.json of a build, for `--state`.
+
+    Raises:
+        NightbookError: there is no manifest.
+    """
+    manifest = state / "manifest.json"
+    if not manifest.exists():
+        raise NightbookError(f"{manifest} does not exist: name the folder of a build's manifest, STATE=...")
+    told = json.loads(manifest.read_text(encoding="utf-8"))["metadata"].get("env", {})
+    is_same = told.get("NIGHTBOOK_LIBRARY") == provenance.library_digest()
+    return [MODIFIED] if is_same else [MODIFIED, PYTHON_MODELS]
+
+
+if __name__ == "__main__":
+    try:
+        print(*selectors(Path(sys.argv[1])))
+    except NightbookError as error:
+        sys.exit(f"nightbook: {error}")

@@ -1,0 +1,300 @@
+"""What differs between two scored nights of the same landed rows."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from nightbook import gate, metrics
+
+# What is read of each home; every table is small enough to be held.
+RELATIONS = {
+    "catalog": "select model_name, name, in_model from reference.feature_catalog order by all",
+    "account_pd": "select * exclude (run_id, as_of_date) from scoring.account_inputs",
+    "application_pd": "select * exclude (as_of_date) from features.feat_applications",
+    "account_scores": "select account_id as key, pd, risk_grade as grade from marts.fct_account_scores",
+    "application_scores": "select application_id as key, pd, risk_grade as grade from marts.fct_application_scores",
+    "provisions": "select account_id as key, cast(expected_loss as double) as expected_loss, ifrs9_stage as stage"
+    " from marts.fct_provisions",
+    "queue": "select application_id as key, triage_band as band from marts.underwriting_queue",
+    "runs": "select cadence, date_diff('millisecond', started_at, ended_at) / 1000 as seconds from audit.fct_runs",
+}
+# Of a home that has trained.
+TRAINING = {
+    "gate": "select model_name, metric, value, low, high from training.gate_measurements"
+    " where metric in ('auc', 'ks', 'brier')",
+    "verdicts": "select model_name, rule, reason from training.int_gate_verdicts where verdict = 'fail' order by all",
+}
+KEYS = {"account_pd": "account_id", "application_pd": "application_id"}
+SCORES = {"account_pd": "account_scores", "application_pd": "application_scores"}
+_SHIFT = 10  # bins of an index
+
+Night = dict[str, pa.Table]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature that is not what it was.
+
+    change: added, removed, renamed or changed; cases: how many both sides have; differing: of them with another value.
+    Means and psi are null where the values are no numbers or there are none; was: the name before, of a renamed one.
+    """
+
+    model_name: str
+    name: str
+    change: str
+    is_input: bool
+    cases: int = 0
+    differing: int = 0
+    mean_base: float | None = None
+    mean_change: float | None = None
+    psi: float | None = None
+    was: str = ""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of a model on both sides; shares are of the cases that both have."""
+
+    model_name: str
+    cases: int
+    on_one_side: int
+    differing: int
+    psi: float
+    mean_base: float
+    mean_change: float
+    moves: dict[tuple[str, str], int]
+
+    @property
+    def regraded(self) -> int:
+        return sum(self.moves.values())
+
+
+@dataclass(frozen=True)
+class Impact:
+    """All that differs on one book. loss: expected loss of base and change; seconds: by cadence, base and change."""
+
+    features: list[Feature]
+    scores: list[Scores]
+    loss: tuple[float, float]
+    restaged: int
+    queued: int
+    rebanded: int
+    measured: list[dict] = field(default_factory=list)
+    verdicts: list[dict] = field(default_factory=list)
+    seconds: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def is_none(self) -> bool:
+        """Whether nothing that is scored, nor anything made of it, differs; a new or renamed feature is no impact."""
+        return not (
+            any(one.change in ("changed", "removed") for one in self.features)
+            or any(one.differing or one.on_one_side for one in self.scores)
+            or self.restaged
+            or self.rebanded
+            or self.loss[0] != self.loss[1]
+        )
+
+    def figures(self) -> dict[str, float]:
+        """What limits are held against, by the limit's name."""
+        inputs = [one for one in self.features if one.is_input]
+        found = {
+            "features_changed": sum(one.change == "changed" for one in inputs),
+            "features_removed": sum(one.change == "removed" for one in inputs),
+            "cases_changed": sum(one.on_one_side for one in self.scores),
+            "score_psi": max((one.psi for one in self.scores), default=0.0),
+            "grade_changes": max((one.regraded / one.cases for one in self.scores if one.cases), default=0.0),
+            "triage_changes": self.rebanded / self.queued if self.queued else 0.0,
+            "provisions": abs(self.loss[1] - self.loss[0]) / self.loss[0] if self.loss[0] else float(self.loss[1] > 0),
+        }
+        falls = [row["base"] - row["change"] for row in self.measured if row["metric"] == "auc"]
+        if falls:
+            found["auc_fall"] = max(falls)
+        if self.seconds:
+            base, change = (sum(side) for side in zip(*self.seconds.values(), strict=True))
+            found["run_time"] = change / base
+        return found
+
+
+def read(home: Path) -> Night:
+    """The night that a home has scored, and its training where there was one."""
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
+        has_trained = connection.execute(
+            "select count(*) from information_schema.tables where table_name = 'gate_measurements'"
+        ).fetchall()[0][0]
+        wanted = RELATIONS | (TRAINING if has_trained else {})
+        return {name: connection.sql(sql).to_arrow_table() for name, sql in wanted.items()}
+
+
+def compare(base: Night, change: Night) -> Impact:
+    """What differs, feature by feature and score by score; rows are matched by key."""
+    with duckdb.connect() as connection:
+        for side, night in (("base", base), ("change", change)):
+            connection.execute(f"create schema {side}")
+            for name, table in night.items():
+                connection.register("arrived", table)
+                connection.execute(f"create table {side}.{name} as select * from arrived")
+                connection.unregister("arrived")
+        loss, restaged = _provisions(connection)
+        queued, rebanded = connection.execute(
+            "select count(*), count(*) filter (b.band is distinct from c.band)"
+            " from base.queue as b inner join change.queue as c using (key)"
+        ).fetchall()[0]
+        return Impact(
+            features=[one for model in KEYS for one in _features(connection, model)],
+            scores=[one for model in KEYS if (one := _scores(connection, model)) is not None],
+            loss=loss,
+            restaged=restaged,
+            queued=queued,
+            rebanded=rebanded,
+            measured=_measured(connection) if "gate" in base and "gate" in change else [],
+            verdicts=_new_verdicts(base, change),
+            seconds=_seconds(connection),
+        )
+
+
+def _features(connection: duckdb.DuckDBPyConnection, model: str) -> list[Feature]:
+    key = KEYS[model]
+    before, after = _catalog(connection, "base", model), _catalog(connection, "change", model)
+    cases, differing = _differing(connection, model, sorted(before.keys() & after.keys()))
+    renamed = _renamed(connection, model, sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys()))
+    found = [
+        Feature(model, name, "renamed", after[name], cases, was=was)
+        for was, name in renamed.items()
+    ]  # fmt: skip
+    found += [
+        Feature(model, name, "removed", before[name])
+        for name in sorted(before.keys() - after.keys() - renamed.keys())
+    ]  # fmt: skip
+    found += [
+        Feature(model, name, "added", after[name], mean_change=_mean(_values(connection, "change", model, key, name)))
+        for name in sorted(after.keys() - before.keys() - set(renamed.values()))
+    ]
+    for name, count in differing.items():
+        if count:
+            old, new = (_values(connection, side, model, key, name) for side in ("base", "change"))
+            found.append(
+                Feature(model, name, "changed", before[name] or after[name], cases, count, _mean(old), _mean(new),
+                        _psi(old, new))
+            )  # fmt: skip
+    return found
+
+
+def _catalog(connection: duckdb.DuckDBPyConnection, side: str, model: str) -> dict[str, bool]:
+    listed = connection.execute(f"select name, in_model from {side}.catalog where model_name = ?", [model]).fetchall()
+    return {name: bool(in_model) for name, in_model in listed}
+
+
+def _differing(connection: duckdb.DuckDBPyConnection, model: str, names: list[str]) -> tuple[int, dict[str, int]]:
+    """Cases that both sides have, and for each feature those of them with another value, in one pass."""
+    counts = "".join(f', count(*) filter (b."{name}" is distinct from c."{name}")' for name in names)
+    cases, *found = connection.execute(
+        f"select count(*){counts} from base.{model} as b inner join change.{model} as c using ({KEYS[model]})"
+    ).fetchall()[0]
+    return cases, dict(zip(names, found, strict=True))
+
+
+def _renamed(connection: duckdb.DuckDBPyConnection, model: str, gone: list[str], come: list[str]) -> dict[str, str]:
+    """Old name -> new name, where a feature that is gone and one that has come agree in every case and vary."""
+    found: dict[str, str] = {}
+    for was in gone:
+        for name in come:
+            differing, distinct = connection.execute(
+                f'select count(*) filter (b."{was}" is distinct from c."{name}"), count(distinct b."{was}")'
+                f" from base.{model} as b inner join change.{model} as c using ({KEYS[model]})"
+            ).fetchall()[0]
+            if not differing and distinct > 1 and name not in found.values():
+                found[was] = name
+                break
+    return found
+
+
+def _values(connection: duckdb.DuckDBPyConnection, side: str, model: str, key: str, name: str) -> np.ndarray:
+    """A feature in the order of its keys, NaN where there is none."""
+    rows = connection.execute(f'select cast("{name}" as double) as value from {side}.{model} order by {key}')
+    return np.ma.filled(rows.fetchnumpy()["value"].astype(float), np.nan)
+
+
+def _mean(values: np.ndarray) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else None
+
+
+def _psi(old: np.ndarray, new: np.ndarray) -> float | None:
+    """Index over the deciles of the old values and a bin of those without one."""
+    if not (old.size and new.size):
+        return None
+    edges = metrics.quantile_edges(old[~np.isnan(old)], _SHIFT)
+    shares = []
+    for values in (old, new):
+        is_known = ~np.isnan(values)
+        counts = np.append(metrics.bin_counts(values[is_known], edges), np.count_nonzero(~is_known))
+        shares.append(counts / values.size)
+    return metrics.psi(*shares)
+
+
+def _scores(connection: duckdb.DuckDBPyConnection, model: str) -> Scores | None:
+    """Scores on both sides; nothing where neither has any."""
+    relation = SCORES[model]
+    joined = f"base.{relation} as b full join change.{relation} as c using (key)"
+    both = connection.execute(
+        f"select b.pd as base, c.pd as change from {joined} where b.pd is not null and c.pd is not null order by key"
+    ).fetchnumpy()
+    base, change = np.asarray(both["base"]), np.asarray(both["change"])
+    one_side, differing = connection.execute(
+        f"select count(*) filter (b.pd is null or c.pd is null), count(*) filter (b.pd != c.pd) from {joined}"
+    ).fetchall()[0]
+    if not base.size and not one_side:
+        return None
+    moves = connection.execute(
+        f"select b.grade, c.grade, count(*) from {joined} where b.grade != c.grade group by all order by all"
+    ).fetchall()
+    return Scores(
+        model,
+        int(base.size),
+        one_side,
+        differing,
+        gate.score_psi(base, change) if base.size else 0.0,
+        float(base.mean()) if base.size else 0.0,
+        float(change.mean()) if base.size else 0.0,
+        {(old, new): count for old, new, count in moves},
+    )
+
+
+def _provisions(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[float, float], int]:
+    # To the cent: a sum of doubles depends on their order.
+    total = "select coalesce(sum(cast(expected_loss as decimal(18, 2))), 0) from"
+    base, change = (connection.execute(f"{total} {side}.provisions").fetchall()[0][0] for side in ("base", "change"))
+    restaged = connection.execute(
+        "select count(*) from base.provisions as b inner join change.provisions as c using (key)"
+        " where b.stage != c.stage"
+    ).fetchall()[0][0]
+    return (float(base), float(change)), restaged
+
+
+def _measured(connection: duckdb.DuckDBPyConnection) -> list[dict]:
+    """Figures of both sides' candidates on their holdouts, with the intervals of the base's."""
+    rows = connection.execute(
+        "select b.model_name, b.metric, b.value, b.low, b.high, c.value from base.gate as b"
+        " inner join change.gate as c using (model_name, metric) order by all"
+    ).fetchall()
+    names = ("model_name", "metric", "base", "low", "high", "change")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _new_verdicts(base: Night, change: Night) -> list[dict]:
+    """Rules that the change's candidates fail and the base's do not."""
+    failed = {(row["model_name"], row["rule"]) for row in base["verdicts"].to_pylist()} if "verdicts" in base else set()
+    found = change["verdicts"].to_pylist() if "verdicts" in change else []
+    return [row for row in found if (row["model_name"], row["rule"]) not in failed]
+
+
+def _seconds(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[float, float]]:
+    rows = connection.execute(
+        "select cadence, sum(base), sum(change) from ("
+        " select cadence, seconds as base, 0 as change from base.runs"
+        " union all select cadence, 0, seconds from change.runs"
+        ") group by cadence order by cadence"
+    ).fetchall()
+    return {cadence: (base, change) for cadence, base, change in rows if base and change}

@@ -1,0 +1,207 @@
+"""The two sides of a comparison: code laid out apart, and homes in which it lands, trains and scores.
+
+A side is kept under the digest of the files that decide a score, so that what has not changed is not built again.
+"""
+
+import csv
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from nightbook.errors import NightbookError
+
+# What a score can depend on. Tests, documentation and this report cannot move one.
+DECIDING = ("dbt_project.yml", "macros", "models", "orchestrate.py", "profiles.yml", "python_models",
+            "requirements.txt", "seeds", "selectors.yml", "snapshots")  # fmt: skip
+# What dbt and the limits need besides.
+NEEDED = (".dbtignore", "analyses", "impact", "tests")
+CATALOG = Path("seeds/reference/feature_catalog.csv")
+# Tests are for the change's own checks: here a drift that would stop the night is what is to be seen.
+NIGHT = ("build", "--selector", "nightly", "--exclude-resource-type", "test", "unit_test")
+SAMPLE = ("seed", "--selector", "ci_landing")
+REGISTRY = "mlflow.db"
+
+
+@dataclass(frozen=True)
+class Side:
+    """A commit's or the working tree's code, and the homes of its two books."""
+
+    name: str
+    key: str
+    code: Path
+    lender: Path
+    sample: Path
+
+    @property
+    def homes(self) -> dict[str, Path]:
+        return {"synthetic lender": self.lender, "committed sample": self.sample}
+
+
+def tree_of(reference: str) -> str:
+    """The git tree of a commit.
+
+    Raises:
+        NightbookError: there is no such commit in this clone.
+    """
+    try:
+        return _git("rev-parse", "--verify", f"{reference}^{{tree}}")
+    except NightbookError as error:
+        raise NightbookError(f"{reference} is no commit of this clone: fetch it, or name another base") from error
+
+
+def tree_of_checkout(folder: Path) -> str:
+    """The git tree of the files as they are, committed or not; the index stays as it is.
+
+    Args:
+        folder: where the index that this needs may lie.
+    """
+    index = folder / "index"
+    environment = os.environ | {"GIT_INDEX_FILE": str(index)}
+    _git("read-tree", "HEAD", environment=environment)
+    _git("add", "--all", environment=environment)
+    tree = _git("write-tree", environment=environment)
+    index.unlink()
+    return tree
+
+
+def key_of(tree: str) -> str:
+    """Digest of the files of a tree that decide a score."""
+    return hashlib.sha256(_git("ls-tree", "-r", tree, "--", *DECIDING).encode()).hexdigest()[:12]
+
+
+def lay_out(folder: Path, name: str, tree: str) -> Path:
+    """What decides a score and the limits, of a tree, in a folder of its own."""
+    code = folder / f"code-{name}"
+    shutil.rmtree(code, ignore_errors=True)
+    there = _git("ls-tree", "--name-only", tree).splitlines()
+    wanted = [path for path in there if path in (*DECIDING, *NEEDED)]
+    packed = subprocess.run(["git", "archive", "--format=tar", tree, *wanted], capture_output=True, check=True)
+    with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:
+        archive.extractall(code, filter="data")
+    return code
+
+
+def lost_inputs(base: Path, change: Path) -> list[tuple[str, str]]:
+    """Model inputs of the base that the change's catalog lacks: the base's champion cannot score without them."""
+    return sorted(_features(base, in_model=True) - _features(change))
+
+
+def base(folder: Path, code: Path, key: str, accounts: int) -> Side:
+    """The base: lands, trains, has its candidates approved, and scores both books with them."""
+    side = _side(folder, "base", f"{key}-{accounts}", code)
+    _once(side, lambda: _of_its_own(side, accounts))
+    return side
+
+
+def change(
+    folder: Path, code: Path, key: str, accounts: int, against: Side, is_shared: bool, is_quick: bool = False
+) -> Side:
+    """The change: scores both books with the base's champions if they find their inputs, else with models of its own.
+
+    It trains as well, on the same data, for the gate; a quick one only where it scores with its own.
+    """
+    is_quick = is_quick and is_shared
+    side = _side(folder, "change", f"{against.key}-{key}{'-quick' if is_quick else ''}", code)
+    if is_shared:
+        _once(side, lambda: _with_champions_of(against, side, accounts, is_quick))
+    else:
+        _once(side, lambda: _of_its_own(side, accounts))
+    return side
+
+
+def _of_its_own(side: Side, accounts: int) -> None:
+    _land(side, accounts)
+    _run(side, side.lender, "train", NIGHTBOOK_ACTOR="impact-maker")
+    for model in sorted({model for model, _ in _features(side.code, in_model=True)}):
+        _run(side, side.lender, "approve", model, "--version", "1", "--approver", "impact-approver",
+             "--change-request", "IMPACT")  # fmt: skip
+    _nights(side)
+
+
+def _with_champions_of(against: Side, side: Side, accounts: int, is_quick: bool) -> None:
+    _land(side, accounts)
+    # Artifacts stay where they are: the registry names them by their place. What the change trains is registered
+    # apart, or it would be scored as a challenger, which the base's night has not.
+    for name in (REGISTRY, "training.db"):
+        shutil.copy(against.lender / REGISTRY, side.lender / name)
+    if not is_quick:
+        apart = f"sqlite:///{side.lender / 'training.db'}"
+        _run(side, side.lender, "train", NIGHTBOOK_ACTOR="impact-maker", MLFLOW_TRACKING_URI=apart)
+    _nights(side)
+
+
+def _land(side: Side, accounts: int) -> None:
+    _run(side, side.lender, "land", "synthetic", "--accounts", str(accounts))
+    _dbt(side, side.sample, *SAMPLE)
+
+
+def _nights(side: Side) -> None:
+    _dbt(side, side.lender, *NIGHT)
+    _dbt(side, side.sample, *NIGHT, MLFLOW_TRACKING_URI=f"sqlite:///{side.lender / REGISTRY}")
+
+
+def _side(folder: Path, name: str, key: str, code: Path) -> Side:
+    home = folder / f"{name}-{key}"
+    return Side(name, key, code, home / "lender", home / "sample")
+
+
+def _once(side: Side, build) -> None:
+    """Build a side that is not there; one that was broken off is built again. Others of its name are forgotten."""
+    home = side.lender.parent
+    if (home / "built").exists():
+        print(f"{side.name}: as built before", flush=True)
+        return
+    for other in home.parent.glob(f"{side.name}-*"):
+        shutil.rmtree(other)
+    for one in (side.lender, side.sample):
+        one.mkdir(parents=True)
+    build()
+    (home / "built").touch()
+
+
+def _features(code: Path, in_model: bool = False) -> set[tuple[str, str]]:
+    with (code / CATALOG).open(encoding="utf-8", newline="") as stream:
+        return {
+            (row["model_name"], row["name"])
+            for row in csv.DictReader(stream)
+            if not in_model or row["in_model"] == "true"
+        }
+
+
+def _run(side: Side, home: Path, *arguments: str, **more: str) -> None:
+    _call(side, home, ["orchestrate.py", *arguments], more)
+
+
+def _dbt(side: Side, home: Path, *arguments: str, **more: str) -> None:
+    _call(side, home, ["-m", "dbt.cli.main", "--quiet", *arguments], more)
+
+
+def _call(side: Side, home: Path, arguments: list[str], more: dict[str, str]) -> None:
+    print(f"{side.name}, {home.name}: {' '.join(arguments[:6])}", flush=True)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTBOOK_", "MLFLOW_", "DBT_"))}
+    given = {
+        "NIGHTBOOK_HOME": str(home),
+        "NIGHTBOOK_ACTOR": "impact",
+        # A sample is no book, and a change that moves a feature is what is to be measured.
+        "NIGHTBOOK_OVERRIDE": "*",
+        "NIGHTBOOK_OVERRIDE_REASON": "impact of a change",
+    }
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=side.code, env=kept | given | more, capture_output=True, text=True
+    )
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no reason given"]
+        raise NightbookError(f"{side.name}, {' '.join(arguments[:3])}: {said[-1].removeprefix('nightbook: ')}")
+
+
+def _git(*arguments: str, environment: dict[str, str] | None = None) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, env=environment)
+    if done.returncode:
+        raise NightbookError(f"git {arguments[0]}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+    return done.stdout.strip()

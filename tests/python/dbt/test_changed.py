@@ -1,0 +1,58 @@
+"""What a build of the changed part takes, by dbt's own comparison with a manifest, edits of the library included."""
+
+import copy
+import json
+
+import pytest
+from nightbook import provenance
+from nightbook.errors import NightbookError
+
+from impact import changed
+
+
+@pytest.fixture(scope="module")
+def production(project) -> dict:
+    """The manifest of a production that runs this very code."""
+    manifest = project.manifest.writable_manifest().to_dict(omit_none=False)
+    manifest["metadata"]["env"] = {"NIGHTBOOK_LIBRARY": provenance.library_digest()}
+    return manifest
+
+
+@pytest.fixture
+def listed(project, production, tmp_path):
+    """A function from what production had otherwise to the models that a build of the changed part takes."""
+
+    def listed(edit) -> set[str]:
+        other = copy.deepcopy(production)
+        edit(other)
+        (tmp_path / "manifest.json").write_text(json.dumps(other))
+        chosen = ["--select", *changed.selectors(tmp_path), "--state", str(tmp_path), "--resource-type", "model"]
+        found = project.invoke("ls", *chosen)
+        assert found.success, found.exception
+        return {name.rsplit(".", 1)[1] for name in found.result}
+
+    return listed
+
+
+def test_nothing_is_built_where_nothing_differs(listed):
+    assert listed(lambda production: None) == set()
+
+
+def test_an_edited_model_is_built_with_its_children(listed):
+    def edit(production):
+        production["nodes"]["model.nightbook.underwriting_queue"]["raw_code"] = "select 1"
+
+    assert listed(edit) == {"underwriting_queue", "lineage_nightly", "fct_lineage_edges"}
+
+
+def test_an_edited_library_has_every_python_model_built(listed, production):
+    python = {node["name"] for node in production["nodes"].values() if node.get("language") == "python"}
+    found = listed(lambda production: production["metadata"]["env"].update(NIGHTBOOK_LIBRARY="of other files"))
+    assert python | {"fct_account_scores", "fct_provisions"} <= found
+    assert not {"int_policy", "int_input_profile", "stg_snapshots"} & found
+    assert listed(lambda production: production["metadata"]["env"].clear()) == found
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path):
+    with pytest.raises(NightbookError, match="manifest.json does not exist: name the folder of a build's manifest"):
+        changed.selectors(tmp_path)

@@ -1,0 +1,168 @@
+"""The three kinds of change that a score impact report must tell apart, and the limits that block."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import scored_night
+from nightbook.errors import NightbookError
+
+from impact import comparison, limits, report, sides
+
+LIMITS = {"features_changed": 0, "features_removed": 0, "cases_changed": 0, "score_psi": 0.01, "grade_changes": 0.005,
+          "triage_changes": 0.01, "provisions": 0.005, "auc_fall": 0.005, "run_time": 2.0}  # fmt: skip
+
+
+@pytest.fixture
+def night() -> dict[str, pa.Table]:
+    return scored_night.made()
+
+
+def told(base, change, accepted=None) -> tuple[comparison.Impact, list[str], str]:
+    """What differs, the names of the limits that block, and the report."""
+    impact = comparison.compare(base, change)
+    held = limits.hold("book", impact.figures(), LIMITS, accepted or {})
+    return (
+        impact,
+        [one.name for one in held if one.blocks],
+        report.markdown({"book": impact}, held, "By the same champions."),
+    )
+
+
+def replaced(table: pa.Table, **columns) -> pa.Table:
+    for name, values in columns.items():
+        position = table.column_names.index(name)
+        table = table.set_column(position, name, values)
+    return table
+
+
+def renamed(night: dict) -> dict:
+    return night | {
+        "catalog": replaced(
+            night["catalog"], name=pa.array(["days_late_12m_max", "balance_current", "requested_amount"])
+        ),
+        "account_pd": night["account_pd"].rename_columns({"dpd_12m_max": "days_late_12m_max"}),
+    }
+
+
+def of_a_wrong_window(night: dict) -> dict:
+    """The measure over three months under the name of twelve, and the scores that the same model then gives."""
+    shorter = night["account_pd"]["dpd_3m_max"]
+    scores, provisions = scored_night.scored(shorter.to_numpy())
+    return night | {
+        "account_pd": replaced(night["account_pd"], dpd_12m_max=shorter),
+        "account_scores": scores,
+        "provisions": provisions,
+    }
+
+
+def with_a_feature_more(night: dict) -> dict:
+    more = pa.table({"model_name": ["account_pd"], "name": ["dpd_3m_max"], "in_model": [True]})
+    return night | {"catalog": pa.concat_tables([night["catalog"], more])}
+
+
+def test_a_renamed_column_is_no_impact(night):
+    impact, blocking, text = told(night, renamed(night))
+    assert impact.is_none and not blocking
+    assert [(one.change, one.was, one.name) for one in impact.features] == [
+        ("renamed", "dpd_12m_max", "days_late_12m_max")
+    ]
+    assert "**No impact on any score.**" in text and "### Scores" not in text
+
+
+def test_a_wrong_window_shows_features_and_grades_and_blocks(night):
+    change = of_a_wrong_window(night)
+    impact, blocking, text = told(night, change)
+    [feature] = impact.features
+    assert (feature.name, feature.change, feature.cases) == ("dpd_12m_max", "changed", 500)
+    shorter, longer = (night["account_pd"][name].to_pylist() for name in ("dpd_3m_max", "dpd_12m_max"))
+    assert feature.differing == sum(a != b for a, b in zip(shorter, longer, strict=True)) > 200
+    assert feature.mean_change < feature.mean_base and feature.psi > 0.25
+    accounts = next(one for one in impact.scores if one.model_name == "account_pd")
+    before, after = (one["account_scores"]["grade"].to_pylist() for one in (night, change))
+    assert accounts.regraded == sum(a != b for a, b in zip(before, after, strict=True)) > 50
+    assert blocking == ["features_changed", "score_psi", "grade_changes", "provisions"]
+    assert text.startswith("# Score impact\n\n**Blocked.** features_changed on the book is 1, at most 0;")
+    assert f"{accounts.regraded} change grade" in text and "| account_pd | `dpd_12m_max` |" in text
+
+
+def test_a_new_harmless_feature_has_its_own_line_only(night):
+    impact, blocking, text = told(night, with_a_feature_more(night))
+    assert impact.is_none and not blocking
+    lines = [line for line in text.splitlines() if line.startswith("- ")]
+    assert lines == ["- account_pd: model input `dpd_3m_max` added"]
+
+
+def test_what_is_gone_on_either_side_is_seen(night):
+    fewer = night | {
+        "catalog": night["catalog"].slice(0, 2),
+        "account_scores": night["account_scores"].slice(3),
+    }
+    impact, blocking, _ = told(night, fewer)
+    assert [(one.name, one.change) for one in impact.features] == [("requested_amount", "removed")]
+    assert blocking == ["features_removed", "cases_changed"] and not impact.is_none
+
+
+def test_a_gate_that_fails_and_an_auc_that_falls_are_told(night):
+    worse = night | {
+        "gate": replaced(night["gate"], value=pa.array([0.79])),
+        "verdicts": pa.table(
+            {"model_name": ["account_pd"] * 2, "rule": ["auc_floor", "overfit"], "reason": ["too low", "as before"]}
+        ),
+        "runs": replaced(night["runs"], seconds=pa.array([50.0, 130.0])),
+    }
+    _, blocking, text = told(night, worse)
+    assert blocking == ["auc_fall", "run_time"]
+    assert "- gate: account_pd fails auc_floor: too low" in text and "as before" not in text
+
+
+def test_what_is_accepted_is_told_and_does_not_block(night):
+    accepted = dict.fromkeys(("features_changed", "score_psi", "grade_changes", "provisions"), "CR-9, agreed with risk")
+    _, blocking, text = told(night, of_a_wrong_window(night), accepted)
+    assert not blocking
+    assert "**Within limits, but for what is accepted.**" in text and text.count("(CR-9, agreed with risk)") == 4
+
+
+def written(folder, text: str):
+    (folder / "impact").mkdir(parents=True)
+    (folder / limits.FILE).write_text(text)
+    return folder
+
+
+def test_an_acceptance_counts_in_the_change_that_adds_it(tmp_path):
+    rules = "[limits]\nscore_psi = 0.01\ngrade_changes = 0.005\n[accepted]\n"
+    base = written(tmp_path / "base", rules + 'score_psi = "CR-1"\n')
+    change = written(tmp_path / "change", rules + 'score_psi = "CR-1"\ngrade_changes = "CR-2"\n')
+    assert limits.read(base, change) == ({"score_psi": 0.01, "grade_changes": 0.005}, {"grade_changes": "CR-2"})
+    wrong = written(tmp_path / "wrong", rules + 'grades = "CR-2"\n')
+    with pytest.raises(NightbookError, match=r"limits.toml is not there"):
+        limits.read(base, tmp_path)
+    with pytest.raises(NightbookError, match=r"limits\.toml: \[accepted\] names grades, which is no limit"):
+        limits.read(base, wrong)
+
+
+def test_the_limits_that_ship_are_figures_of_a_report(night):
+    rules, accepted = limits.read(Path("."), Path("."))
+    assert rules.keys() == LIMITS.keys() == comparison.compare(night, night).figures().keys()
+    assert not accepted
+
+
+def test_a_base_that_is_no_commit_is_refused_and_files_in_no_commit_count(tmp_path, monkeypatch):
+    with pytest.raises(NightbookError, match="nowhere is no commit of this clone: fetch it, or name another base"):
+        sides.tree_of("nowhere")
+    clone = tmp_path / "clone"
+    (clone / "models").mkdir(parents=True)
+    monkeypatch.chdir(clone)
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.setenv(name, "somebody")
+    (clone / "models" / "one.sql").write_text("select 1")
+    for command in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "--message", "one")):
+        sides._git(*command)
+    base = sides.key_of(sides.tree_of("HEAD"))
+    (clone / "README.md").write_text("decides nothing")
+    assert sides.key_of(sides.tree_of_checkout(tmp_path)) == base
+    (clone / "models" / "two.sql").write_text("select 2")
+    assert sides.key_of(sides.tree_of_checkout(tmp_path)) != base
+    assert sides._git("status", "--porcelain", "--untracked-files=no") == ""
+    code = sides.lay_out(tmp_path, "change", sides.tree_of_checkout(tmp_path))
+    assert [path.name for path in sorted(code.rglob("*.sql"))] == ["one.sql", "two.sql"]

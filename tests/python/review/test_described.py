@@ -1,0 +1,75 @@
+"""Descriptions that follow from a definition: one SQL line and one catalog row describe a column everywhere."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from nightbook import catalog, families
+from nightbook.errors import NightbookError
+
+ROOT = Path(__file__).resolve().parents[3]
+ROW = 'account_pd,shortfall_9m_avg,"What was short, on average.",double,9,0,1000,loan_servicing,1,Short payments,true\n'
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A copy of what the catalog reads and writes."""
+    for folder in ("macros/features", "models", "seeds/reference"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    (tmp_path / "seeds" / "raw").mkdir()
+    shutil.copy(ROOT / catalog.SAMPLE, tmp_path / catalog.SAMPLE)
+    return tmp_path
+
+
+def columns(project: Path, path: Path) -> dict[str, dict[str, str]]:
+    """Relation -> column -> description, as a file of the project has them."""
+    document = yaml.safe_load((project / path).read_text())
+    return {
+        one["name"]: {column["name"]: column["description"] for column in one["columns"]} for one in document["models"]
+    }
+
+
+def test_a_new_feature_is_described_wherever_it_is_a_column(project):
+    catalog.check(project)
+    family = project / "macros" / "features" / "behaviour_features.sql"
+    first = "        {{ window_stats('amount_paid',"
+    assert first in family.read_text()
+    more = "        {{ window_stats('shortfall', {'avg': [9]}) }},\n"
+    family.write_text(family.read_text().replace(first, more + first, 1))
+    with (project / catalog.CATALOG).open("a") as rows:
+        rows.write(ROW)
+    with pytest.raises(NightbookError, match="is not up to date with .*feature_catalog.csv: run `make catalog`"):
+        catalog.check(project)
+    catalog.write(project)
+    catalog.check(project)
+    for path, relation in (
+        ("models/features/_features__models.yml", "feat_accounts"),
+        ("models/features/accounts/_accounts__models.yml", "feat_account_behaviour"),
+        ("models/marts/regulatory/_regulatory__marts.yml", "rpt_regulatory_features"),
+        ("models/scoring/_scoring__models.yml", "accounts_tonight"),
+        ("models/training/_training__models.yml", "training_set_account_pd"),
+    ):
+        assert columns(project, Path(path))[relation]["shortfall_9m_avg"] == "What was short, on average."
+    assert (
+        "shortfall_9m_avg"
+        not in columns(project, Path("models/features/accounts/_accounts__models.yml"))["feat_account_tenure"]
+    )
+    parts = columns(project, Path("models/intermediate/_intermediate__models.yml"))["int_closed_windows"]
+    assert parts["shortfall__9m_sum"] == (
+        "shortfall, of the closed months 1 to 8 before the as-of month: sum of the measure."
+    )
+
+
+def test_a_relation_without_the_mark_is_named(project):
+    path = project / "models" / "training" / "_training__models.yml"
+    path.write_text(path.read_text().replace("written by `make catalog`", "written by hand"))
+    with pytest.raises(NightbookError, match="_training__models.yml: training_set_account_pd has no line '# Below"):
+        catalog.write(project)
+
+
+def test_each_family_makes_features_of_the_catalog():
+    listed = {row["name"] for row in catalog.read(ROOT / catalog.CATALOG)}
+    made = {name: families.named(name, ROOT) & listed for name in (*families.NAMED_IN, "feat_account_behaviour")}
+    assert all(len(names) > 5 for names in made.values())
+    assert set().union(*made.values()) == listed

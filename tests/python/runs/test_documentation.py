@@ -1,0 +1,24 @@
+"""Every column that a built home has is described: what YAML does not know of, only the warehouse can tell."""
+
+import json
+
+from tests.python.conventions import failures
+
+from .conftest import ok
+
+
+def test_every_column_of_a_home_is_described_and_one_that_is_not_is_named(demo, settle):
+    home = settle(demo[0].path / "warehouse.duckdb")
+    ok(home.dbt("docs", "generate", "--no-compile"))
+    catalog = json.loads((home.path / "target" / "catalog.json").read_text())
+    manifest = json.loads((demo[0].path / "target" / "manifest.json").read_text())
+    assert len(catalog["nodes"]) > 100 and not catalog["errors"]
+    assert failures(home.path, "catalog_checks", manifest=manifest, catalog=catalog) == []
+    del manifest["nodes"]["model.nightbook.accounts_tonight"]["columns"]["dpd_current"]
+    del manifest["nodes"]["seed.nightbook.policy"]["columns"]["value"]
+    del manifest["sources"]["source.nightbook.raw.payments"]["columns"]["amount"]
+    assert failures(home.path, "catalog_checks", manifest=manifest, catalog=catalog) == [
+        "check_columns_are_all_documented accounts_tonight",
+        "check_seed_columns_are_all_documented policy",
+        "check_source_columns_are_all_documented raw_payments",
+    ]
