@@ -216,7 +216,7 @@ figures as (
         group_name,
         'approval_rate_ratio' as metric,
         base_count,
-        own_value / nullif(other_value, 0) as value,
+        {{ quotient('own_value', 'nullif(other_value, 0)') }} as value,
         {{ ratio_end('own_', 'other_', 'low') }} as low,
         {{ ratio_end('own_', 'other_', 'high') }} as high,
         other_value as reference_value
@@ -267,9 +267,9 @@ figures as (
         measured.group_name,
         'calibration_ratio' as metric,
         measured.base_count,
-        measured.value / nullif(group_counts.mean_pd, 0) as value,
-        measured.low / nullif(group_counts.mean_pd, 0) as low,
-        measured.high / nullif(group_counts.mean_pd, 0) as high,
+        {{ quotient('measured.value', 'nullif(group_counts.mean_pd, 0)') }} as value,
+        {{ quotient('measured.low', 'nullif(group_counts.mean_pd, 0)') }} as low,
+        {{ quotient('measured.high', 'nullif(group_counts.mean_pd, 0)') }} as high,
         cast(null as double) as reference_value
     from measured
     inner join group_counts

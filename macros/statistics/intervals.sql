@@ -46,17 +46,16 @@
     {%- if end == 'low' -%}
     {%- set above = figure ~ 'low * (2 * ' ~ figure ~ 'value - ' ~ figure ~ 'low)' -%}
     {%- set below = other ~ 'high * (2 * ' ~ other ~ 'value - ' ~ other ~ 'high)' -%}
+    {%- set root = 'sqrt(' ~ greatest_of(['power(' ~ product ~ ', 2) - ' ~ above ~ ' * ' ~ below, '0']) ~ ')' -%}
     case
         when {{ other }}value = 0 then null
         when {{ figure }}value = 0 then 0
-        else
-            ({{ above }})
-            / nullif({{ product }} + sqrt({{ greatest_of(['power(' ~ product ~ ', 2) - ' ~ above ~ ' * ' ~ below, '0']) }}), 0)
+        else {{ quotient('(' ~ above ~ ')', 'nullif(' ~ product ~ ' + ' ~ root ~ ', 0)') }}
     end
     {%- else -%}
     {%- set above = figure ~ 'high * (2 * ' ~ figure ~ 'value - ' ~ figure ~ 'high)' -%}
     {%- set below = other ~ 'low * (2 * ' ~ other ~ 'value - ' ~ other ~ 'low)' -%}
-    ({{ product }} + sqrt({{ greatest_of(['power(' ~ product ~ ', 2) - ' ~ above ~ ' * ' ~ below, '0']) }}))
-    / nullif({{ below }}, 0)
+    {%- set root = 'sqrt(' ~ greatest_of(['power(' ~ product ~ ', 2) - ' ~ above ~ ' * ' ~ below, '0']) ~ ')' -%}
+    {{ quotient('(' ~ product ~ ' + ' ~ root ~ ')', 'nullif(' ~ below ~ ', 0)') }}
     {%- endif -%}
 {%- endmacro %}
