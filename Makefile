@@ -41,6 +41,8 @@ week: setup  ## train where a rule asks for it
 docs: setup  ## the documentation site of the home
 	$(BIN)/python orchestrate.py docs
 
+# Two workers on two cores: an OpenMP thread that spins takes the other worker's.
+test: export GOMP_SPINCOUNT := 0
 test: setup lint  ## every check: static, dbt unit tests, pytest, whole runs
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 15 tests/python
 

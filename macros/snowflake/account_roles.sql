@@ -30,12 +30,12 @@
         },
         'model_risk': {
             'is_for': 'reads the trail, trainings and their verdicts, the mirror of the registry, what is published',
-            'inherits': ['analyst'], 'builds': [], 'reads': ['audit', 'training', 'reference'], 'lands': [], 'stages': {},
+            'inherits': ['analyst'], 'builds': [], 'reads': ['audit', 'training', 'fairness', 'reference'], 'lands': [], 'stages': {},
             'warehouses': [], 'registry': false, 'granted_to': 'sysadmin',
         },
         'approver': {
-            'is_for': 'reads the verdicts and versions that an approval rests on',
-            'inherits': [], 'builds': [], 'reads': ['audit', 'training'], 'lands': [], 'stages': {},
+            'is_for': 'reads the verdicts, versions and figures by group that an approval rests on',
+            'inherits': [], 'builds': [], 'reads': ['audit', 'training', 'fairness'], 'lands': [], 'stages': {},
             'warehouses': ['reading'], 'registry': false, 'granted_to': 'sysadmin',
         },
         'personal_data': {

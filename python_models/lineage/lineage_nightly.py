@@ -11,13 +11,17 @@ def model(dbt, session):
     code = frames.rows(dbt.ref("run_provenance"))[0]
     catalog = frames.rows(dbt.ref("feature_catalog"))
     inputs = {row["name"] for row in catalog}
-    return frames.records(session, lineage.SCHEMA, lineage.of_run(session, "nightly", code["manifest_digest"], inputs))
+    upstream = frames.rows(dbt.ref("input_lineage"))
+    edges = lineage.of_run(session, "nightly", code["manifest_digest"], inputs, upstream)
+    return frames.records(session, lineage.SCHEMA, edges)
 
 
 def _comes_after(dbt):
     # Never called: dbt reads the references from the file. All SQL of the run is compiled by then.
     dbt.ref("fct_calibration")
     dbt.ref("fct_challenger_comparison")
+    dbt.ref("fairness_of_nights")
+    dbt.ref("fct_fairness")
     dbt.ref("fct_model_performance")
     dbt.ref("fct_provisions")
     dbt.ref("fct_score_partitions")

@@ -11,10 +11,15 @@ def model(dbt, session):
     code = frames.rows(dbt.ref("run_provenance"))[0]
     catalog = frames.rows(dbt.ref("feature_catalog"))
     inputs = {row["name"] for row in catalog}
-    return frames.records(session, lineage.SCHEMA, lineage.of_run(session, "weekly", code["manifest_digest"], inputs))
+    upstream = frames.rows(dbt.ref("input_lineage"))
+    edges = lineage.of_run(session, "weekly", code["manifest_digest"], inputs, upstream)
+    return frames.records(session, lineage.SCHEMA, edges)
 
 
 def _comes_after(dbt):
     # Never called: dbt reads the references from the file. All SQL of the run is compiled by then.
+    dbt.ref("fairness_of_trainings")
+    dbt.ref("fct_fairness")
+    dbt.ref("fct_fairness_alternatives")
     dbt.ref("fct_gate_decisions")
     dbt.ref("registrations")

@@ -113,6 +113,8 @@ def _invoke(arguments: list[str], callbacks: list):
     home.home().mkdir(parents=True, exist_ok=True)
     # dbt writes it into the manifest, by which `make changed` sees later that the library has been edited.
     os.environ["DBT_ENV_CUSTOM_ENV_NIGHTBOOK_LIBRARY"] = provenance.library_digest()
+    # dbt makes and keeps a million small objects: to look through them as often as Python does costs a tenth of it.
+    gc.set_threshold(100_000, 20, 20)
     logs = ["--log-path", str(home.home() / "logs"), "--log-level", "none", "--log-level-file", "info"]
     try:
         with _quiet():

@@ -20,6 +20,7 @@ CANDIDATE_SCHEMA = pa.schema(
         ("reason", pa.string()),
         ("mlflow_run_id", pa.string()),
         ("algorithm", pa.string()),
+        ("runner_up", pa.string()),
         ("model_digest", pa.string()),
         ("data_digest", pa.string()),
         ("maker", pa.string()),
@@ -41,6 +42,7 @@ HOLDOUT_SCHEMA = pa.schema(
         ("candidate_pd", pa.float64()),
         ("champion_pd", pa.float64()),
         ("benchmark_pd", pa.float64()),
+        ("runner_up_pd", pa.float64()),
     ]
 )
 
@@ -102,6 +104,7 @@ def _fit_one(model_name: str, relation, features: list[FeatureSpec], run: dict, 
         tags={"maker": row["maker"], "run_id": run["run_id"], "git_commit": row["git_commit"]}
         | {f"{registry.LIBRARY}{name}": version for name, version in provenance.library_versions().items()},
         metrics={name: float(value) for name, value in candidate.metrics.items()},
+        runner_up=candidate.runner_up and candidate.runner_up.booster_bytes,
     )
     return (
         row
@@ -110,6 +113,7 @@ def _fit_one(model_name: str, relation, features: list[FeatureSpec], run: dict, 
             "reason": f"{candidate.algorithm} was the better one on validation",
             "mlflow_run_id": mlflow_run_id,
             "algorithm": candidate.algorithm,
+            "runner_up": candidate.runner_up and candidate.runner_up.algorithm,
             "model_digest": candidate.digest,
             "data_digest": candidate.data_digest,
         }
@@ -123,12 +127,13 @@ def _teaches(table: pa.Table, feature: FeatureSpec) -> bool:
 
 
 def score_holdout(training_sets: Mapping[str, object], candidates: list[dict]) -> Iterator[pa.RecordBatch]:
-    """Candidate, champion and logistic benchmark on the same rows of train and holdout.
+    """Candidate, champion, logistic benchmark and the fit that was not selected, on the same rows of train and holdout.
 
     The benchmark is fitted here and thrown away: it is a yardstick, never a model that could be deployed.
 
     Yields:
-        Batches of `HOLDOUT_SCHEMA`; champion_pd is null where there is no champion.
+        Batches of `HOLDOUT_SCHEMA`; champion_pd is null where there is no champion, runner_up_pd on train, and where
+        there is no such fit.
     """
     for row in _fitted(candidates):
         name = row["model_name"]
@@ -151,6 +156,7 @@ def score_holdout(training_sets: Mapping[str, object], candidates: list[dict]) -
                 if champion
                 else pa.nulls(kept.num_rows, pa.float64()),
                 "benchmark_pd": pa.array(np.asarray(benchmark.pd(inputs[seen]), dtype=np.float64)),
+                "runner_up_pd": _runner_up_pd(name, row["mlflow_run_id"], inputs[seen], split[seen] == "holdout"),
             }
         ).cast(HOLDOUT_SCHEMA)
         yield from result.to_batches()
@@ -226,6 +232,20 @@ def _require(table: pa.Table, champion: registry.Model | None) -> None:
 
 
 def _pd(model: registry.Model, matrix: np.ndarray) -> pa.Array:
-    booster = inference.load_booster(model.booster_bytes, model.digest)
+    return pa.array(_predicted(model.booster_bytes, model.digest, matrix))
+
+
+def _runner_up_pd(model_name: str, mlflow_run_id: str, matrix: np.ndarray, is_holdout: np.ndarray) -> pa.Array:
+    """Of holdout rows, null elsewhere; shape (n,)."""
+    kept = registry.runner_up(model_name, mlflow_run_id)
+    if kept is None:
+        return pa.nulls(len(matrix), pa.float64())
+    pd = np.zeros(len(matrix))
+    pd[is_holdout] = _predicted(*kept, matrix[is_holdout])
+    return pa.array(pd, mask=~is_holdout)
+
+
+def _predicted(booster_bytes: bytes, digest: str, matrix: np.ndarray) -> np.ndarray:
+    booster = inference.load_booster(booster_bytes, digest)
     booster.set_param({"nthread": provenance.threads()})
-    return pa.array(np.asarray(predict_pd(booster, matrix), dtype=np.float64))
+    return np.asarray(predict_pd(booster, matrix), dtype=np.float64)

@@ -34,6 +34,8 @@ SCHEMA = pa.schema(
     ]
 )
 
+# Scoring model -> the relation whose columns are its inputs.
+FEATURES = {"account_pd": "features.feat_accounts", "application_pd": "features.feat_applications"}
 # relation -> column names in order
 Columns = Mapping[str, list[str]]
 # (relation, column) -> transformation
@@ -49,6 +51,9 @@ class Edge:
     to_relation: str
     to_column: str
     transformation: str
+
+
+_EDGE = ("from_relation", "from_column", "to_relation", "to_column", "transformation")
 
 
 def of_sql(sql: str, relation: str, columns: Columns, written_for: str = "duckdb") -> list[Edge]:
@@ -137,7 +142,9 @@ def of_declaration(
     return edges
 
 
-def of_run(session, cadence: str, manifest_digest: str, inputs: Collection[str]) -> list[dict]:
+def of_run(
+    session, cadence: str, manifest_digest: str, inputs: Collection[str], upstream: Iterable[dict] = ()
+) -> list[dict]:
     """Edges of one cadence by every version of the code so far, rows of `SCHEMA`; SQL is read once for each.
 
     Args:
@@ -145,23 +152,43 @@ def of_run(session, cadence: str, manifest_digest: str, inputs: Collection[str])
         cadence: nightly or weekly; what is kept stands in audit.lineage_<cadence>.
         manifest_digest: of the code that runs.
         inputs: names of the model inputs.
+        upstream: rows of `of_inputs`, whose SQL this run has read already.
     """
     columns = frames.columns(session)
-    kept = frames.kept(session, f"audit.lineage_{cadence}") if f"audit.lineage_{cadence}" in columns else []
+    kept = _kept(session, columns, f"audit.lineage_{cadence}")
     if any(row["manifest_digest"] == manifest_digest for row in kept):
         return kept
-    staged = deployment.nodes()
-    edges = of_project(nodes() if staged is None else staged, columns, inputs, cadence)
-    found = dict.fromkeys(edges)
-    return kept + [{"manifest_digest": manifest_digest, "cadence": cadence, **asdict(edge)} for edge in found]
+    read: dict[str, list[Edge]] = {}
+    for row in upstream:
+        if row["manifest_digest"] == manifest_digest and row["cadence"] in (cadence, "full"):
+            read.setdefault(row["to_relation"], []).append(Edge(*(row[name] for name in _EDGE)))
+    edges = of_project(_nodes(), columns, inputs, cadence, read)
+    return kept + _rows(edges, manifest_digest, cadence)
+
+
+def of_inputs(session, cadence: str, manifest_digest: str, inputs: Collection[str]) -> list[dict]:
+    """Edges upstream of the feature relations, by every version of the code and cadence so far, rows of `SCHEMA`.
+
+    Args:
+        session: the engine's; what is kept stands in audit.input_lineage.
+        cadence: of the run, whose SQL is read where no earlier run of it with this code has.
+        manifest_digest: of the code that runs.
+        inputs: names of the model inputs.
+    """
+    columns = frames.columns(session)
+    kept = _kept(session, columns, "audit.input_lineage")
+    if any((row["manifest_digest"], row["cadence"]) == (manifest_digest, cadence) for row in kept):
+        return kept
+    edges = of_upstream(_nodes(), columns, inputs, FEATURES.values())
+    return kept + _rows(edges, manifest_digest, cadence)
 
 
 def nodes() -> list[dict]:
     """What dbt knows of its last run: relations, their tags, what they declare, and the SQL that ran.
 
     Returns:
-        One dictionary per model, snapshot and seed: name, relation (schema.name), tags, declared, engine, and sql, null
-        for what is not SQL or was not compiled.
+        One dictionary per model, snapshot and seed: name, relation (schema.name), kind (model, snapshot or seed), tags,
+        declared, engine, and sql, null for what is not SQL or was not compiled.
     """
     target = home.home() / "target"
     manifest = json.loads((target / "manifest.json").read_text())
@@ -176,6 +203,7 @@ def nodes() -> list[dict]:
             {
                 "name": node["name"],
                 "relation": f"{node['schema']}.{node['alias']}",
+                "kind": node["resource_type"],
                 "tags": node["config"]["tags"],
                 "declared": node["config"]["meta"].get("column_lineage"),
                 "engine": manifest["metadata"]["adapter_type"],
@@ -185,7 +213,13 @@ def nodes() -> list[dict]:
     return found
 
 
-def of_project(nodes: Collection[dict], columns: Columns, inputs: Collection[str], tag: str) -> list[Edge]:
+def of_project(
+    nodes: Collection[dict],
+    columns: Columns,
+    inputs: Collection[str],
+    tag: str,
+    read: Mapping[str, list[Edge]] | None = None,
+) -> list[Edge]:
     """Edges between the relations of one cadence.
 
     Args:
@@ -193,6 +227,7 @@ def of_project(nodes: Collection[dict], columns: Columns, inputs: Collection[str
         columns: of every relation of the warehouse.
         inputs: names of the model inputs.
         tag: of the cadence; nodes without it are passed over.
+        read: relation -> edges into it, where they are known already.
 
     Raises:
         NightbookError: some SQL cannot be read and nothing is declared instead, or a declaration is wrong.
@@ -203,11 +238,62 @@ def of_project(nodes: Collection[dict], columns: Columns, inputs: Collection[str
         relation = node["relation"]
         if relation not in columns or tag not in node["tags"]:
             continue
-        if node["declared"]:
-            edges += of_declaration(node["declared"], relation, columns, relations, inputs)
-        elif node["sql"] is not None:
-            edges += of_sql(node["sql"], relation, columns, node["engine"])
+        edges += read[relation] if read and relation in read else _into(node, columns, relations, inputs)
     return edges
+
+
+def of_upstream(
+    nodes: Collection[dict], columns: Columns, inputs: Collection[str], targets: Iterable[str]
+) -> list[Edge]:
+    """Edges of everything that some relations are made of, themselves included, back to what landed.
+
+    Args:
+        nodes, columns, inputs: as `of_project`.
+        targets: relations, schema.name.
+
+    Raises:
+        NightbookError: as `of_project`; or something on the way was not compiled: nobody knows what it is made of.
+    """
+    relations = {node["name"]: node["relation"] for node in nodes}
+    made_by = {node["relation"]: node for node in nodes}
+    edges: list[Edge] = []
+    seen, waiting = set(), sorted(targets, reverse=True)
+    while waiting:
+        relation = waiting.pop()
+        if relation in seen or relation not in made_by or relation not in columns:
+            continue
+        seen.add(relation)
+        node = made_by[relation]
+        if not node["declared"] and node["sql"] is None and node["kind"] != "seed":
+            raise NightbookError(
+                f"{relation}: its SQL was not compiled, and what model inputs are made of hangs on it: build the whole "
+                "cadence, `dbt build --selector nightly` or weekly"
+            )
+        found = _into(node, columns, relations, inputs)
+        edges += found
+        waiting += sorted({edge.from_relation for edge in found}, reverse=True)
+    return edges
+
+
+def _into(node: dict, columns: Columns, relations: Mapping[str, str], inputs: Collection[str]) -> list[Edge]:
+    """Edges into one node's relation: as declared, else off its SQL."""
+    if node["declared"]:
+        return of_declaration(node["declared"], node["relation"], columns, relations, inputs)
+    return [] if node["sql"] is None else of_sql(node["sql"], node["relation"], columns, node["engine"])
+
+
+def _kept(session, columns: Columns, relation: str) -> list[dict]:
+    return frames.kept(session, relation) if relation in columns else []
+
+
+def _nodes() -> list[dict]:
+    staged = deployment.nodes()
+    return nodes() if staged is None else staged
+
+
+def _rows(edges: Iterable[Edge], manifest_digest: str, cadence: str) -> list[dict]:
+    found = dict.fromkeys(edges)
+    return [{"manifest_digest": manifest_digest, "cadence": cadence, **asdict(edge)} for edge in found]
 
 
 def _names(scope: Scope) -> list[str]:

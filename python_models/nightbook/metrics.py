@@ -5,7 +5,7 @@ score means a riskier account. All of them raise ValueError if a class is absent
 0 or 1, or a score is not finite. Differences are always first minus second, on the same rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,19 +144,39 @@ def bootstrap_replicates(
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 6 and 13.
     """
-    if statistic not in _WEIGHTED:
-        raise ValueError("statistic must be ks_statistic, brier or log_loss")
-    label, score = (_checked if statistic is ks_statistic else _checked_pd)(label, score)
-    by_class = np.argsort(label, kind="stable")
-    weighted = _WEIGHTED[statistic](label[by_class], score[by_class])
-    defaults = int(label.sum())
-    goods = label.size - defaults
+    return paired_replicates([(statistic, score)], label, replicates=replicates, seed=seed)[0]
+
+
+def paired_replicates(
+    wanted: Sequence[tuple[Statistic, np.ndarray]],
+    label: np.ndarray,
+    *,
+    replicates: int = REPLICATES,
+    seed: int = BOOTSTRAP_SEED,
+) -> np.ndarray:
+    """What `bootstrap_replicates` gives of several statistics and scores on the same rows, for one drawing of weights.
+
+    Args:
+        wanted: statistics, each with the score that it is of; scores of shape (n,).
+
+    Returns:
+        Replicates in the order of `wanted`, shape (len(wanted), replicates).
+    """
+    weighted = []
+    for statistic, score in wanted:
+        if statistic not in _WEIGHTED:
+            raise ValueError("statistic must be ks_statistic, brier or log_loss")
+        checked, score = (_checked if statistic is ks_statistic else _checked_pd)(label, score)
+        by_class = np.argsort(checked, kind="stable")
+        weighted.append(_WEIGHTED[statistic](checked[by_class], score[by_class]))
+    defaults = int(checked.sum())
+    goods = checked.size - defaults
     generator = np.random.default_rng(seed)
-    values = np.empty(replicates)
+    values = np.empty((len(weighted), replicates))
     for replicate in range(replicates):
-        values[replicate] = weighted(
-            np.concatenate([_multinomial_weights(generator, goods), _multinomial_weights(generator, defaults)])
-        )
+        drawn = [_multinomial_weights(generator, goods), _multinomial_weights(generator, defaults)]
+        weight = np.concatenate(drawn)
+        values[:, replicate] = [of(weight) for of in weighted]
     return values
 
 

@@ -6,6 +6,7 @@ recorded beside the alias, in the registry itself, before the alias moves.
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ CHAMPION = "champion"
 NOBODY = "unknown"
 MODEL_FILE = "model.ubj"
 METADATA_FILE = "nightbook.json"
+RUNNER_UP_FILE = "runner_up.ubj"
 _PROMOTION = "promotion."
 # Tags of an MLflow run that name the libraries of a fit.
 LIBRARY = "version."
@@ -121,7 +123,13 @@ class Promotion:
 
 
 def log_candidate(
-    model_name: str, booster_bytes: bytes, metadata: dict, *, tags: dict[str, str], metrics: dict[str, float]
+    model_name: str,
+    booster_bytes: bytes,
+    metadata: dict,
+    *,
+    tags: dict[str, str],
+    metrics: dict[str, float],
+    runner_up: bytes | None = None,
 ) -> str:
     """Write a candidate as an MLflow run with its model; nothing is registered yet.
 
@@ -133,6 +141,7 @@ def log_candidate(
         booster_bytes: UBJSON of the calibrated booster.
         metadata: as `training.metadata`; digest, features, params and data_digest are read from it.
         tags: maker, run_id, git_commit and whatever else a reviewer asks for first.
+        runner_up: UBJSON of the fit that was not selected: a plain file of the run, which nothing can register.
 
     Returns:
         The MLflow run's id.
@@ -167,6 +176,11 @@ def log_candidate(
         client.log_metric(run_id, key, value)
     client.log_text(run_id, _canonical(metadata), METADATA_FILE)
     client.log_text(run_id, "\n".join(metadata["features"]) + "\n", "features.txt")
+    if runner_up is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / RUNNER_UP_FILE
+            file.write_bytes(runner_up)
+            client.log_artifact(run_id, str(file))
     with mlflow.start_run(run_id=run_id):
         mlflow.xgboost.log_model(
             booster,
@@ -218,6 +232,29 @@ def candidate(model_name: str, mlflow_run_id: str) -> Model:
     """A candidate as logged, registered or not."""
     tags = mlflow_store.client().get_run(mlflow_run_id).data.tags
     return _checked(model_name, None, mlflow_run_id, tags["model_digest"], tags["metadata_digest"])
+
+
+def runner_up(model_name: str, mlflow_run_id: str) -> tuple[bytes, str] | None:
+    """The fit that was not selected for a candidate, UBJSON and SHA-256; None where there was none to keep.
+
+    Raises:
+        NightbookError: its file is missing or is not the one that was logged.
+    """
+    kept = candidate(model_name, mlflow_run_id).metadata.get("runner_up")
+    if kept is None:
+        return None
+    try:
+        content = _artifact_file(mlflow_run_id, RUNNER_UP_FILE)
+    except Exception as error:
+        raise NightbookError(
+            f"{model_name} candidate {mlflow_run_id}: {RUNNER_UP_FILE} cannot be read ({type(error).__name__}): "
+            "train again"
+        ) from error
+    if _digest(content) != kept["digest"]:
+        raise NightbookError(
+            f"{model_name} candidate {mlflow_run_id}: {RUNNER_UP_FILE} differs from what was logged: train again"
+        )
+    return content, kept["digest"]
 
 
 def libraries(mlflow_run_id: str) -> dict[str, str]:
@@ -621,9 +658,13 @@ def _read_model_file(mlflow_run_id: str) -> bytes:
 
 
 def _metadata_file(mlflow_run_id: str) -> bytes:
+    return _artifact_file(mlflow_run_id, METADATA_FILE)
+
+
+def _artifact_file(mlflow_run_id: str, name: str) -> bytes:
     import mlflow
 
-    return Path(mlflow.artifacts.download_artifacts(f"runs:/{mlflow_run_id}/{METADATA_FILE}")).read_bytes()
+    return Path(mlflow.artifacts.download_artifacts(f"runs:/{mlflow_run_id}/{name}")).read_bytes()
 
 
 def _model_uri(mlflow_run_id: str) -> str:

@@ -91,7 +91,10 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A calibrated model and all that is known of how it came about."""
+    """A calibrated model and all that is known of how it came about.
+
+    runner_up: the fit that was not selected, calibrated in the same way; None where it could not be.
+    """
 
     model_name: str
     algorithm: str
@@ -104,6 +107,16 @@ class Candidate:
     data_digest: str
     column_digests: dict
     reference: dict
+    runner_up: "RunnerUp | None"
+
+
+@dataclass(frozen=True)
+class RunnerUp:
+    """The fit that was not selected: kept to be compared with, never registered."""
+
+    algorithm: str
+    booster_bytes: bytes
+    digest: str
 
 
 def train(
@@ -152,6 +165,11 @@ def train(
     fit, calibrated = fits[algorithm], selected[algorithm]["calibration"]
     folded = calibration.fold(fit.booster, calibrated)
     booster_bytes = bytes(folded.save_raw("ubj"))
+    runner_up = None
+    for other in selected:
+        if other != algorithm:
+            kept = bytes(calibration.fold(fits[other].booster, selected[other]["calibration"]).save_raw("ubj"))
+            runner_up = RunnerUp(other, kept, hashlib.sha256(kept).hexdigest())
     figures: dict[str, Any] = {
         f"validation_{metric}_{name}": selected[name][metric] for name in selected for metric in ("auc", "log_loss")
     }
@@ -177,6 +195,7 @@ def train(
         data_digest=digest_of_columns(table.num_rows, columns),
         column_digests=columns,
         reference=reference_profile(table, rows, boosting.predict_pd(folded, train_matrix)),
+        runner_up=runner_up,
     )
 
 
@@ -193,6 +212,8 @@ def metadata(candidate: Candidate) -> dict:
         "data_digest": candidate.data_digest,
         "column_digests": candidate.column_digests,
         "reference": candidate.reference,
+        "runner_up": candidate.runner_up
+        and {"algorithm": candidate.runner_up.algorithm, "digest": candidate.runner_up.digest},
         "xgboost_version": xgb.__version__,
     }
     return json.loads(json.dumps(plain, allow_nan=False))

@@ -1,4 +1,4 @@
-"""Score train and holdout with each candidate, with the champion it challenges, and with the logistic benchmark.
+"""Score train and holdout with each candidate, its champion, the logistic benchmark and the fit that was not selected.
 
 Python because the models and the benchmark's binning are.
 """

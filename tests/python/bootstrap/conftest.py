@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT))
+
+from tests.python import warm  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -52,15 +55,7 @@ def environment(home: Path, key: Path, **more: str) -> dict[str, str]:
 
 def dbt(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess:
     """Run plain dbt in a process of its own, as a user would."""
-    program = "from dbt.cli.main import cli; cli()"
-    return subprocess.run(
-        [sys.executable, "-c", program, "--quiet", "--no-use-colors", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return warm.account().run(["dbt", "--quiet", "--no-use-colors", *arguments], environment, ROOT)
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +77,7 @@ def write_key(file: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory) -> Path:
-    """One home for all: dbt parses the project once."""
+    """One home for all."""
     return tmp_path_factory.mktemp("home")
 
 
@@ -90,4 +85,4 @@ def home(tmp_path_factory) -> Path:
 def printed(home, key) -> Printed:
     done = dbt(environment(home, key), "run-operation", "bootstrap_snowflake", "--args", "{dry_run: true}")
     assert done.returncode == 0, done.stdout + done.stderr
-    return Printed(done.stdout, json.loads((home / "target" / "manifest.json").read_text()))
+    return Printed(done.stdout, json.loads((warm.account().first / "target" / "manifest.json").read_text()))

@@ -169,7 +169,7 @@ def pipeline_alone_writes_scores(rights: Rights) -> list[str]:
 def approver_changes_nothing(rights: Rights) -> list[str]:
     """The approver reads what an approval rests on, the trail and the verdicts, and changes nothing."""
     role = rights.named("APPROVER")
-    seen = [rights.schema("audit"), rights.schema("training")]
+    seen = [rights.schema(name) for name in ("audit", "training", "fairness")]
     return _mastery(rights, role) + [
         f"{way}: {right.privilege} on {right.kind} {right.name} is more than an approval needs"
         for right, way in rights.of(role)

@@ -1,6 +1,5 @@
 """Every query of the project as dbt compiles it for Snowflake; nothing of it runs."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
+from tests.python import warm  # noqa: E402
 from tests.rehearsal import running  # noqa: E402
 
 
@@ -18,8 +18,7 @@ def compiled(tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("dialect")
     with running.account(folder) as environment:
         _stage_a_library(environment, folder)
-        dbt = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", "--quiet", "--no-use-colors", "compile"]
-        done = subprocess.run(dbt, cwd=ROOT, env=environment, capture_output=True, text=True)
+        done = warm.account().run(["dbt", "--quiet", "--no-use-colors", "compile"], environment, ROOT)
         assert done.returncode == 0, done.stdout + done.stderr
     target = folder / "home" / "target" / "compiled" / "nightbook"
     return {file.relative_to(target).as_posix(): file.read_text() for file in sorted(target.rglob("*.sql"))}

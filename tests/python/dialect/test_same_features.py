@@ -1,6 +1,5 @@
 """The committed sample has the same features on both engines, to the bit; a macro that is wrong on one is found."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import duckdb
 import pytest
 from nightbook import scoring
 
+from tests.python import warm
 from tests.rehearsal import parity, running
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -20,6 +20,7 @@ RELATIONS = {
     "scoring.accounts_tonight": ["account_id", "as_of_date"],
     "scoring.applications_tonight": ["application_id", "as_of_date"],
 }
+QUIET = ("--quiet", "--no-use-colors")
 LAND = ("seed", "--selector", "ci_landing")
 NIGHT = (
     "build",
@@ -41,9 +42,9 @@ def duckdb_home(tmp_path_factory) -> Path:
     with duckdb.connect(str(home / "warehouse.duckdb")) as warehouse:
         for statement in an_empty_profile():
             warehouse.execute(statement)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("NIGHTBOOK_")}
+    here = warm.runner().at(home)
     for command in (LAND, (*NIGHT, *NO_CHAMPION)):
-        dbt(ROOT, environment | {"NIGHTBOOK_HOME": str(home)}, *command)
+        ok(warm.runner().run(["dbt", *QUIET, *command], warm.clean() | {"NIGHTBOOK_HOME": str(here)}, ROOT))
     return home
 
 
@@ -55,7 +56,7 @@ def snowflake(tmp_path_factory) -> dict[str, str]:
             for statement in an_empty_profile():
                 connection.cursor().execute(statement)
         for command in (LAND, (*NIGHT, *NO_CHAMPION)):
-            dbt(ROOT, environment, *command)
+            ok(warm.account().run(["dbt", *QUIET, *command], environment, ROOT))
         yield environment
 
 
@@ -74,7 +75,9 @@ def test_a_macro_that_is_wrong_on_one_engine_is_found(duckdb_home, snowflake, tm
     assert right in numbers.read_text()
     numbers.write_text(numbers.read_text().replace(right, right.replace("nullif", "1.0000001 / nullif")))
     broken = snowflake | {"NIGHTBOOK_HOME": str(tmp_path / "home")}
-    dbt(copy, broken, "run", "--select", "feat_application_request", "feat_applications")
+    command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *QUIET, "run", "--select"]
+    command += ["feat_application_request", "feat_applications"]
+    ok(subprocess.run(command, cwd=copy, env=broken, capture_output=True, text=True))
     relation = "scoring.applications_tonight"
     ours, theirs = rows_of_both(duckdb_home, snowflake, [relation])
     found = parity.difference(relation, RELATIONS[relation], ours[relation], theirs[relation])
@@ -99,7 +102,5 @@ def an_empty_profile() -> tuple[str, str]:
     return "create schema if not exists inputs", f"create table inputs.champion_inputs ({columns})"
 
 
-def dbt(project: Path, environment: dict[str, str], *command: str) -> None:
-    call = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", "--quiet", "--no-use-colors", *command]
-    done = subprocess.run(call, cwd=project, env=environment, capture_output=True, text=True)
+def ok(done: subprocess.CompletedProcess) -> None:
     assert done.returncode == 0, done.stdout + done.stderr

@@ -85,6 +85,7 @@ def log(candidate: training.Candidate, model_name: str = MODEL) -> str:
         training.metadata(candidate),
         tags={"maker": MAKER, "run_id": "run-0", "git_commit": "abc-dirty"},
         metrics={name: float(value) for name, value in candidate.metrics.items()},
+        runner_up=candidate.runner_up.booster_bytes,
     )
 
 

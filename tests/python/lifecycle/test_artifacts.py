@@ -88,12 +88,27 @@ def test_missing_file(store, model_name, spoil, file):
         registry.register("another_pd", store.runs[0], maker="ann", run_id="run-1")
 
 
+def test_runner_up_is_the_one_that_was_logged_or_is_not_used(store, spoil):
+    content, digest = registry.runner_up(MODEL, store.runs[0])
+    kept = store.candidates[0].runner_up
+    assert (content, digest) == (kept.booster_bytes, kept.digest) and kept.algorithm != store.candidates[0].algorithm
+    spoil(store.runs[0], "runner_up.ubj", 0x01)
+    with pytest.raises(NightbookError, match=r"^account_pd candidate \w+: runner_up.ubj differs .*: train again$"):
+        registry.runner_up(MODEL, store.runs[0])
+    # Nothing that scores looks at it.
+    assert registry.candidate(MODEL, store.runs[0]).digest == store.candidates[0].digest
+    spoil(store.runs[1], "runner_up.ubj", None)
+    with pytest.raises(NightbookError, match=r"runner_up.ubj cannot be read \(\w+\): train again$"):
+        registry.runner_up(MODEL, store.runs[1])
+
+
 def test_nothing_in_the_folder_is_code(store):
     for run in store.runs:
         files = files_of(run)
         assert set(files) <= {
             "model.ubj",
             "nightbook.json",
+            "runner_up.ubj",
             "features.txt",
             "MLmodel",
             "requirements.txt",

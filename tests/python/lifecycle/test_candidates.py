@@ -123,6 +123,21 @@ def test_holdout_without_a_champion(first_week, table):
     assert scores["candidate_pd"].to_numpy().tobytes() == expected.tobytes()
 
 
+def test_runner_up_is_scored_on_the_holdout_alone(first_week, table):
+    """As it would be, had it been selected; so the search for a fairer alternative compares like with like."""
+    scores, run = first_week.scores, first_week.candidate["mlflow_run_id"]
+    assert {first_week.candidate["algorithm"], first_week.candidate["runner_up"]} == {"boosted_trees", "random_forest"}
+    is_holdout = pa.compute.equal(scores["split"], "holdout")
+    found = scores["runner_up_pd"].filter(is_holdout)
+    assert found.null_count == 0 and scores["runner_up_pd"].null_count == scores.num_rows - len(found)
+    kept = table.filter(pa.compute.equal(table["split"], "holdout"))
+    booster = inference.load_booster(*registry.runner_up("weekly_pd", run))
+    expected = boosting.predict_pd(booster, frames.matrix(kept, registry.candidate("weekly_pd", run).features))
+    assert found.to_numpy().tobytes() == expected.tobytes()
+    label = kept["is_default"].to_numpy()
+    assert abs(expected.mean() - label.mean()) < 0.03 and metrics.auc(label, expected) > 0.6
+
+
 def test_measurements_are_of_the_right_split(first_week):
     scores = first_week.scores
     part = {name: scores.filter(pa.compute.equal(scores["split"], name)) for name in ("train", "holdout")}

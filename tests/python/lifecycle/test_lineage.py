@@ -51,6 +51,48 @@ def test_sql_that_cannot_be_followed_is_named(sql):
         edges(sql)
 
 
+def node(relation: str, sql: str | None, **more) -> dict:
+    name = relation.split(".")[1]
+    kind = "seed" if sql is None else "model"
+    told = {"name": name, "relation": relation, "kind": kind, "tags": ["t"], "declared": None, "engine": "duckdb"}
+    return told | {"sql": sql} | more
+
+
+NODES = [
+    node("mid.m", "select id, x + y as x from raw.a"),
+    node("out.t", "select id, x as v from mid.m"),
+    node("out.other", "this is never read"),
+    node("mid.seed", None),
+]
+UPSTREAM = COLUMNS | {"mid.m": ["id", "x"], "out.other": ["id"], "mid.seed": ["id"]}
+
+
+def test_upstream_is_what_a_relation_is_made_of_and_nothing_else():
+    found = lineage.of_upstream(NODES, UPSTREAM, set(), ["out.t"])
+    assert {(edge.from_relation, edge.from_column, edge.to_relation, edge.to_column) for edge in found} == {
+        ("mid.m", "id", "out.t", "id"),
+        ("mid.m", "x", "out.t", "v"),
+        ("raw.a", "id", "mid.m", "id"),
+        ("raw.a", "x", "mid.m", "x"),
+        ("raw.a", "y", "mid.m", "x"),
+    }
+
+
+def test_what_was_not_compiled_is_not_taken_for_made_of_nothing():
+    nodes = [NODES[0] | {"sql": None}, *NODES[1:]]
+    with pytest.raises(NightbookError, match=r"^mid\.m: its SQL was not compiled, .*build the whole cadence"):
+        lineage.of_upstream(nodes, UPSTREAM, set(), ["out.t"])
+
+
+def test_what_was_read_upstream_is_not_read_again():
+    upstream = lineage.of_upstream(NODES, UPSTREAM, set(), ["out.t"])
+    read = {"out.t": upstream[:2], "mid.m": upstream[2:]}
+    unread = [one | {"sql": "no sql at all"} if one["relation"] in read else one for one in NODES[:2]]
+    assert set(lineage.of_project(unread, UPSTREAM, set(), "t", read)) == set(upstream)
+    with pytest.raises(NightbookError, match=r"mid\.m: its SQL cannot be read"):
+        lineage.of_project(unread, UPSTREAM, set(), "t", {"out.t": upstream[:2]})
+
+
 RELATIONS = {"a": "raw.a", "t": "out.t"}
 
 

@@ -12,6 +12,10 @@ import pytest
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT))
+
+from tests.python import warm  # noqa: E402
+
 UCI_FILE = ROOT.parent / "shared" / "data" / "uci_taiwan" / "UCI_Credit_Card.csv"
 LANDING = [
     "customers",
@@ -34,23 +38,24 @@ class Home:
     given: dict[str, str] = field(default_factory=dict)
 
     def environment(self, **extra: str) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTBOOK_", "MLFLOW_"))}
+        kept = warm.clean()
         if self.registry:
             kept["MLFLOW_TRACKING_URI"] = self.registry
         return kept | {"NIGHTBOOK_HOME": str(self.path), **self.given, **extra}
 
     def run(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess:
         """`python orchestrate.py ...`, from a folder that is not the project's."""
-        command = [sys.executable, str(ROOT / "orchestrate.py"), *arguments]
-        return subprocess.run(
-            command, env=self.environment(**extra), cwd=self.path, capture_output=True, text=True, timeout=580
-        )
+        return warm.runner().run([str(ROOT / "orchestrate.py"), *arguments], self.environment(**extra), self.path)
 
     def dbt(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess:
         """Plain dbt, typed in the project's folder."""
-        command = [sys.executable, "-m", "dbt.cli.main", *arguments]
+        return warm.runner().run(["dbt", *arguments], self.environment(**extra), ROOT)
+
+    def typed(self, *arguments: str) -> subprocess.CompletedProcess:
+        """As `run`, by a Python that imports everything itself, as a user's does."""
+        command = [sys.executable, str(ROOT / "orchestrate.py"), *arguments]
         return subprocess.run(
-            command, env=self.environment(**extra), cwd=ROOT, capture_output=True, text=True, timeout=580
+            command, env=self.environment(), cwd=self.path, capture_output=True, text=True, timeout=580
         )
 
     def query(self, sql: str) -> list[tuple]:
@@ -103,7 +108,7 @@ def demo(tmp_path_factory) -> tuple[Home, str]:
     """The home that the demo leaves, and what it printed. Tests read it: another worker may do so at the same time."""
 
     def make(folder: Path) -> None:
-        (folder / "said.txt").write_text(ok(Home(folder).run("demo")).stdout)
+        (folder / "said.txt").write_text(ok(Home(folder).typed("demo")).stdout)
 
     folder = once(tmp_path_factory, "demo", make)
     return Home(folder), (folder / "said.txt").read_text()
@@ -118,7 +123,7 @@ def small(demo, tmp_path_factory) -> Home:
     registry = f"sqlite:///{demo[0].path / 'mlflow.db'}"
 
     def make(folder: Path) -> None:
-        home = Home(folder, registry=registry)
+        home = Home(warm.runner().at(folder), registry=registry)
         with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
             connection.execute(f"attach '{demo[0].path / 'warehouse.duckdb'}' as whole (read_only)")
             connection.execute("create schema raw")
@@ -141,33 +146,14 @@ def small(demo, tmp_path_factory) -> Home:
     return Home(once(tmp_path_factory, "small", make), registry=registry)
 
 
-@pytest.fixture(scope="session")
-def parsed(tmp_path_factory) -> tuple[Path, Path]:
-    """A path that stands for one home after another, and the project as dbt has parsed it for a home at that path.
-
-    dbt parses everything anew, eight seconds, for a NIGHTBOOK_HOME that it has not seen.
-    """
-    folder = tmp_path_factory.mktemp("parsed")
-    here, first = folder / "home", folder / "first"
-    first.mkdir()
-    here.symlink_to(first)
-    ok(Home(here).dbt("parse"))
-    return here, first / "target" / "partial_parse.msgpack"
-
-
 @pytest.fixture
-def settle(parsed, tmp_path):
+def settle(tmp_path):
     """A function that makes the test's folder a home of copies of files, one that a test may change."""
-    here, project = parsed
 
     def settle(*files: Path, registry: str | None = None) -> Home:
         for file in files:
             shutil.copy(file, tmp_path / file.name)
-        (tmp_path / "target").mkdir()
-        shutil.copy(project, tmp_path / "target" / project.name)
-        here.unlink()
-        here.symlink_to(tmp_path)
-        return Home(here, registry=registry)
+        return Home(warm.runner().at(tmp_path), registry=registry)
 
     return settle
 

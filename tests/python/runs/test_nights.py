@@ -26,7 +26,7 @@ def test_plain_dbt_on_one_thread_in_turns_gives_what_the_runner_gave_on_two(copy
 
 def test_windows_by_their_plain_definition_on_one_thread_give_what_months_abreast_gave_on_two(copy):
     before = contents(copy, "marts.rpt_regulatory_features"), contents(copy, "marts.fct_account_scores")
-    grouped = ("--vars", "{windows: grouped, accounts_at_a_time: 400}", "--exclude-resource-type", "unit_test")
+    grouped = ("--vars", "{windows: grouped, accounts_at_a_time: 400}", "--exclude-resource-type", "test", "unit_test")
     ok(copy.dbt("build", "--select", "tag:nightly", *grouped, NIGHTBOOK_THREADS="1"))
     view = copy.query("select sql from duckdb_views() where view_name = 'feat_account_behaviour'")[0][0]
     assert "int_account_panel" in view and "int_closed_windows" not in view
@@ -229,14 +229,14 @@ def test_a_quote_in_a_name_stays_a_name(copy):
     assert copy.query("select count(*) > 1 from audit.fct_runs") == [(True,)]
 
 
-def test_the_committed_sample_is_scored_by_plain_dbt(demo, tmp_path):
+def test_the_committed_sample_is_scored_by_plain_dbt(demo, settle):
     """What a pull request's check does: the seed schema, the champions of production, one dbt build."""
-    home = Home(tmp_path, registry=f"sqlite:///{demo[0].path / 'mlflow.db'}")
+    home = settle(registry=f"sqlite:///{demo[0].path / 'mlflow.db'}")
     ok(home.dbt("build", "--selector", "ci_landing"))
     ok(home.dbt("build", "--select", "tag:nightly", "--exclude-resource-type", "unit_test"))
     assert home.query("select count(*) > 100 from marts.fct_account_scores") == [(True,)]
     before = home.partition()
-    grouped = ("--vars", "{windows: grouped, accounts_at_a_time: 400}", "--exclude-resource-type", "unit_test")
+    grouped = ("--vars", "{windows: grouped, accounts_at_a_time: 400}", "--exclude-resource-type", "test", "unit_test")
     ok(home.dbt("build", "--select", "tag:nightly", *grouped, NIGHTBOOK_THREADS="1"))
     assert home.partition() == before
     assert home.query("select count(*) from marts.underwriting_queue")[0][0] > 0

@@ -86,12 +86,12 @@ def test_bad_files_land_nothing(tmp_path):
     assert not list((home.path / "landing").glob("*")) if (home.path / "landing").exists() else True
 
 
-def test_training_without_a_matured_cohort_says_so(tmp_path):
-    home = Home(tmp_path)
+def test_training_without_a_matured_cohort_says_so(settle):
+    home = settle()
     ok(home.run("land", "synthetic", "--accounts", "60", "--months", "6", "--applications", "5"))
     assert "no cohort has matured" in refused(home.run("train"))
 
 
-def test_scoring_before_landing_says_so(tmp_path):
-    line = refused(Home(tmp_path).run("score"))
+def test_scoring_before_landing_says_so(settle):
+    line = refused(settle().run("score"))
     assert "land" in line.lower()

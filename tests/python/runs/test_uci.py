@@ -1,10 +1,10 @@
 """The UCI Taiwan data, from the file to scores: the accuracy that the literature reports."""
 
-from .conftest import Home, ok
+from .conftest import ok
 
 
-def test_published_accuracy(uci_file, tmp_path):
-    home = Home(tmp_path)
+def test_published_accuracy(uci_file, settle):
+    home = settle()
     ok(home.run("land", "uci-taiwan", "--file", str(uci_file)))
     ok(home.run("train", NIGHTBOOK_ACTOR="modeller"))
     ok(home.run("approve", "account_pd", "--version", "1", "--approver", "validator", "--change-request", "CR-1"))

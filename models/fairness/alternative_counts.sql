@@ -1,0 +1,76 @@
+-- One row per alternative and group of an attribute: how many it approves, how many the selected candidate does, and both.
+{{ config(tags=['weekly'], materialized='table') }}
+
+with
+
+scores as (
+
+    select * from {{ ref('alternative_scores') }}
+
+),
+
+groups as (
+
+    select * from {{ ref('int_holdout_groups') }}
+
+),
+
+attributes as (
+
+    select * from {{ ref('protected_attributes') }}
+
+),
+
+counts as (
+
+    select
+        scores.model_name,
+        scores.role,
+        groups.attribute,
+        groups.group_name,
+        count(*) as case_count,
+        count(case when scores.is_approved then 1 end) as approved_count,
+        count(case when scores.is_approved_by_selected then 1 end) as selected_count,
+        count(case when scores.is_approved and scores.is_approved_by_selected then 1 end) as both_count
+    from scores
+    inner join groups
+        on
+            scores.model_name = groups.model_name
+            and scores.entity_id = groups.entity_id
+            and scores.as_of_date = groups.as_of_date
+    group by scores.model_name, scores.role, groups.attribute, groups.group_name
+
+),
+
+-- One row per alternative and attribute.
+referred as (
+
+    select
+        counts.model_name,
+        counts.role,
+        counts.attribute,
+        coalesce(attributes.reference_group, counts.group_name) as reference_group,
+        attributes.min_cases
+    from counts
+    inner join attributes on counts.attribute = attributes.attribute
+    {{ first_is_reference('counts', ['model_name', 'role', 'attribute']) }}
+
+)
+
+select
+    counts.model_name,
+    counts.role,
+    counts.attribute,
+    counts.group_name,
+    counts.group_name = referred.reference_group as is_reference,
+    counts.case_count >= referred.min_cases and counts.group_name != 'unknown' as is_large_enough,
+    counts.case_count,
+    counts.approved_count,
+    counts.selected_count,
+    counts.both_count
+from counts
+inner join referred
+    on
+        counts.model_name = referred.model_name
+        and counts.role = referred.role
+        and counts.attribute = referred.attribute

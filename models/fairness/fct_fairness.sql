@@ -1,0 +1,29 @@
+-- One row per model, population, group of a protected attribute and metric, for every training and every night.
+{{ config(tags=['nightly', 'weekly']) }}
+
+{%- for written_by in ['fairness_of_trainings', 'fairness_of_nights'] %}
+
+    select
+        model_name,
+        population,
+        attribute,
+        group_name,
+        metric,
+        as_of_date,
+        value,
+        low,
+        high,
+        reference_group,
+        reference_value,
+        case_count,
+        default_count,
+        base_count,
+        status,
+        reason,
+        cutoff,
+        mlflow_run_id,
+        model_version,
+        run_id
+    from {{ source('fairness', written_by) }}
+    {{ 'union all' if not loop.last }}
+{%- endfor %}

@@ -1,0 +1,21 @@
+"""Read off the SQL which columns the model inputs are made of, before any fit or score; once for each code version.
+
+Python because SQL has to be read by a parser.
+"""
+
+from nightbook import frames, lineage
+
+
+def model(dbt, session):
+    dbt.config(materialized="table")
+    code = frames.rows(dbt.ref("run_provenance"))[0]
+    run = frames.rows(dbt.ref("int_run"))[0]
+    inputs = {row["name"] for row in frames.rows(dbt.ref("feature_catalog"))}
+    edges = lineage.of_inputs(session, run["cadence"], code["manifest_digest"], inputs)
+    return frames.records(session, lineage.SCHEMA, edges)
+
+
+def _comes_after(dbt):
+    # Never called: dbt reads the references from the file. All SQL upstream of the features is compiled by then.
+    dbt.ref("feat_accounts")
+    dbt.ref("feat_applications")

@@ -1,0 +1,217 @@
+"""Runs of the command line and of dbt, each in a process of its own that need not import everything first.
+
+Of a short run most goes into importing dbt, MLflow and what they bring, and into what dbt makes of its own classes when
+it is first called. A process that has done so forks for every order: the child gets the order's arguments, environment,
+working directory and files for what it says, runs as `__main__`, and ends as any Python does.
+
+An order is a JSON object a line of standard input, {"arguments", "environment", "folder", "said", "wrong"}, whose first
+argument is a script or `dbt`; its process id and, once it has ended, its exit status come back, a line each.
+"""
+
+import atexit
+import functools
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DBT = ("dbt.cli.main", "dbt.adapters.duckdb")
+RUNNER = (
+    *DBT, "mlflow", "mlflow.xgboost", "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.model_registry.sqlalchemy_store", "nightbook.commands", "nightbook.candidates", "nightbook.scoring",
+    "nightbook.evidence", "nightbook.reproduce", "nightbook.backfill", "nightbook.events", "nightbook.explanation",
+    "openlineage.common.provider.dbt", "openlineage.dbt",
+)  # fmt: skip
+
+
+def clean() -> dict[str, str]:
+    """This process's environment without what it says of homes, stores and accounts."""
+    ours = ("NIGHTBOOK_", "MLFLOW_", "SNOWFLAKE_", "DBT_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+class Warm:
+    """The process that has imported, and what it is asked to run."""
+
+    def __init__(self, *modules: str, keeps: bool = False, **environment: str) -> None:
+        """Import modules and have dbt read the project in an environment.
+
+        Args:
+            modules: to be imported.
+            keeps: whether `dbt` is given the project as it has been read here, in whatever environment it runs.
+            environment: beside this process's own.
+        """
+        self._folder = Path(tempfile.mkdtemp(prefix="nightbook-warm-"))
+        # dbt reads everything anew, ten seconds, for a NIGHTBOOK_HOME that it has not seen: this path stands for one
+        # home after another.
+        self.here, self.first = self._folder / "home", self._folder / "first"
+        self.first.mkdir()
+        self.here.symlink_to(self.first)
+        self._turn = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, "keeps" if keeps else "reads", *modules],
+            env=clean() | {"NIGHTBOOK_HOME": str(self.here)} | environment, cwd=ROOT,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self._process.stdout.readline() == "ready\n", "it says why on standard error"
+
+    def at(self, folder: Path) -> Path:
+        """The path that stands for a home from now on, with the project as it has been read."""
+        (folder / "target").mkdir()
+        shutil.copy(self.first / "target" / "partial_parse.msgpack", folder / "target")
+        self.here.unlink()
+        self.here.symlink_to(folder)
+        return self.here
+
+    def run(
+        self, arguments: list[str], environment: dict[str, str], folder: Path, seconds: float = 580
+    ) -> subprocess.CompletedProcess:
+        """As subprocess.run of Python with these arguments, its output as text.
+
+        Raises:
+            subprocess.TimeoutExpired: it took longer; it has been killed.
+        """
+        with self._turn, tempfile.TemporaryDirectory() as files:
+            said, wrong = (Path(files) / name for name in ("said", "wrong"))
+            order = {"arguments": arguments, "environment": environment, "folder": str(folder)}
+            process = self._process
+            print(json.dumps(order | {"said": str(said), "wrong": str(wrong)}), file=process.stdin, flush=True)
+            child = int(process.stdout.readline())
+            if not select.select([process.stdout], [], [], seconds)[0]:
+                os.kill(child, 9)
+                process.stdout.readline()
+                raise subprocess.TimeoutExpired(arguments, seconds)
+            status = int(process.stdout.readline())
+            return subprocess.CompletedProcess(arguments, status, said.read_text(), wrong.read_text())
+
+    def end(self) -> None:
+        """Let the process go."""
+        self._process.stdin.close()
+        self._process.wait()
+        shutil.rmtree(self._folder)
+
+
+@functools.cache
+def runner() -> Warm:
+    """For `orchestrate.py` and dbt on homes of DuckDB's, one for all tests of this process."""
+    started = Warm(*RUNNER)
+    atexit.register(started.end)
+    return started
+
+
+@functools.cache
+def account() -> Warm:
+    """For dbt on accounts, whichever they are: what it reads of the project does not depend on where that leads."""
+    nowhere = {"ACCOUNT": "rehearsal", "USER": "nobody", "PRIVATE_KEY_PATH": "/nowhere"}
+    named = {f"SNOWFLAKE_{name}": value for name, value in nowhere.items()}
+    started = Warm(*DBT, "dbt.adapters.snowflake", keeps=True, NIGHTBOOK_TARGET="snowflake", **named)
+    atexit.register(started.end)
+    return started
+
+
+def end(order: dict, project) -> None:
+    """Do what was ordered, and end as a Python does that has done it."""
+    status: int | str | None = 0
+    try:
+        status = ordered(order, project)
+    except SystemExit as ended:
+        status = ended.code
+    except BaseException:
+        status = 1
+        traceback.print_exc()
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # What the parent imported is not taken down, which would take a second, and be complained of by DuckDB's binding.
+    os._exit(status if isinstance(status, int) else int(status is not None))
+
+
+def ordered(order: dict, project) -> int:
+    """Become what was ordered, in the child; gives its exit status where it does not exit itself."""
+    for number, name in enumerate((os.devnull, order["said"], order["wrong"])):
+        file = os.open(name, os.O_RDWR | os.O_CREAT, 0o600)
+        os.dup2(file, number)
+        os.close(file)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    os.chdir(order["folder"])
+    script, *arguments = sys.argv = order["arguments"]
+    if script != "dbt":
+        sys.path[0] = str(Path(script).parent)
+        runpy.run_path(script, run_name="__main__")
+    elif project is None:
+        from dbt.cli.main import cli
+
+        cli()
+    else:
+        from dbt.cli.main import dbtRunner
+
+        done = dbtRunner(manifest=project).invoke(arguments)
+        return 0 if done.success else 1 if done.exception is None else 2
+    return 0
+
+
+def warm(modules: list[str]):
+    """Import, and have dbt read the project; gives it."""
+    for name in modules:
+        importlib.import_module(name)
+    # Files that are read go through a pool of threads of dbt's, which no child of this process would have: a first
+    # child reads them, and this process what that one made of them.
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        os._exit(int(parse() is None))
+    assert os.waitpid(child, 0)[1] == 0
+    project = parse()
+    # dbt does so for a project that it has just read, and not for one that it is given.
+    project.build_flat_graph()
+    # A lock that a thread of the parent held would be held in the child for ever.
+    assert threading.active_count() == 1, threading.enumerate()
+    # Not looked through again, nor copied, by any child's collector.
+    gc.collect()
+    gc.freeze()
+    return project
+
+
+def parse():
+    """The project, by `dbt parse`; None where it is not valid."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    done = dbtRunner().invoke(["--quiet", "--log-path", os.path.join(os.environ["NIGHTBOOK_HOME"], "logs"), "parse"])
+    # The warehouse's threads go with it.
+    DuckDBConnectionManager.close_all_connections()
+    return done.result
+
+
+def main(keeps: str, *modules: str) -> None:
+    """Answer orders, each in a child."""
+    orders, answers = sys.stdin, os.fdopen(os.dup(1), "w")
+    # What imports and dbt print is no answer.
+    os.dup2(2, 1)
+    project = warm(modules)
+    print("ready", file=answers, flush=True)
+    while line := orders.readline():
+        child = os.fork()
+        if child == 0:
+            answers.close()
+            end(json.loads(line), project if keeps == "keeps" else None)
+        print(child, file=answers, flush=True)
+        _, ended = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(ended), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT / "python_models"))
+    main(*sys.argv[1:])
