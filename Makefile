@@ -52,7 +52,7 @@ $(TOOLS_STAMP): requirements-tools.txt
 	@touch $@
 
 lint: format workflows conventions  ## every static check
-	$(BIN)/sqlfluff lint models tests/intermediate
+	$(BIN)/sqlfluff lint models tests/intermediate tests/fairness
 
 format: setup $(TOOLS_STAMP)  ## those of them that take a second: Python, YAML, what the catalog writes
 	$(BIN)/ruff check .

@@ -167,6 +167,12 @@ def parser() -> argparse.ArgumentParser:
     form.add_argument("--metrics", action="store_true", help="for Prometheus: writes the file, tells what is new")
     status.set_defaults(run=lambda a: commands.status(a.json, a.metrics))
 
+    docs = command.add_parser("docs", help="write the documentation site: dbt's docs and a page per model")
+    docs.add_argument(
+        "--to", type=_path, metavar="DIR", help="folder to write, or to replace; default: docs in the home"
+    )
+    docs.set_defaults(run=lambda a: commands.docs(a.to))
+
     demo = command.add_parser("demo", help="land, train, approve and score a synthetic lender")
     demo.add_argument("--accounts", type=_count, default=40_000, metavar="N", help="accounts ever opened (40000)")
     demo.set_defaults(run=lambda a: commands.demo(a.accounts))

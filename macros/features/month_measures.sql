@@ -67,6 +67,32 @@
     }) }}
 {%- endmacro %}
 
+{# What last_month_measures needs of the month before, as columns <measure>_before. before: alias of its row. #}
+{% macro measures_before(before) -%}
+    {%- set columns = [] -%}
+    {%- for measure, kind in measures().items() if kind != 'state' -%}
+        {%- do columns.append(before ~ '.' ~ measure ~ ' as ' ~ measure ~ '_before') -%}
+    {%- endfor -%}
+    {{ columns | join(',\n        ') }}
+{%- endmacro %}
+
+{#
+    The measures of the month that windows end with, over a row of month_measures and measures_before.
+    is_counted_with: condition that the month is counted with the one before; has_before: that this one has a row.
+#}
+{% macro last_month_measures(is_counted_with, has_before) -%}
+    {%- set columns = [] -%}
+    {%- for measure, kind in measures().items() -%}
+        {%- set before = measure ~ '_before' -%}
+        {%- do columns.append({
+            'flow': 'case when ' ~ is_counted_with ~ ' and ' ~ has_before ~ ' then ' ~ before ~ ' else ' ~ measure ~ ' end as ' ~ measure,
+            'lateness': 'case when ' ~ is_counted_with ~ ' then ' ~ greatest_of([measure, before]) ~ ' else ' ~ measure ~ ' end as ' ~ measure,
+            'state': measure,
+        }[kind]) -%}
+    {%- endfor -%}
+    {{ columns | join(',\n    ') }}
+{%- endmacro %}
+
 {# The names of measures(), in their order. #}
 {% macro measure_names() -%}
     {{ return(measures().keys() | list) }}

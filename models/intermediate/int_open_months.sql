@@ -84,10 +84,8 @@ months as (
         dates.month_lag,
         -- An account in its first month has no whole one; on the month's last night it is short, too.
         months_before.account_id is not null as has_month_before,
-        {{ month_measures('book', 'months_before.', 'ledger', 'book.month_start >= ledger_feed.month_start') }}
-        {%- for measure, kind in measures().items() if kind != 'state' %},
-        months_before.{{ measure }} as {{ measure }}_before
-        {%- endfor %}
+        {{ month_measures('book', 'months_before.', 'ledger', 'book.month_start >= ledger_feed.month_start') }},
+        {{ measures_before('months_before') }}
     from book
     inner join {{ dates }} as dates on book.as_of_date = dates.as_of_date
     cross join ledger_feed
@@ -108,14 +106,6 @@ select
     month_start,
     account_block,
     month_lag,
-    days_past_due as days_past_due_now
-    {%- for measure, kind in measures().items() %},
-    {% if kind == 'flow' -%}
-    case when month_lag = 1 and has_month_before then {{ measure }}_before else {{ measure }} end as {{ measure }}
-    {%- elif kind == 'lateness' -%}
-    case when month_lag = 1 then {{ greatest_of([measure, measure ~ '_before']) }} else {{ measure }} end as {{ measure }}
-    {%- else -%}
-    {{ measure }}
-    {%- endif %}
-    {%- endfor %}
+    days_past_due as days_past_due_now,
+    {{ last_month_measures('month_lag = 1', 'has_month_before') }}
 from months

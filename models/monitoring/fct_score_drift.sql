@@ -72,8 +72,12 @@ select
     {{ rounded('bands.actual_share', 9) }} as value,
     {{ rounded('bands.reference_share', 9) }} as reference_share,
     bands.psi,
+    -- Without a month-end there is nothing to compare with: an index against empty bins would be a large one.
     {{ rounded(
-        'sum(' ~ psi_term('month_end.value', rounded('bands.actual_share', 9)) ~ ') over (partition by bands.model_name)', 9
+        'sum(case when month_end.value is not null then '
+        ~ psi_term('month_end.value', rounded('bands.actual_share', 9))
+        ~ ' end) over (partition by bands.model_name)',
+        9
     ) }} as psi_since_month_end,
     {{ psi_status('bands.psi', 'bands.case_count') }} as status,
     'training scores of version ' || bands.model_version as reference,

@@ -107,14 +107,39 @@ def compiled(*models: str) -> dict[str, str]:
     return {one.node.name: one.node.compiled_code for one in result.result.results}
 
 
+def document(folder: Path) -> str | None:
+    """Have dbt write its docs into a folder: static_index.html, one page that needs no server, and what it is made of.
+
+    Returns:
+        Why the docs are without compiled SQL, where it cannot be compiled: some of it asks the warehouse, which is that
+        of the last run, and the project may have moved on since.
+
+    Raises:
+        NightbookError: the project is not valid, or the warehouse refuses.
+    """
+    target = ["--target-path", str(folder)]
+    arguments = ["docs", "generate", "--static", *target]
+    try:
+        if _invoke(arguments, []).success:
+            return None
+        reason = f"see {home.home() / 'logs' / 'dbt.log'}"
+    except NightbookError as error:
+        reason = str(error)
+    # Without compiling, dbt takes the manifest that is there.
+    _invoke(["parse", *target], [])
+    if not _invoke([*arguments, "--no-compile"], []).success:
+        raise NightbookError(f"dbt could not write its docs: {reason}")
+    return reason
+
+
 def _invoke(arguments: list[str], callbacks: list):
     from dbt.cli.main import dbtRunner
 
     home.home().mkdir(parents=True, exist_ok=True)
-    # dbt writes it into the manifest, by which `make changed` sees later that the library has been edited.
-    os.environ["DBT_ENV_CUSTOM_ENV_NIGHTBOOK_LIBRARY"] = provenance.library_digest()
     # dbt makes and keeps a million small objects: to look through them as often as Python does costs a tenth of it.
     gc.set_threshold(100_000, 20, 20)
+    # dbt writes it into the manifest, by which `make changed` sees later that the library has been edited.
+    os.environ["DBT_ENV_CUSTOM_ENV_NIGHTBOOK_LIBRARY"] = provenance.library_digest()
     logs = ["--log-path", str(home.home() / "logs"), "--log-level", "none", "--log-level-file", "info"]
     try:
         with _quiet():

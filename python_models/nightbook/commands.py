@@ -3,12 +3,13 @@
 import functools
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
-from nightbook import builds, catalog, gauges, landing, locks, mlflow_store, operations, refusals, reports, views
+from nightbook import builds, catalog, gauges, home, landing, locks, mlflow_store, operations, refusals, reports, views
 from nightbook.errors import NightbookError
 
 
@@ -192,6 +193,19 @@ def status(as_json: bool, as_metrics: bool = False) -> None:
         print(json.dumps(state, indent=2, default=str))
     else:
         reports.status(state)
+
+
+@_writes("docs")
+def docs(folder: Path | None = None) -> None:
+    """Write the documentation site: dbt's docs and the model-risk pack, of what the warehouse and the registry hold."""
+    from docsite.build import build
+
+    folder = folder or home.home() / "docs"
+    started = time.monotonic()
+    built = build(folder)
+    if built.incomplete:
+        print(f"note: dbt's docs are without compiled SQL until the next run: {built.incomplete}")
+    print(f"{built.pages} pages and dbt's docs in {time.monotonic() - started:.0f} s: open {folder / 'index.html'}")
 
 
 @_writes("demo")

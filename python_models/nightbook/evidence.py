@@ -8,21 +8,12 @@ import zipfile
 from html import escape
 from pathlib import Path
 
-from nightbook import telling
+from nightbook import pictures, telling
 from nightbook.errors import NightbookError
 
 # The earliest time that a ZIP file can hold: the pack says nothing of when it was made.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _PLOTTED = 15
-_STYLE = """
-body { font: 15px/1.5 sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-.tree, .tree ul { list-style: none; padding-left: 1.2rem; border-left: 1px solid #bbb; overflow-wrap: anywhere; }
-table { border-collapse: collapse; margin: .5rem 0 1.5rem; }
-th, td { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top; overflow-wrap: break-word; }
-tr { border-bottom: 1px solid #ddd; }
-summary { cursor: pointer; }
-svg { max-width: 100%; height: auto; }
-"""
 
 
 def write(told: dict, path: Path) -> str:
@@ -68,7 +59,7 @@ def page(told: dict) -> str:
     ]  # fmt: skip
     raw = "".join(_rows(name, rows) for name, rows in told["raw"].items())
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style></head><body>
+<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{pictures.STYLE}</style></head><body>
 <h1>{escape(title)}</h1>
 <ul class="tree">{_tree(telling.of_score(told))}</ul>
 <h2>What moved it</h2>
@@ -82,25 +73,19 @@ def page(told: dict) -> str:
 
 def plot(told: dict) -> str:
     """The strongest contributions as a bar chart, an SVG element; the same bytes for the same explanation."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
     strongest = [row for row in told["inputs"] if row["contribution"]][:_PLOTTED][::-1]
-    with matplotlib.rc_context({"svg.hashsalt": "nightbook", "svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure = Figure(figsize=(9, 0.8 + 0.32 * len(strongest)), layout="constrained")
-        axes = figure.subplots()
+    with pictures.drawn(9, 0.8 + 0.32 * len(strongest)) as picture:
+        axes = picture.figure.subplots()
         # Blue and orange are told apart by the colour-blind, and by their side of the axis in print.
         axes.barh(
             [f"{row['feature']} = {telling.value(row['value'])}" for row in strongest],
             [row["contribution"] for row in strongest],
-            color=["#d55e00" if row["contribution"] > 0 else "#0072b2" for row in strongest],
+            color=[pictures.ORANGE if row["contribution"] > 0 else pictures.BLUE for row in strongest],
         )
-        axes.axvline(0, color="#222", linewidth=0.8)
+        axes.axvline(0, color=pictures.BLACK, linewidth=0.8)
         axes.set_xlabel("contribution to the log odds of default (right of zero: raises the PD)")
         axes.spines[["top", "right", "left"]].set_visible(False)
-        drawn = io.StringIO()
-        figure.savefig(drawn, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+    return picture.svg
 
 
 def _tree(branch: telling.Branch) -> str:

@@ -221,6 +221,7 @@ def demo(state: dict, maker: str, approver: str) -> None:
         "python orchestrate.py status",
         f"python orchestrate.py reproduce --as-of {last['as_of_date']} --sample 100   # from raw rows, to the bit",
         "python orchestrate.py verify-audit         # the trail is as it was written",
+        "python orchestrate.py docs                 # what a reviewer reads, as files",
         "dbt build --select tag:nightly             # the same work without the runner",
         """dbt show --inline "select * from {{ ref('underwriting_queue') }} order by rank" --limit 5""",
     ):

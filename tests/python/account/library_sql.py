@@ -1,4 +1,4 @@
-"""Every piece of SQL that the library holds, read off its source, and what of it one of the engines would not read."""
+"""Every piece of SQL that the library and the site hold, read off source, and what of it one engine would not read."""
 
 import ast
 import re
@@ -9,7 +9,8 @@ from pathlib import Path
 import sqlglot
 from sqlglot import exp
 
-LIBRARY = Path(__file__).resolve().parents[3] / "python_models" / "nightbook"
+ROOT = Path(__file__).resolve().parents[3]
+LIBRARY, SITE = ROOT / "python_models" / "nightbook", ROOT / "docsite"
 # Modules that speak to one engine alone, whatever the target is.
 OF_DUCKDB = {
     "book.py",
@@ -52,9 +53,9 @@ class Statement:
 def statements() -> list[Statement]:
     """All of them but those of modules that know one engine alone."""
     found = []
-    for file in sorted(LIBRARY.rglob("*.py")):
+    for file in [*sorted(LIBRARY.rglob("*.py")), *sorted(SITE.rglob("*.py"))]:
         if file.name not in OF_DUCKDB | OF_SNOWFLAKE:
-            found += of_source(file.read_text(), file.relative_to(LIBRARY).as_posix())
+            found += of_source(file.read_text(), file.relative_to(SITE if SITE in file.parents else LIBRARY).as_posix())
     return found
 
 

@@ -1,14 +1,18 @@
 """One line for a failed node, out of what dbt reports."""
 
+import os
 import subprocess
 import sys
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 import pytest
 from nightbook import builds, home, registry
 from nightbook.errors import NightbookError
+
+LIBRARY = Path(builds.__file__).parents[1]
 
 
 @dataclass
@@ -146,3 +150,36 @@ def test_locked_warehouse_names_who_holds_it(empty_home):
 def test_a_full_disk_is_named_by_its_folder(empty_home):
     message = 'IO Error: Could not write all bytes to file "/a/b.tmp": No space left on device\n  more of it\n'
     assert builds.one_line(message) == f"{empty_home}: No space left on device: make room, then say this again"
+
+
+def test_docs_are_written_without_the_sql_that_cannot_be_compiled(tmp_path):
+    """A model asks the warehouse for what the last run did not leave there; then it asks no more."""
+    warehouse = tmp_path / "warehouse.duckdb"
+    files = {
+        "dbt_project.yml": "{name: small, profile: small, model-paths: [models]}",
+        "profiles.yml": f"small: {{target: d, outputs: {{d: {{type: duckdb, path: {warehouse}}}}}}}",
+        "models/asks.sql": "select '{{ run_query('select gone from left_behind') if execute }}' as answer",
+    }
+    (tmp_path / "models").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    script = """
+from pathlib import Path
+from nightbook import builds
+print("first:", builds.document(Path("one")))
+Path("models/asks.sql").write_text("select 1 as answer")
+print("then:", builds.document(Path("two")))
+"""
+    environment = os.environ | {
+        "NIGHTBOOK_HOME": str(tmp_path),
+        "PYTHONPATH": str(LIBRARY),
+        "NIGHTBOOK_TARGET": "duckdb",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    first, then = done.stdout.splitlines()
+    assert first.startswith("first: ") and "left_behind" in first and then == "then: None"
+    for folder in ("one", "two"):
+        assert "model.small.asks" in (tmp_path / folder / "static_index.html").read_text()

@@ -1,0 +1,66 @@
+"""A value and where it stands: a page shows the one and names the other, so that a reader or a test can look there."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from numbers import Number
+
+from markupsafe import Markup, escape
+
+_FORMS = {"rate": "{:.2%}", "figure": "{:.3f}", "fine": "{:.4f}", "count": "{:,}", "money": "{:,.2f}"}
+_WHOLE_FROM = 1000
+
+
+@dataclass(frozen=True)
+class Cited:
+    """What is shown, how, and its source.
+
+    value: number, text, date or None. source: the SQL that gives it, a path in the registry (mlflow:/...), or, of what
+    the site computes itself, from what and how. form: rate (0.0123 as 1.23%), figure (three places), fine (four),
+    count, money, any (whole, or four places), text.
+    """
+
+    value: object
+    source: str
+    form: str = "text"
+
+    def shown_as(self, form: str) -> "Cited":
+        """The same value in another form."""
+        return replace(self, form=form)
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return ""
+        if isinstance(self.value, bool):
+            return "yes" if self.value else "no"
+        if self.form in _FORMS and isinstance(self.value, Number):
+            return _FORMS[self.form].format(self.value)
+        if self.form == "any" and isinstance(self.value, Number):
+            is_whole = float(self.value).is_integer() or abs(self.value) >= _WHOLE_FROM
+            return f"{self.value:,.0f}" if is_whole else f"{self.value:.4f}"
+        if isinstance(self.value, float):
+            return f"{self.value:g}"
+        if isinstance(self.value, Decimal):
+            return f"{self.value.normalize():f}"
+        return plain(self.value)
+
+    def __html__(self) -> Markup:
+        if self.value is None:
+            return Markup("")
+        return Markup('<data value="{}" title="{}">{}</data>').format(plain(self.value), self.source, broken(str(self)))
+
+
+def broken(text: str) -> Markup:
+    """A text, escaped, that a narrow column may break after an underscore."""
+    return Markup(str(escape(text)).replace("_", "_<wbr>"))
+
+
+def plain(value: object) -> str:
+    """A value as text that says all of it: every digit of a number, dates and times as ISO writes them."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "seconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal | str) else repr(value)

@@ -1,0 +1,99 @@
+"""Who made, approved and replaced which version, and what versions do not share."""
+
+from nightbook import registry
+
+from docsite.blocks import Missing, Section, Table, Text, node
+from docsite.cited import Cited
+from docsite.model.subject import Subject
+
+_COMPARED = ("algorithm", "data_digest", "git_commit", "params", "libraries")
+_DIGITS = 12
+
+
+def section(subject: Subject) -> Section:
+    """Versions, moves of the alias, and differences from one version to the next."""
+    if not subject.versions:
+        return Section("Approvals and changes", "changes", [Missing("No version has ever been registered.")])
+    versions = [
+        [
+            _of(subject, one, "model_version", "count"),
+            _of(subject, one, "algorithm"),
+            _of(subject, one, "registered_at"),
+            _of(subject, one, "maker"),
+            _of(subject, one, "approver"),
+            _of(subject, one, "change_request"),
+            _of(subject, one, "is_champion"),
+        ]
+        for one in reversed(subject.versions)
+    ]
+    moves = [
+        [
+            Cited(getattr(move, field), f"mlflow:/models/{subject.name}/promotions/{move.sequence}#{field}")
+            for field in (
+                "promoted_at",
+                "action",
+                "model_version",
+                "previous_version",
+                "approver",
+                "change_request",
+                "actor",
+            )
+        ]
+        for move in reversed(registry.promotions(subject.name))
+    ]
+    blocks: list[object] = [
+        Table(
+            ["version", "algorithm", "registered (UTC)", "made by", "approved by", "change", "champion"], versions, (0,)
+        ),
+        Text(
+            [
+                "Every move of the alias, latest first; the registry's own record, mirrored in ",
+                node("fct_promotions"),
+                " and chained in ",
+                node("fct_audit_log"),
+                ".",
+            ]
+        ),
+        Table(["at (UTC)", "what", "version", "before", "approver", "change", "typed by"], moves, (2, 3)),
+    ]
+    differences = [
+        row
+        for before, after in zip(subject.versions, subject.versions[1:], strict=False)
+        for row in _differences(subject, before, after)
+    ][::-1]
+    if differences:
+        blocks.append(Text(["What a version does not share with the one before it:"]))
+        blocks.append(Table(["version", "what", "before", "after"], differences, (0,)))
+    return Section("Approvals and changes", "changes", blocks)
+
+
+def _of(subject: Subject, version: registry.Version, field: str, form: str = "text") -> Cited:
+    return Cited(
+        getattr(version, field), f"mlflow:/models/{subject.name}/versions/{version.model_version}#{field}", form
+    )
+
+
+def _differences(subject: Subject, before: registry.Version, after: registry.Version) -> list[list[object]]:
+    old, new = (_known(one) for one in (before, after))
+    return [
+        [_of(subject, after, "model_version", "count"), name, _short(old[name]), _short(new[name])]
+        for name in _COMPARED
+        if old[name] != new[name]
+    ]
+
+
+def _known(version: registry.Version) -> dict:
+    """As far as it can be told: a version whose artifact is gone has its record in the registry all the same."""
+    return {
+        "algorithm": version.algorithm,
+        "data_digest": version.data_digest,
+        "git_commit": version.git_commit,
+        "params": "",
+        "libraries": registry.libraries(version.mlflow_run_id),
+    }
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {one}" for name, one in sorted(value.items()))
+    return str(value)[:_DIGITS]

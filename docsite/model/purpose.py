@@ -1,0 +1,64 @@
+"""What the model is for, whom it speaks of, what it predicts, and where it must not be used."""
+
+from docsite import policy
+from docsite.blocks import Facts, Link, Missing, Prose, Section
+from docsite.model.subject import Subject
+
+_OF_THE_LABEL = ("outcome_months", "default_days_past_due", "observed_from", "observed_through")
+_OF_COHORTS = {
+    "account": ("training_cohorts", "min_history_months", "holdout_cohorts", "holdout_percent", "training_accounts"),
+    "application": ("application_cohorts", "application_holdout_cohorts"),
+}
+
+
+def section(subject: Subject) -> Section:
+    """Purpose, from the docs block that the lender has written."""
+    return Section("Purpose and use", "purpose", [_block(subject, "purpose"), *_standing(subject)])
+
+
+def population(subject: Subject) -> Section:
+    """Who is scored and what the label is, with the policy that is in force."""
+    return Section(
+        "Population and label",
+        "population",
+        [
+            _block(subject, "population"),
+            Prose(subject.reading.docs_block("outcome") or ""),
+            *policy.facts(subject.reading, (*_OF_THE_LABEL, *_OF_COHORTS.get(subject.kind, ()), "validation_percent")),
+        ],
+    )
+
+
+def limitations(subject: Subject) -> Section:
+    """What the model does not know, and when not to rely on it."""
+    return Section("Limitations", "limitations", [_block(subject, "limitations")])
+
+
+def _block(subject: Subject, topic: str) -> object:
+    name = f"{subject.name}_{topic}"
+    text = subject.reading.docs_block(name)
+    return (
+        Prose(text) if text else Missing(f"Nobody has written the docs block {name} yet; see models/_model_cards.md.")
+    )
+
+
+def _standing(subject: Subject) -> list[object]:
+    if subject.version is None:
+        waiting = [one for one in subject.versions if one.approver is None]
+        told = f"{len(waiting)} registered versions wait for approval." if waiting else "No version waits for approval."
+        return [
+            Missing(f"{subject.name} has no champion: it scores nobody, and no figure of one can be shown. {told}"),
+        ]
+    found = [
+        ("Champion", ["version ", subject.of_registry("model_version")]),
+        ("Algorithm", subject.of_registry("algorithm")),
+        ("Made by", subject.of_registry("maker")),
+        ("Approved by", [subject.of_registry("approver"), ", ", subject.of_registry("change_request")]),
+        ("Approved at (UTC)", subject.of_registry("approved_at")),
+        ("Code", subject.of_registry("git_commit")),
+        ("SHA-256 of the model's file", subject.of_registry("model_digest")),
+        ("SHA-256 of its training set", subject.of_registry("data_digest")),
+        ("MLflow run", subject.of_registry("mlflow_run_id")),
+        ("Every change", Link("approvals and changes", "#changes")),
+    ]
+    return [Facts(found)]

@@ -1,0 +1,184 @@
+"""One scoring model as its page sees it: the champion, what the last training left of it, and cases to look into."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import xgboost as xgb
+from nightbook import catalog, frames, inference, nights, registry, warehouse
+
+from docsite.cited import Cited
+from docsite.reading import Reading
+
+# Cases that contributions and partial dependence are computed on: the figures move in the third digit with more.
+SAMPLE = 2000
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model of the catalog or the registry.
+
+    version: the champion's record, and model its checked artifact; both None without a champion.
+    """
+
+    reading: Reading
+    name: str
+    version: registry.Version | None
+    model: registry.Model | None
+
+    @classmethod
+    def of(cls, reading: Reading, name: str) -> "Subject":
+        """Read a model from the registry.
+
+        Raises:
+            NightbookError: the alias is explained by no approval, or an artifact is not what was registered.
+        """
+        model = registry.champion(name) if registry.champion_version(name) is not None else None
+        version = next((one for one in registry.versions(name) if one.is_champion), None) if model else None
+        return cls(reading, name, version, model)
+
+    @property
+    def versions(self) -> list[registry.Version]:
+        """Every registered version, oldest first."""
+        return registry.versions(self.name) if self.name in registry.model_names() else []
+
+    @property
+    def kind(self) -> str | None:
+        """What it scores, account or application; None where it is neither."""
+        return next((kind for kind in nights.SCORES if self.name.startswith(f"{kind}_")), None)
+
+    @functools.cached_property
+    def catalog(self) -> dict[str, dict[str, Cited | str]]:
+        """The model's rows of the feature catalog by name, as the warehouse has them; before a first run the file's."""
+        columns = ("description", "source", "window_months", "monotone_direction", "reason_text", "in_model")
+        found = self.reading.cited(
+            "reference.feature_catalog", {name: name for name in columns}, key=["name"], where={"model_name": self.name}
+        )
+        if found:
+            return {row["name"].value: row for row in found}
+        return {row["name"]: row for row in catalog.read() if row["model_name"] == self.name}
+
+    def of_registry(self, field: str, form: str = "text") -> Cited:
+        """A field of the champion's record in the registry."""
+        version = self.version
+        return Cited(
+            getattr(version, field), f"mlflow:/models/{self.name}/versions/{version.model_version}#{field}", form
+        )
+
+    def of_fit(self, metric: str, form: str = "count") -> Cited:
+        """A figure that training logged for the champion, None where it logged none."""
+        value = self.model.metadata["metrics"].get(metric)
+        return Cited(value, f"mlflow:/runs/{self.model.mlflow_run_id}/metrics/{metric}", form)
+
+    @functools.cached_property
+    def candidate(self) -> dict | None:
+        """The last training's candidate: status, reason, mlflow_run_id, data_digest."""
+        if not self.reading.has("training.candidates"):
+            return None
+        found = self.reading.query(
+            "select status, reason, mlflow_run_id, data_digest, model_digest from training.candidates where "
+            "model_name = ?",
+            [self.name],
+        )
+        return found[0] if found else None
+
+    @property
+    def is_of_last_training(self) -> bool:
+        """Whether the champion came out of the last training, so that what that one measured is of the champion."""
+        return bool(self.candidate and self.model and self.candidate["mlflow_run_id"] == self.model.mlflow_run_id)
+
+    @property
+    def stands_in(self) -> str | None:
+        """Which side of the last training's comparison the champion stands on: candidate, champion, or neither."""
+        if self.is_of_last_training:
+            return "candidate"
+        training = self.reading.last_training()
+        if not training or not self.candidate or self.candidate["status"] != "fitted" or not self.version:
+            return None
+        return (
+            "champion"
+            if self.version.model_version == registry.champion_at(self.name, training["started_at"])
+            else None
+        )
+
+    @property
+    def has_its_training_set(self) -> bool:
+        """Whether the warehouse still holds the very cases that the champion learned from."""
+        return bool(
+            self.candidate
+            and self.version
+            and self.candidate["data_digest"] == self.version.data_digest
+            and self.reading.has(self.training_set)
+        )
+
+    @property
+    def training_set(self) -> str:
+        """The relation of the cases that it learns from."""
+        return f"training.training_set_{self.name}"
+
+    @functools.cached_property
+    def holdout(self) -> "Holdout | None":
+        """Outcomes and PDs of the holdout; None where the last training says nothing of the champion."""
+        if not self.stands_in or not self.reading.has("training.holdout_scores"):
+            return None
+        table = warehouse.arrow(
+            self.reading.connection,
+            "select entity_id, as_of_date, is_default, candidate_pd, champion_pd, benchmark_pd from "
+            f"training.holdout_scores where split = 'holdout' and model_name = '{self.name}' order by entity_id, "
+            "as_of_date",
+        )
+        if not table.num_rows:
+            return None
+        table = table.rename_columns([column.lower() for column in table.column_names])
+        return Holdout(
+            keys=list(zip(table["entity_id"].to_pylist(), table["as_of_date"].to_pylist(), strict=True)),
+            label=frames.doubles(table["is_default"]).astype(int),
+            pd=frames.doubles(table[f"{self.stands_in}_pd"]),
+            benchmark_pd=frames.doubles(table["benchmark_pd"]),
+        )
+
+    @functools.cached_property
+    def booster(self) -> xgb.Booster:
+        """The champion's trees, once their digest is the registered one."""
+        return inference.load_booster(self.model.booster_bytes, self.model.digest)
+
+    @functools.cached_property
+    def gain(self) -> dict[str, float]:
+        """Input -> its part of the loss that all splits reduced, in [0, 1]; the strongest first."""
+        gains = self.booster.get_score(importance_type="total_gain")
+        total = sum(gains.values()) or 1.0
+        return {name: gains[name] / total for name in sorted(gains, key=lambda name: (-gains[name], name))}
+
+    @functools.cached_property
+    def sample(self) -> np.ndarray | None:
+        """Inputs of holdout cases, drawn by a hash, float32 of shape (cases, inputs); None where there are none."""
+        if not self.reading.has(self.training_set):
+            return None
+        columns = {
+            row["name"]
+            for row in self.reading.query(
+                "select lower(column_name) as name from information_schema.columns"
+                " where lower(table_schema) = ? and lower(table_name) = ?",
+                self.training_set.split("."),
+            )
+        }
+        if not set(self.model.features) <= columns:
+            return None
+        table = warehouse.arrow(
+            self.reading.connection,
+            f"select {', '.join(self.model.features)} from {self.training_set} where split = 'holdout'"
+            f" order by md5(entity_id || cast(as_of_date as varchar)), entity_id, as_of_date limit {SAMPLE}",
+        )
+        table = table.rename_columns([column.lower() for column in table.column_names])
+        return frames.matrix(pa.table(table), self.model.features) if table.num_rows else None
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Cases that no fit has seen. keys: (entity_id, as_of_date); label: 1 for default; PDs in [0, 1]; shape (n,)."""
+
+    keys: list[tuple]
+    label: np.ndarray
+    pd: np.ndarray
+    benchmark_pd: np.ndarray

@@ -1,0 +1,73 @@
+"""Supervisors' expectations, and where the evidence for each is; the list is expectations.csv."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from docsite.blocks import Link, Page, Section, Table, Text
+from docsite.pages.models import path
+from docsite.reading import Reading
+
+ORDER = 60
+_FILE = Path(__file__).parents[1] / "expectations.csv"
+_OF_MODELS = "models/{model}.html"
+
+
+def pages(reading: Reading) -> Iterator[Page]:
+    """One page; a row that is about models leads to each of them."""
+    with _FILE.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    head = ["expectation", "SR 11-7", "EBA/GL/2017/16", "EBA/GL/2020/06", "evidence"]
+    sections = [
+        Section(topic, topic.lower(), [Table(head, [_row(row, reading) for row in rows if row["topic"] == topic])])
+        for topic in dict.fromkeys(row["topic"] for row in rows)
+    ]
+    basis = Section(
+        "What is referred to",
+        "basis",
+        [
+            Text(
+                [
+                    "SR 11-7 (Federal Reserve and OCC, Supervisory Guidance on Model Risk Management, 2011), by "
+                    "section and key element. EBA/GL/2017/16 (PD estimation, LGD estimation and defaulted exposures), "
+                    "by section. EBA/GL/2020/06 (loan origination and monitoring), sections 4.3.3 and 4.3.4 on "
+                    "technology and models. An empty field: that guidance says nothing of it that is meant here."
+                ]
+            ),
+            Text(
+                [
+                    "The list says where evidence is, not that it suffices: that is the validator's judgement. It is "
+                    "docsite/expectations.csv; a row whose link leads nowhere fails a test."
+                ]
+            ),
+        ],
+    )
+    yield Page(
+        "expectations.html",
+        "expectations",
+        "Supervisors' expectations",
+        "What SR 11-7 and its European equivalents ask of a model, and where this site answers.",
+        [*sections, basis],
+    )
+
+
+def _row(row: dict, reading: Reading) -> list[object]:
+    links: list[object] = []
+    if row["link"].startswith(_OF_MODELS):
+        for name in reading.model_names():
+            anchor = _anchor(row["link"].partition("#")[2], reading, name)
+            links += [" " if links else "", Link(name, path(name) + anchor)]
+        evidence = [row["evidence"], ": ", *links]
+    else:
+        evidence = [Link(row["evidence"], row["link"])]
+    return [row["expectation"], row["sr_11_7"], row["eba_gl_2017_16"], row["eba_gl_2020_06"], evidence]
+
+
+def _anchor(anchor: str, reading: Reading, name: str) -> str:
+    """A model without a champion has fewer sections: its page says why."""
+    from nightbook import registry
+
+    has_champion = registry.champion_version(name) is not None
+    return (
+        f"#{anchor}" if has_champion or anchor in ("purpose", "population", "inputs", "limitations", "changes") else ""
+    )

@@ -1,0 +1,174 @@
+"""Column-level lineage as a reviewer reads it: from what is published back to what landed, Python models included."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from docsite.blocks import Link, Missing, Page, Section, Table, Text, node
+from docsite.reading import Reading
+
+ORDER = 50
+# What outsiders read, in the order in which they ask.
+_PUBLISHED = (
+    "marts.fct_account_scores",
+    "marts.fct_application_scores",
+    "marts.underwriting_queue",
+    "marts.fct_provisions",
+    "marts.rpt_regulatory_features",
+    "training.fct_gate_decisions",
+    "monitoring.fct_feature_psi",
+    "monitoring.fct_model_performance",
+    "monitoring.fct_calibration",
+)
+_MODEL = "models:/"
+Column = tuple[str, str]
+
+
+def pages(reading: Reading) -> Iterator[Page]:
+    """One page, of the last night's and the last training's code."""
+    yield Page(
+        "lineage.html",
+        "lineage",
+        "Column-level lineage",
+        "Which column was made of which: from what is published, through models and inputs, to what landed.",
+        list(_sections(reading)),
+    )
+
+
+def _sections(reading: Reading) -> Iterator[Section]:
+    edges = _edges(reading)
+    if not edges:
+        yield Section("No lineage", "missing", [Missing("No run has left lineage in this warehouse yet.")])
+        return
+    yield Section(
+        "How to read it",
+        "reading",
+        [
+            Text(
+                [
+                    f"{sum(map(len, edges.values())):,} edges, read off the SQL that ran by a parser, or declared by a "
+                    "Python model and checked against its columns. IDENTITY: the value is handed on; TRANSFORMATION: "
+                    "computed row by row; AGGREGATION: rows are folded; INDIRECT: no value flows, the column decides "
+                    "which rows stand. Source: ",
+                    node("fct_lineage_edges"),
+                    "; as SQL: ",
+                    Link(
+                        "where_a_score_comes_from",
+                        "dbt/index.html#!/analysis/analysis.nightbook.where_a_score_comes_from",
+                    ),
+                    ".",
+                ]
+            ),
+            Text(
+                [
+                    "A registered model is a step like any other: its version was made of the training set, and scores "
+                    "are made of it. For one score of one customer: `python orchestrate.py explain`."
+                ]
+            ),
+        ],
+    )
+    for relation in _PUBLISHED:
+        if any(place == relation for place, _ in edges):
+            yield _published(relation, edges)
+    for kind in ("account", "application"):
+        yield _inputs(kind, edges)
+    yield Section(
+        "Every relation", "relations", [_direct(relation, edges) for relation in sorted({to for to, _ in edges})]
+    )
+
+
+def _published(relation: str, edges: Mapping[Column, dict[Column, str]]) -> Section:
+    name = relation.partition(".")[2]
+    rows = []
+    for column in _columns(relation, edges):
+        reached = _origins((relation, column), edges)
+        rows.append([column, _listed(edges[relation, column]), _landed(reached), ", ".join(_through(reached))])
+    head = ["column", "made of", "goes back to landed columns", "through models"]
+    return Section(name, name, [Text([node(name), ":"]), Table(head, rows)])
+
+
+def _inputs(kind: str, edges: Mapping[Column, dict[Column, str]]) -> Section:
+    relation = f"features.feat_{kind}s"
+    rows = []
+    for column in _columns(relation, edges):
+        [family] = {place for place, _ in edges[relation, column]} if len(edges[relation, column]) == 1 else [""]
+        rows.append([column, family, _landed(_origins((relation, column), edges))])
+    return Section(
+        f"Inputs of {kind}s",
+        f"{kind}-inputs",
+        [
+            Text(
+                [
+                    "Every input of ",
+                    node(f"feat_{kind}s"),
+                    " and the landed columns that it goes back to, values and filters.",
+                ]
+            ),
+            Table(["input", "defined in", "goes back to landed columns"], rows, title=f"{len(rows)} inputs"),
+        ],
+    )
+
+
+def _direct(relation: str, edges: Mapping[Column, dict[Column, str]]) -> Table:
+    rows = [
+        [column, f"{place}.{source}", transformation]
+        for column in _columns(relation, edges)
+        for (place, source), transformation in sorted(edges[relation, column].items())
+    ]
+    return Table(["column", "made of", "how"], rows, title=f"{relation}: {len(rows)} edges")
+
+
+def _edges(reading: Reading) -> dict[Column, dict[Column, str]]:
+    """(relation, column) -> what it was made of, and how; of the code of the last night and the last training."""
+    if not reading.has("audit.fct_lineage_edges"):
+        return {}
+    runs = [run["run_id"] for run in (reading.last_night(), reading.last_training()) if run]
+    found: dict[Column, dict[Column, str]] = defaultdict(dict)
+    for run_id in runs:
+        for row in reading.query(
+            "select from_relation, from_column, to_relation, to_column, transformation from audit.fct_lineage_edges"
+            " where run_id = ?",
+            [run_id],
+        ):
+            found[row["to_relation"], row["to_column"]][row["from_relation"], row["from_column"]] = row[
+                "transformation"
+            ]
+    return dict(found)
+
+
+def _origins(start: Column, edges: Mapping[Column, dict[Column, str]]) -> set[Column]:
+    """Every column that something goes back to, however far."""
+    seen, waiting = set(), [start]
+    while waiting:
+        for origin in edges.get(waiting.pop(), {}):
+            if origin not in seen:
+                seen.add(origin)
+                waiting.append(origin)
+    return seen
+
+
+def _columns(relation: str, edges: Mapping[Column, dict[Column, str]]) -> list[str]:
+    return sorted(column for place, column in edges if place == relation)
+
+
+def _listed(sources: Mapping[Column, str]) -> str:
+    """Direct sources, one relation's columns together; long lists by their number."""
+    by = defaultdict(list)
+    for place, column in sorted(sources):
+        by[place].append(column)
+    return "; ".join(
+        f"{place}: {', '.join(found) if len(found) < 6 else f'{len(found)} columns'}" for place, found in by.items()
+    )
+
+
+def _landed(reached: set[Column]) -> str:
+    by = defaultdict(list)
+    for place, column in sorted(reached):
+        if place.startswith("raw.") and not column.startswith("_"):
+            by[place.removeprefix("raw.")].append(column)
+    return (
+        "; ".join(f"{place}: {', '.join(found)}" for place, found in by.items()) or "none: set by the run or by policy"
+    )
+
+
+def _through(reached: set[Column]) -> list[str]:
+    return sorted({place for place, _ in reached if place.startswith(_MODEL)})

@@ -1,0 +1,73 @@
+"""A page per scoring model: the model-risk pack, whatever models the catalog and the registry have."""
+
+from collections.abc import Iterator
+
+from docsite.blocks import Missing, Page, Section
+from docsite.model import changes, data, explanation, performance, purpose, segments, stability
+from docsite.model.subject import Subject
+from docsite.reading import Reading
+
+ORDER = 10
+_OF_A_CHAMPION = (
+    data.section,
+    data.inputs,
+    performance.candidates,
+    performance.holdout,
+    performance.calibration,
+    performance.distribution,
+    explanation.importance,
+    explanation.dependence,
+    explanation.monotonicity,
+    segments.section,
+    stability.section,
+)
+
+
+def path(name: str) -> str:
+    """Where a model's page is, from the site's root."""
+    return f"models/{name}.html"
+
+
+def pages(reading: Reading) -> Iterator[Page]:
+    """One page per model, with a champion or without."""
+    for name in reading.model_names():
+        yield page(reading, name)
+
+
+def page(reading: Reading, name: str) -> Page:
+    """The page of one model.
+
+    Raises:
+        NightbookError: its champion's alias is explained by no approval, or an artifact is not what was registered.
+    """
+    return Page(
+        path(name),
+        name,
+        f"{name}: model documentation",
+        "What a validation under SR 11-7 asks of this model, from the last training and the last night. Rest the "
+        "pointer on a figure to see where it stands.",
+        list(_sections(Subject.of(reading, name))),
+    )
+
+
+def _sections(subject: Subject) -> Iterator[Section]:
+    yield purpose.section(subject)
+    yield purpose.population(subject)
+    if subject.version is None:
+        yield data.inputs(subject)
+        yield _last_candidate(subject)
+    else:
+        for make in _OF_A_CHAMPION:
+            yield make(subject)
+    yield purpose.limitations(subject)
+    yield changes.section(subject)
+
+
+def _last_candidate(subject: Subject) -> Section:
+    found = subject.candidate
+    told = (
+        f"The last training's candidate: {found['status']}, {found['reason']}."
+        if found
+        else "Nothing has been trained."
+    )
+    return Section("Last candidate", "candidates", [Missing(told)])

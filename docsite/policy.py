@@ -1,0 +1,27 @@
+"""What the lender has decided, as it is in force: pairs of what a value means and the value with its unit."""
+
+from collections.abc import Iterable
+
+from docsite.blocks import Facts, Missing, Text, node
+from docsite.reading import Reading
+
+
+def facts(reading: Reading, names: Iterable[str]) -> list[object]:
+    """Blocks that show some values of the policy, and where they come from."""
+    told = {
+        row["name"].value: row
+        for row in reading.cited("reference.policy", {"unit": "unit", "description": "description"}, key=["name"])
+    }
+    in_force = reading.cited("intermediate.int_policy", {name: name for name in names if name in told})
+    if not in_force:
+        return [Missing("The policy in force is not known before the first run.")]
+    pairs = [
+        (told[name]["description"].value, [value, " ", told[name]["unit"]] if value.value is not None else "not set")
+        for name, value in in_force[0].items()
+    ]
+    source: list[object] = [
+        "As of the last run: ",
+        node("policy", kind="seed"),
+        ", and before it what the lender's landing ",
+    ]
+    return [Facts(pairs), Text([*source, "data states (", node("stg_policy_overrides"), ")."])]

@@ -1,0 +1,112 @@
+"""What pages read: the warehouse, the registry and dbt's docs blocks; each value comes with where it stands."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from nightbook import catalog, registry, warehouse
+
+from docsite.cited import Cited, plain
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A warehouse that is open, and dbt's manifest of the project.
+
+    connection: as `warehouse.reading`. manifest: as dbt has written it.
+    """
+
+    connection: warehouse.Connection
+    manifest: dict
+
+    def query(self, sql: str, parameters: object = None) -> list[dict]:
+        """Rows of a query, a dictionary each."""
+        return warehouse.rows(self.connection, sql, parameters)
+
+    def has(self, relation: str) -> bool:
+        """Whether the warehouse holds schema.name."""
+        return warehouse.has(self.query, *relation.split("."))
+
+    def cited(
+        self,
+        relation: str,
+        columns: Mapping[str, str | tuple[str, str]],
+        *,
+        key: Sequence[str] = (),
+        where: Mapping[str, object] | None = None,
+        order: str = "",
+    ) -> list[dict[str, Cited]]:
+        """Rows of a relation, each value with the SQL that gives it alone.
+
+        Args:
+            relation: schema.name, or a query in parentheses with an alias.
+            columns: name -> what is selected, a column or an aggregate of the rows of a key; with the form that it is
+                shown in, as `Cited` has it.
+            key: columns by which a row is found; they are in the rows as well.
+            where: column -> value that every row has.
+            order: of the rows, by the key where it is not given.
+
+        Returns:
+            One dictionary per row; nothing where the relation is not there.
+        """
+        if not relation.startswith("(") and not self.has(relation):
+            return []
+        chosen = {name: what if isinstance(what, tuple) else (what, "text") for name, what in columns.items()}
+        where = where or {}
+        selected = ", ".join([*key, *(f"{expression} as {name}" for name, (expression, _) in chosen.items())])
+        is_grouped = bool(key) and any("(" in expression for expression, _ in chosen.values())
+        grouped = f" group by {', '.join(key)}" if is_grouped else ""
+        ordered = f" order by {order or ', '.join(key)}" if order or key else ""
+        rows = self.query(f"select {selected} from {relation}{_where(where)}{grouped}{ordered}")
+        return [
+            {
+                name: Cited(
+                    row[name],
+                    f"select {expression} from {relation}{_where(where | {one: row[one] for one in key})}",
+                    form,
+                )
+                for name, (expression, form) in (
+                    chosen | {one: (f"distinct {one}" if is_grouped else one, "text") for one in key}
+                ).items()
+            }
+            for row in rows
+        ]
+
+    def docs_block(self, name: str) -> str | None:
+        """The text of a docs block of the project."""
+        found = self.manifest["docs"].get(f"doc.nightbook.{name}")
+        return found and found["block_contents"]
+
+    def model_names(self) -> list[str]:
+        """Models that the catalog has inputs for, and those that the registry knows."""
+        return sorted({row["model_name"] for row in catalog.read()} | set(registry.model_names()))
+
+    def last_night(self) -> dict | None:
+        """run_id and as_of_date of the last night that published."""
+        return self._last_run("accounts_scored is not null")
+
+    def last_training(self) -> dict | None:
+        """run_id, as_of_date and started_at of the last training that came to a good end."""
+        return self._last_run("cadence in ('weekly', 'full')")
+
+    def _last_run(self, condition: str) -> dict | None:
+        if not self.has("audit.run_log"):
+            return None
+        found = self.query(
+            "select run_id, as_of_date, started_at, ended_at, manifest_digest from audit.run_log"
+            f" where outcome = 'succeeded' and {condition} order by started_at desc limit 1"
+        )
+        return found[0] if found else None
+
+
+def _where(values: Mapping[str, object]) -> str:
+    found = [f"{name} is null" if value is None else f"{name} = {_literal(value)}" for name, value in values.items()]
+    return f" where {' and '.join(found)}" if found else ""
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"timestamp '{value.isoformat(' ')}'"
+    if isinstance(value, date):
+        return f"date '{value.isoformat()}'"
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else plain(value)

@@ -1,0 +1,61 @@
+"""Pages as HTML: one template for all of them, everything escaped that is not markup of the site's own."""
+
+import posixpath
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+from nightbook import pictures
+
+from docsite.blocks import Image, Link, Page
+from docsite.cited import broken
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write(pages: Sequence[Page], folder: Path) -> None:
+    """Write every page, its pictures beside it, and the one style sheet."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # Links in docs blocks are written for the place where dbt's docs show them; raw HTML in them stays text.
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    environment.filters["markdown"] = lambda text: Markup(markdown.render(text))
+    environment.filters["ticked"] = _ticked
+    environment.tests["link"] = lambda value: isinstance(value, Link)
+    environment.tests["several"] = lambda value: isinstance(value, list | tuple)
+    template = environment.get_template("page.html")
+    for page in pages:
+        environment.globals["to"] = lambda target, here=page.path: relative(target, here)
+        path = folder / page.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(template.render(page=page, pages=pages), encoding="utf-8")
+        for image in _images(page):
+            file = path.parent / "images" / image.name
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(image.svg, encoding="utf-8")
+    (folder / "style.css").write_text(pictures.STYLE + (_TEMPLATES / "style.css").read_text(), encoding="utf-8")
+
+
+def relative(target: str, here: str) -> str:
+    """A path from the site's root as a link from a page, whose path is from there as well."""
+    path, hash_mark, anchor = target.partition("#")
+    if not path or path == here:
+        return f"{hash_mark}{anchor}" if anchor else posixpath.basename(here)
+    return posixpath.relpath(path, posixpath.dirname(here) or ".") + hash_mark + anchor
+
+
+def _ticked(value: str) -> Markup:
+    """A text with what stands between backticks as code; a long name may be broken where its words meet."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(broken(value))))
+
+
+def _images(page: Page) -> list[Image]:
+    return [block for section in page.sections for block in section.blocks if isinstance(block, Image)]

@@ -1,0 +1,42 @@
+"""Pictures as SVG: the same bytes for the same figures, in colours that the colour-blind tell apart and print keeps."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Okabe and Ito's palette, in an order whose first colours differ in lightness as well.
+BLUE, ORANGE, GREEN, SKY, PURPLE, BLACK = "#0072b2", "#d55e00", "#009e73", "#56b4e9", "#cc79a7", "#222222"
+# What a page of figures and tables looks like, wherever it is opened.
+STYLE = """
+body { font: 15px/1.5 sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+.tree, .tree ul { list-style: none; padding-left: 1.2rem; border-left: 1px solid #bbb; overflow-wrap: anywhere; }
+table { border-collapse: collapse; margin: .5rem 0 1.5rem; }
+th, td { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top; overflow-wrap: break-word; }
+tr { border-bottom: 1px solid #ddd; }
+summary { cursor: pointer; }
+svg { max-width: 100%; height: auto; }
+"""
+_SETTINGS = {"svg.hashsalt": "nightbook", "svg.fonttype": "none", "font.family": "sans-serif"}
+
+
+class Picture:
+    """A figure while it is drawn, and its SVG element once it is done."""
+
+    def __init__(self, figure) -> None:
+        self.figure = figure
+        self.svg = ""
+
+
+@contextmanager
+def drawn(width: float, height: float) -> Iterator[Picture]:
+    """A figure of so many inches to draw on; `svg` is there when the block ends."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_SETTINGS):
+        picture = Picture(Figure(figsize=(width, height), layout="constrained"))
+        yield picture
+        written = io.StringIO()
+        # Nothing of when it was drawn, and by which release.
+        picture.figure.savefig(written, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    picture.svg = written.getvalue()[written.getvalue().index("<svg") :]
