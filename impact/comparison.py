@@ -29,6 +29,7 @@ TRAINING = {
 KEYS = {"account_pd": "account_id", "application_pd": "application_id"}
 SCORES = {"account_pd": "account_scores", "application_pd": "application_scores"}
 _SHIFT = 10  # bins of an index
+_NOISE = 60.0  # seconds by which a run of minutes may be longer on a busy machine
 
 Night = dict[str, pa.Table]
 
@@ -113,7 +114,7 @@ class Impact:
             found["auc_fall"] = max(falls)
         if self.seconds:
             base, change = (sum(side) for side in zip(*self.seconds.values(), strict=True))
-            found["run_time"] = change / base
+            found["run_time"] = max(change - _NOISE, 0.0) / base
         return found
 
 

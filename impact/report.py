@@ -17,7 +17,7 @@ def markdown(books: dict[str, Impact], limits: list[Limit], how: str) -> str:
         parts += [f"## On the {book}", _lines(impact)]
         if any(one.change == "changed" for one in impact.features):
             parts += ["### Features", _features(impact.features)]
-        if not impact.is_none:
+        if any(one.differing or one.on_one_side for one in impact.scores):
             parts += ["### Scores", _scores(impact.scores)]
             parts += [_moves(one) for one in impact.scores if one.moves]
         if impact.measured:

@@ -196,8 +196,17 @@ def _call(side: Side, home: Path, arguments: list[str], more: dict[str, str]) ->
         [sys.executable, *arguments], cwd=side.code, env=kept | given | more, capture_output=True, text=True
     )
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no reason given"]
-        raise NightbookError(f"{side.name}, {' '.join(arguments[:3])}: {said[-1].removeprefix('nightbook: ')}")
+        raise NightbookError(f"{side.name}, {' '.join(arguments[:3])}: {_reason(done)}")
+
+
+def _reason(done: subprocess.CompletedProcess) -> str:
+    """The runner's one line; of dbt, which tells of errors on its standard output, the first lines of the first one."""
+    refused = [line for line in done.stderr.splitlines() if line.startswith("nightbook: ")]
+    if refused:
+        return refused[-1].removeprefix("nightbook: ")
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    first = next((number for number, line in enumerate(lines) if "Error" in line), 0)
+    return " ".join(lines[first : first + 4]) or (done.stderr.strip().splitlines() or ["no reason given"])[-1]
 
 
 def _git(*arguments: str, environment: dict[str, str] | None = None) -> str:

@@ -109,7 +109,7 @@ def test_a_gate_that_fails_and_an_auc_that_falls_are_told(night):
         "verdicts": pa.table(
             {"model_name": ["account_pd"] * 2, "rule": ["auc_floor", "overfit"], "reason": ["too low", "as before"]}
         ),
-        "runs": replaced(night["runs"], seconds=pa.array([50.0, 130.0])),
+        "runs": replaced(night["runs"], seconds=pa.array([60.0, 170.0])),
     }
     _, blocking, text = told(night, worse)
     assert blocking == ["auc_fall", "run_time"]
