@@ -55,6 +55,9 @@ def run(reference: str, accounts: int, folder: Path, is_quick: bool = False) -> 
         book: comparison.compare(comparison.read(base.homes[book]), comparison.read(change.homes[book]))
         for book in base.homes
     }
+    if not (base.is_new and change.is_new):
+        # Times of another day, on a machine that did other things, are told and not judged.
+        most.pop("run_time", None)
     held = [one for book, impact in books.items() for one in limits.hold(book, impact.figures(), most, accepted)]
     text = report.markdown(books, held, _how(lost))
     (folder / "report.md").write_text(text, encoding="utf-8")

@@ -10,7 +10,8 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -30,13 +31,14 @@ REGISTRY = "mlflow.db"
 
 @dataclass(frozen=True)
 class Side:
-    """A commit's or the working tree's code, and the homes of its two books."""
+    """A tree's code, and the homes of its two books; is_new: whether this run has built them."""
 
     name: str
     key: str
     code: Path
     lender: Path
     sample: Path
+    is_new: bool = True
 
     @property
     def homes(self) -> dict[str, Path]:
@@ -95,8 +97,7 @@ def lost_inputs(base: Path, change: Path) -> list[tuple[str, str]]:
 def base(folder: Path, code: Path, key: str, accounts: int) -> Side:
     """The base: lands, trains, has its candidates approved, and scores both books with them."""
     side = _side(folder, "base", f"{key}-{accounts}", code)
-    _once(side, lambda: _of_its_own(side, accounts))
-    return side
+    return _once(side, lambda: _of_its_own(side, accounts))
 
 
 def change(
@@ -109,10 +110,8 @@ def change(
     is_quick = is_quick and is_shared
     side = _side(folder, "change", f"{against.key}-{key}{'-quick' if is_quick else ''}", code)
     if is_shared:
-        _once(side, lambda: _with_champions_of(against, side, accounts, is_quick))
-    else:
-        _once(side, lambda: _of_its_own(side, accounts))
-    return side
+        return _once(side, lambda: _with_champions_of(against, side, accounts, is_quick))
+    return _once(side, lambda: _of_its_own(side, accounts))
 
 
 def _of_its_own(side: Side, accounts: int) -> None:
@@ -151,18 +150,19 @@ def _side(folder: Path, name: str, key: str, code: Path) -> Side:
     return Side(name, key, code, home / "lender", home / "sample")
 
 
-def _once(side: Side, build) -> None:
+def _once(side: Side, build: Callable[[], None]) -> Side:
     """Build a side that is not there; one that was broken off is built again. Others of its name are forgotten."""
     home = side.lender.parent
     if (home / "built").exists():
         print(f"{side.name}: as built before", flush=True)
-        return
+        return replace(side, is_new=False)
     for other in home.parent.glob(f"{side.name}-*"):
         shutil.rmtree(other)
     for one in (side.lender, side.sample):
         one.mkdir(parents=True)
     build()
     (home / "built").touch()
+    return side
 
 
 def _features(code: Path, in_model: bool = False) -> set[tuple[str, str]]:

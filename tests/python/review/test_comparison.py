@@ -166,3 +166,14 @@ def test_a_base_that_is_no_commit_is_refused_and_files_in_no_commit_count(tmp_pa
     assert sides._git("status", "--porcelain", "--untracked-files=no") == ""
     code = sides.lay_out(tmp_path, "change", sides.tree_of_checkout(tmp_path))
     assert [path.name for path in sorted(code.rglob("*.sql"))] == ["one.sql", "two.sql"]
+
+
+def test_a_side_is_built_once_and_again_where_it_was_broken_off(tmp_path):
+    made = []
+    side = sides._side(tmp_path, "base", "key", tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        sides._once(side, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert sides._once(side, lambda: made.append("first")).is_new
+    assert not sides._once(side, lambda: made.append("second")).is_new
+    assert sides._once(sides._side(tmp_path, "base", "other", tmp_path), lambda: made.append("third")).is_new
+    assert made == ["first", "third"] and not side.lender.exists()
