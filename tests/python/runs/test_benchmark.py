@@ -125,6 +125,8 @@ def test_an_interrupted_benchmark_leaves_results_whole_and_nothing_behind(tmp_pa
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A suite that runs in the background has interrupts ignored, and hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     landing = tmp_path / "benchmark"
     while not list(landing.rglob("*.parquet")):
