@@ -99,7 +99,13 @@ def _process(module: list[str], log: Path, address: str) -> Iterator[None]:
     """A server of this Python's, once it answers."""
     with log.open("ab") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", *module], cwd=ROOT, env=_clean(), stdout=file, stderr=file, start_new_session=True
+            [sys.executable, "-m", *module],
+            cwd=ROOT,
+            # Four more processes of MLflow's would look for jobs that nobody gives.
+            env=_clean() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
         )
     try:
         _wait_for(address, process, log)
