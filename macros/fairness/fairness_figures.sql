@@ -7,6 +7,9 @@
 #}
 {% macro fairness_figures(steps, population, scored_by, mlflow_run_id='null', model_version='null') -%}
 {%- set is_compared = "(figures.metric like '%difference' or figures.metric = 'approval_rate_ratio')" -%}
+{%- set measured -%}
+    case rules.measure when 'value' then described.value when 'low' then described.low when 'high' then described.high end
+{%- endset -%}
 with
 
 steps as (
@@ -333,25 +336,14 @@ ruled as (
         rules.severity,
         rules.description as rule_description,
         rules.measure,
-        case rules.measure when 'value' then described.value when 'low' then described.low when 'high' then described.high end
-            as measured,
+        {{ measured }} as measured,
         rules.comparison,
         rules.threshold
     from described
     left join rules
         on
             described.metric = rules.metric
-            and case
-                when rules.comparison = '<'
-                    then
-                        case rules.measure
-                            when 'value' then described.value when 'low' then described.low when 'high' then described.high
-                        end < rules.threshold
-                else
-                    case rules.measure
-                        when 'value' then described.value when 'low' then described.low when 'high' then described.high
-                    end > rules.threshold
-            end
+            and {{ meets(measured, 'rules.comparison', 'rules.threshold') }}
     qualify
         row_number() over (
             partition by described.model_name, described.attribute, described.group_name, described.metric

@@ -8,10 +8,7 @@
         {%- for source in graph.sources.values() if source.source_name == 'raw' -%}
             {%- set relation = api.Relation.create(
                 database=source.database, schema=source.schema, identifier=source.identifier, type='table') -%}
-            {%- set columns = {} -%}
-            {%- for column in source.columns.values() -%}
-                {%- do columns.update({column.name: column.data_type}) -%}
-            {%- endfor -%}
+            {%- set columns = declared_columns(source) -%}
             {%- do make_missing_table(relation, columns) -%}
             {%- do refuse_other_columns(relation, columns) -%}
         {%- endfor -%}

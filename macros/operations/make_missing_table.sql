@@ -18,6 +18,15 @@
     {%- endif -%}
 {% endmacro %}
 
+{# Columns of a source as its YAML declares them, name -> type. source: a node of dbt's graph. #}
+{% macro declared_columns(source) -%}
+    {%- set columns = {} -%}
+    {%- for column in source.columns.values() -%}
+        {%- do columns.update({column.name: column.data_type}) -%}
+    {%- endfor -%}
+    {{ return(columns) }}
+{%- endmacro %}
+
 {# Adds to a table that an earlier version made, from within a hook, the columns that it lacks. columns: name -> type. #}
 {% macro add_missing_columns(relation, columns) %}
     {%- set there = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | list -%}

@@ -97,10 +97,7 @@ held as (
         effect,
         case
             when measured is null or measured - measured != 0 then 0
-            when comparison = '>=' and measured >= threshold then 1
-            when comparison = '>' and measured > threshold then 1
-            when comparison = '<=' and measured <= threshold then 1
-            when comparison = '<' and measured < threshold then 1
+            when {{ meets('measured', 'comparison', 'threshold') }} then 1
             else 0
         end as is_held
     from weighed

@@ -35,10 +35,7 @@ judged as (
         rules.threshold,
         rules.severity,
         rules.description,
-        case rules.comparison
-            when '<=' then measures.value <= rules.threshold
-            when '>=' then measures.value >= rules.threshold
-        end as is_met
+        {{ meets('measures.value', 'rules.comparison', 'rules.threshold') }} as is_met
     from measures
     inner join rules
         on

@@ -111,10 +111,7 @@ decided as (
             when is_without_champion then 'not_applicable'
             -- NaN is greater than any bar on these engines and must not clear one.
             when measured is null or measured - measured != 0 then 'fail'
-            when comparison = '>=' and measured >= threshold then 'pass'
-            when comparison = '>' and measured > threshold then 'pass'
-            when comparison = '<=' and measured <= threshold then 'pass'
-            when comparison = '<' and measured < threshold then 'pass'
+            when {{ meets('measured', 'comparison', 'threshold') }} then 'pass'
             else 'fail'
         end as outcome
     from judged

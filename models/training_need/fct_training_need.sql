@@ -251,10 +251,7 @@ judged as (
         measured.value,
         case
             when measured.value is null then 'unknown'
-            when rules.comparison = '>=' and measured.value >= rules.threshold then rules.effect
-            when rules.comparison = '>' and measured.value > rules.threshold then rules.effect
-            when rules.comparison = '<=' and measured.value <= rules.threshold then rules.effect
-            when rules.comparison = '<' and measured.value < rules.threshold then rules.effect
+            when {{ meets('measured.value', 'rules.comparison', 'rules.threshold') }} then rules.effect
             else 'wait'
         end as verdict
     from champions
