@@ -17,7 +17,7 @@ STATE ?= .nightbook-production/target
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo night week docs test lint format workflows conventions changed impact rehearse benchmark catalog lock clean
+.PHONY: help setup demo night week docs test lint format workflows conventions sql changed impact rehearse benchmark catalog lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -43,7 +43,8 @@ docs: setup  ## the documentation site of the home
 
 # Two workers on two cores: an OpenMP thread that spins takes the other worker's.
 test: export GOMP_SPINCOUNT := 0
-test: setup lint  ## every check: static, dbt unit tests, pytest, whole runs
+test:  ## every check: static, dbt unit tests, pytest, whole runs
+	@$(MAKE) --no-print-directory --jobs $(WORKERS) --output-sync=target lint
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 15 tests/python
 
 $(TOOLS_STAMP): requirements-tools.txt
@@ -51,8 +52,7 @@ $(TOOLS_STAMP): requirements-tools.txt
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-tools.txt
 	@touch $@
 
-lint: format workflows conventions  ## every static check
-	$(BIN)/sqlfluff lint models tests/intermediate tests/fairness
+lint: format workflows conventions sql  ## every static check
 
 format: setup $(TOOLS_STAMP)  ## those of them that take a second: Python, YAML, what the catalog writes
 	$(BIN)/ruff check .
@@ -68,6 +68,12 @@ workflows: $(TOOLS_STAMP)  ## GitHub workflows: syntax, expressions, shell, what
 conventions: setup $(TOOLS_STAMP)  ## names, owners and descriptions, over what dbt has parsed
 	$(BIN)/dbt parse --quiet
 	DBT_PROJECT_DIR="$(abspath $(NIGHTBOOK_HOME))" $(TOOLS)/bin/dbt-bouncer run --only manifest_checks --show-all-failures
+
+# A home of its own: dbt parses into it, and `conventions` may do so at the same time.
+sql: export NIGHTBOOK_HOME := $(NIGHTBOOK_HOME)/sql
+sql: setup  ## SQL, as dbt compiles it
+	@mkdir -p "$(NIGHTBOOK_HOME)"
+	$(BIN)/sqlfluff lint models tests/intermediate tests/fairness
 
 changed: setup  ## build what differs from the manifest in STATE=folder, and its children, on relations that are there
 	$(BIN)/dbt build --defer --state $(STATE) --exclude-resource-type unit_test --select $$(PYTHONPATH=python_models $(BIN)/python -m impact.changed $(STATE))

@@ -17,7 +17,7 @@ def pages(reading: Reading) -> Iterator[Page]:
     """One page; a row that is about models leads to each of them."""
     with _FILE.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    head = ["expectation", "SR 11-7", "EBA/GL/2017/16", "EBA/GL/2020/06", "evidence"]
+    head = ["expectation", "SR 26-2", "SR 11-7", "EBA/GL/2017/16", "EBA/GL/2020/06", "evidence"]
     sections = [
         Section(topic, topic.lower(), [Table(head, [_row(row, reading) for row in rows if row["topic"] == topic])])
         for topic in dict.fromkeys(row["topic"] for row in rows)
@@ -28,9 +28,11 @@ def pages(reading: Reading) -> Iterator[Page]:
         [
             Text(
                 [
-                    "SR 11-7 (Federal Reserve and OCC, Supervisory Guidance on Model Risk Management, 2011), by "
-                    "section and key element. EBA/GL/2017/16 (PD estimation, LGD estimation and defaulted exposures), "
-                    "by section. EBA/GL/2020/06 (loan origination and monitoring), sections 4.3.3 and 4.3.4 on "
+                    "SR 26-2 (Federal Reserve, OCC and FDIC, Revised Guidance on Model Risk Management, 17 April "
+                    "2026; the OCC's Bulletin 2026-13), by part. It replaced SR 11-7 (Supervisory Guidance on Model "
+                    "Risk Management, 2011), which is given by section and key element, because policies and earlier "
+                    "findings cite it. EBA/GL/2017/16 (PD estimation, LGD estimation and defaulted exposures), by "
+                    "section. EBA/GL/2020/06 (loan origination and monitoring), sections 4.3.3 and 4.3.4 on "
                     "technology and models. An empty field: that guidance says nothing of it that is meant here."
                 ]
             ),
@@ -46,7 +48,7 @@ def pages(reading: Reading) -> Iterator[Page]:
         "expectations.html",
         "expectations",
         "Supervisors' expectations",
-        "What SR 11-7 and its European equivalents ask of a model, and where this site answers.",
+        "What SR 26-2, SR 11-7 before it and their European equivalents ask of a model, and where this site answers.",
         [*sections, basis],
     )
 
@@ -60,7 +62,8 @@ def _row(row: dict, reading: Reading) -> list[object]:
         evidence = [row["evidence"], ": ", *links]
     else:
         evidence = [Link(row["evidence"], row["link"])]
-    return [row["expectation"], row["sr_11_7"], row["eba_gl_2017_16"], row["eba_gl_2020_06"], evidence]
+    guidance = [row[name] for name in ("sr_26_2", "sr_11_7", "eba_gl_2017_16", "eba_gl_2020_06")]
+    return [row["expectation"], *guidance, evidence]
 
 
 def _anchor(anchor: str, reading: Reading, name: str) -> str:

@@ -44,8 +44,8 @@ def page(reading: Reading, name: str) -> Page:
         path(name),
         name,
         f"{name}: model documentation",
-        "What a validation under SR 11-7 asks of this model, from the last training and the last night. Rest the "
-        "pointer on a figure to see where it stands.",
+        "What a validation under SR 26-2 (before it, SR 11-7) asks of this model, from the last training and the last "
+        "night. Rest the pointer on a figure to see where it stands.",
         list(_sections(Subject.of(reading, name))),
     )
 
