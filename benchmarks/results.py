@@ -56,11 +56,13 @@ def table(found: Iterable[dict]) -> str:
         ("same pd as the floor, bit for bit", lambda one: f"{one['others']['floor']['equal']:,}"),
         ("tests in the night", lambda one: f"{one['night']['tests']}"),
         ("tests, s of node time (share of all)", _tests),
+        ("input gates and monitors, s of node time (to all else)", _monitoring),
         ("first night, s (GiB)", lambda one: _step(one, "first night")),
         ("weekly run, s (GiB)", lambda one: _step(one, "weekly run")),
         ("account-cohorts trained on", lambda one: f"{one['account_cohorts']:,}"),
         ("landing, s", lambda one: f"{_seconds(one, 'landing'):.0f}"),
         ("landing, warehouse, GB", lambda one: " / ".join(f"{size / 1e9:.1f}" for size in one["bytes"].values())),
+        ("processor", lambda one: one["machine"]["cpu"].replace("(R)", "")),
         ("date, commit", lambda one: f"{one['date']}, {one['commit']}"),
     ]
     lines = _grid([[name, *(say(one) for one in found)] for name, say in rows])
@@ -111,6 +113,15 @@ def _ratio(night: float | None, one: dict, name: str) -> str:
 def _tests(one: dict) -> str:
     layers = one["night"]["layers"]
     return f"{layers['tests']:.1f} ({layers['tests'] / sum(layers.values()):.0%})"
+
+
+def _monitoring(one: dict) -> str:
+    """Without their tests; empty for a night of before there were input gates."""
+    layers = one["night"]["layers"]
+    if "inputs" not in layers:
+        return ""
+    spent = layers["inputs"] + layers["monitoring"]
+    return f"{spent:.1f} ({spent / (sum(layers.values()) - spent):.0%})"
 
 
 def _machines(found: list[dict]) -> str:
