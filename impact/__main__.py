@@ -43,7 +43,12 @@ def run(reference: str, accounts: int, folder: Path, is_quick: bool = False) -> 
     trees = {"base": sides.tree_of(reference), "change": sides.tree_of_checkout(folder)}
     code = {name: sides.lay_out(folder, name, tree) for name, tree in trees.items()}
     keys = {name: sides.key_of(tree) for name, tree in trees.items()}
-    most, accepted = limits.read(code["base"], code["change"])
+    most, accepted, notes = limits.read(code["base"], code["change"])
+    if sides.libraries_differ(trees):
+        notes.append(
+            "requirements.txt differs: both sides ran on the libraries installed here, and what others do to a score is"
+            " not in this report"
+        )
     if keys["base"] == keys["change"]:
         text = "# Score impact\n\n**No impact on any score.** No file that decides a score differs.\n"
         (folder / "report.md").write_text(text, encoding="utf-8")
@@ -59,7 +64,7 @@ def run(reference: str, accounts: int, folder: Path, is_quick: bool = False) -> 
         # Times of another day, on a machine that did other things, are told and not judged.
         most.pop("run_time", None)
     held = [one for book, impact in books.items() for one in limits.hold(book, impact.figures(), most, accepted)]
-    text = report.markdown(books, held, _how(lost))
+    text = report.markdown(books, held, _how(lost), notes)
     (folder / "report.md").write_text(text, encoding="utf-8")
     return text, [one for one in held if one.blocks]
 

@@ -1,5 +1,6 @@
 """What differs between two scored nights of the same landed rows."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from nightbook import gate, metrics
 
 # What is read of each home; every table is small enough to be held.
 RELATIONS = {
-    "catalog": "select model_name, name, in_model from reference.feature_catalog order by all",
+    "catalog": "select model_name, name, in_model, monotone_direction, reason_text from reference.feature_catalog"
+    " order by all",
     "account_pd": "select * exclude (run_id, as_of_date) from scoring.account_inputs",
     "application_pd": "select * exclude (as_of_date) from features.feat_applications",
     "account_scores": "select account_id as key, pd, risk_grade as grade from marts.fct_account_scores",
@@ -18,8 +20,15 @@ RELATIONS = {
     "provisions": "select account_id as key, cast(expected_loss as double) as expected_loss, ifrs9_stage as stage"
     " from marts.fct_provisions",
     "queue": "select application_id as key, triage_band as band from marts.underwriting_queue",
+    "reasons": "select application_id as key, [reason_1, reason_2, reason_3, reason_4] as reasons"
+    " from marts.fct_application_scores",
     "runs": "select cadence, date_diff('millisecond', started_at, ended_at) / 1000 as seconds from audit.fct_runs",
 }
+# What limits may be set for.
+FIGURES = (
+    "features_changed", "features_removed", "cases_changed", "score_psi", "grade_changes", "triage_changes",
+    "provisions", "auc_fall", "run_time",
+)  # fmt: skip
 # Of a home that has trained.
 TRAINING = {
     "gate": "select model_name, metric, value, low, high from training.gate_measurements"
@@ -38,8 +47,9 @@ Night = dict[str, pa.Table]
 class Feature:
     """A feature that is not what it was.
 
-    change: added, removed, renamed or changed; cases: how many both sides have; differing: of them with another value.
-    Means and psi are null where the values are no numbers or there are none; was: the name before, of a renamed one.
+    change: added, removed, renamed, changed, left_out (no model input any more) or redeclared (its row of the
+    catalog is another); cases: how many both have; differing: of them with another value. Means and psi are null where
+    the values are no numbers or there are none; was: the name before, of a renamed one, or what was declared.
     """
 
     model_name: str
@@ -82,6 +92,7 @@ class Impact:
     restaged: int
     queued: int
     rebanded: int
+    rereasoned: int
     measured: list[dict] = field(default_factory=list)
     verdicts: list[dict] = field(default_factory=list)
     seconds: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -90,10 +101,11 @@ class Impact:
     def is_none(self) -> bool:
         """Whether nothing that is scored, nor anything made of it, differs; a new or renamed feature is no impact."""
         return not (
-            any(one.change in ("changed", "removed") for one in self.features)
+            any(one.change not in ("added", "renamed") for one in self.features)
             or any(one.differing or one.on_one_side for one in self.scores)
             or self.restaged
             or self.rebanded
+            or self.rereasoned
             or self.loss[0] != self.loss[1]
         )
 
@@ -102,14 +114,19 @@ class Impact:
         inputs = [one for one in self.features if one.is_input]
         found = {
             "features_changed": sum(one.change == "changed" for one in inputs),
-            "features_removed": sum(one.change == "removed" for one in inputs),
+            "features_removed": sum(one.change in ("removed", "left_out") for one in inputs),
             "cases_changed": sum(one.on_one_side for one in self.scores),
             "score_psi": max((one.psi for one in self.scores), default=0.0),
             "grade_changes": max((one.regraded / one.cases for one in self.scores if one.cases), default=0.0),
             "triage_changes": self.rebanded / self.queued if self.queued else 0.0,
             "provisions": abs(self.loss[1] - self.loss[0]) / self.loss[0] if self.loss[0] else float(self.loss[1] > 0),
         }
-        falls = [row["base"] - row["change"] for row in self.measured if row["metric"] == "auc"]
+        # A model that the change can no longer train has fallen by all there is.
+        falls = [
+            math.inf if row["change"] is None else row["base"] - row["change"]
+            for row in self.measured
+            if row["metric"] == "auc"
+        ]
         if falls:
             found["auc_fall"] = max(falls)
         if self.seconds:
@@ -140,8 +157,12 @@ def compare(base: Night, change: Night) -> Impact:
         loss, restaged = _provisions(connection)
         queued, rebanded = connection.execute(
             "select count(*), count(*) filter (b.band is distinct from c.band)"
-            " from base.queue as b inner join change.queue as c using (key)"
+            " from base.queue as b full join change.queue as c using (key)"
         ).fetchall()[0]
+        [(rereasoned,)] = connection.execute(
+            "select count(*) from base.reasons as b inner join change.reasons as c using (key)"
+            " where b.reasons is distinct from c.reasons"
+        ).fetchall()
         return Impact(
             features=[one for model in KEYS for one in _features(connection, model)],
             scores=[one for model in KEYS if (one := _scores(connection, model)) is not None],
@@ -149,6 +170,7 @@ def compare(base: Night, change: Night) -> Impact:
             restaged=restaged,
             queued=queued,
             rebanded=rebanded,
+            rereasoned=rereasoned,
             measured=_measured(connection) if "gate" in base and "gate" in change else [],
             verdicts=_new_verdicts(base, change),
             seconds=_seconds(connection),
@@ -157,7 +179,8 @@ def compare(base: Night, change: Night) -> Impact:
 
 def _features(connection: duckdb.DuckDBPyConnection, model: str) -> list[Feature]:
     key = KEYS[model]
-    before, after = _catalog(connection, "base", model), _catalog(connection, "change", model)
+    declared = {side: _catalog(connection, side, model) for side in ("base", "change")}
+    before, after = ({name: row["in_model"] for name, row in rows.items()} for rows in declared.values())
     cases, differing = _differing(connection, model, sorted(before.keys() & after.keys()))
     renamed = _renamed(connection, model, sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys()))
     found = [
@@ -173,6 +196,11 @@ def _features(connection: duckdb.DuckDBPyConnection, model: str) -> list[Feature
         for name in sorted(after.keys() - before.keys() - set(renamed.values()))
     ]
     for name, count in differing.items():
+        now = declared["change"][name]
+        was = [f"{key} {value}" for key, value in declared["base"][name].items() if now[key] != value]
+        if was:
+            change = "left_out" if before[name] and not after[name] else "redeclared"
+            found.append(Feature(model, name, change, before[name] or after[name], cases, was=", ".join(was)))
         if count:
             old, new = (_values(connection, side, model, key, name) for side in ("base", "change"))
             found.append(
@@ -182,9 +210,15 @@ def _features(connection: duckdb.DuckDBPyConnection, model: str) -> list[Feature
     return found
 
 
-def _catalog(connection: duckdb.DuckDBPyConnection, side: str, model: str) -> dict[str, bool]:
-    listed = connection.execute(f"select name, in_model from {side}.catalog where model_name = ?", [model]).fetchall()
-    return {name: bool(in_model) for name, in_model in listed}
+def _catalog(connection: duckdb.DuckDBPyConnection, side: str, model: str) -> dict[str, dict]:
+    """Feature -> what the catalog says of it beside its meaning."""
+    rows = connection.execute(
+        f"select name, in_model, monotone_direction, reason_text from {side}.catalog where model_name = ?", [model]
+    ).fetchall()
+    return {
+        name: {"in_model": bool(in_model), "monotone_direction": direction, "reason_text": text}
+        for name, in_model, direction, text in rows
+    }
 
 
 def _differing(connection: duckdb.DuckDBPyConnection, model: str, names: list[str]) -> tuple[int, dict[str, int]]:
@@ -275,10 +309,10 @@ def _provisions(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[float, flo
 
 
 def _measured(connection: duckdb.DuckDBPyConnection) -> list[dict]:
-    """Figures of both sides' candidates on their holdouts, with the intervals of the base's."""
+    """Figures of both sides' candidates on their holdouts, with the intervals of the base's; change may have none."""
     rows = connection.execute(
         "select b.model_name, b.metric, b.value, b.low, b.high, c.value from base.gate as b"
-        " inner join change.gate as c using (model_name, metric) order by all"
+        " left join change.gate as c using (model_name, metric) order by all"
     ).fetchall()
     names = ("model_name", "metric", "base", "low", "high", "change")
     return [dict(zip(names, row, strict=True)) for row in rows]

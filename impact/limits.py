@@ -6,6 +6,8 @@ from pathlib import Path
 
 from nightbook.errors import NightbookError
 
+from impact.comparison import FIGURES
+
 FILE = Path("impact/limits.toml")
 
 
@@ -31,22 +33,35 @@ class Limit:
         return f"{self.name} on the {self.book} is {self.found:.4g}, at most {self.most:.4g}"
 
 
-def read(base: Path, change: Path) -> tuple[dict[str, float], dict[str, str]]:
-    """Limits, and what the change is accepted to exceed: entries that its base does not have.
+def read(base: Path, change: Path) -> tuple[dict[str, float], dict[str, str], list[str]]:
+    """Limits, what the change is accepted to exceed, and in a line each the limits that it moves.
+
+    It is accepted to exceed what its base does not accept already.
 
     Args:
         base: the code of the base.
         change: the code of the change, whose limits count.
 
     Raises:
-        NightbookError: the file is not valid, or accepts what is no limit.
+        NightbookError: the file is not valid, sets no limit or one of another name, or accepts what is no limit.
     """
     ours = _load(change)
-    theirs = _load(base).get("accepted", {}) if (base / FILE).exists() else {}
+    before = _load(base) if (base / FILE).exists() else {}
+    theirs = before.get("accepted", {})
+    # Without a number, or under a name that no figure has, a limit would hold nothing.
+    for name in sorted(set(ours["limits"]) ^ set(FIGURES)):
+        said = "sets none" if name in FIGURES else "sets one that is none"
+        raise NightbookError(f"{FILE}: [limits] {said}: {name}; the limits are {', '.join(FIGURES)}")
     unknown = sorted(set(ours.get("accepted", {})) - set(ours["limits"]))
     if unknown:
         raise NightbookError(f"{FILE}: [accepted] names {unknown[0]}, which is no limit: name one of [limits]")
-    return ours["limits"], {name: why for name, why in ours.get("accepted", {}).items() if theirs.get(name) != why}
+    moved = [
+        f"limit {name}: {most:g} in the base, {ours['limits'][name]:g} in this change"
+        for name, most in before.get("limits", {}).items()
+        if ours["limits"].get(name, most) != most
+    ]
+    accepted = {name: why for name, why in ours.get("accepted", {}).items() if theirs.get(name) != why}
+    return ours["limits"], accepted, moved
 
 
 def hold(book: str, figures: dict[str, float], limits: dict[str, float], accepted: dict[str, str]) -> list[Limit]:
@@ -60,7 +75,7 @@ def hold(book: str, figures: dict[str, float], limits: dict[str, float], accepte
 
 def _load(code: Path) -> dict:
     try:
-        return tomllib.loads((code / FILE).read_text(encoding="utf-8"))
+        return {"limits": {}} | tomllib.loads((code / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NightbookError(f"{FILE} is not there: without limits nothing can be held") from error
     except tomllib.TOMLDecodeError as error:

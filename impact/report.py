@@ -1,18 +1,21 @@
 """An impact as Markdown, for a job's summary or a terminal."""
 
+from collections.abc import Sequence
+
 from impact.comparison import Feature, Impact, Scores
 from impact.limits import Limit
 
 
-def markdown(books: dict[str, Impact], limits: list[Limit], how: str) -> str:
+def markdown(books: dict[str, Impact], limits: list[Limit], how: str, notes: Sequence[str] = ()) -> str:
     """The report: a verdict, what changed in a line each, then the figures.
 
     Args:
         books: what was found on each book.
         limits: every limit as it was held, on every book.
         how: which models scored the two sides, in a sentence.
+        notes: what a reviewer must know beside the figures, a line each.
     """
-    parts = ["# Score impact", _verdict(books, limits), how]
+    parts = ["# Score impact", _verdict(books, limits, notes), how]
     for book, impact in books.items():
         parts += [f"## On the {book}", _lines(impact)]
         if any(one.change == "changed" for one in impact.features):
@@ -27,7 +30,7 @@ def markdown(books: dict[str, Impact], limits: list[Limit], how: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _verdict(books: dict[str, Impact], limits: list[Limit]) -> str:
+def _verdict(books: dict[str, Impact], limits: list[Limit], notes: Sequence[str]) -> str:
     blocking = [one for one in limits if one.blocks]
     accepted = [one for one in limits if one.is_exceeded and one.accepted]
     if blocking:
@@ -35,10 +38,11 @@ def _verdict(books: dict[str, Impact], limits: list[Limit]) -> str:
     elif accepted:
         head = "**Within limits, but for what is accepted.**"
     elif all(impact.is_none for impact in books.values()):
-        head = "**No impact on any score.**"
+        head = "**No impact on any score" + (", as far as this report goes.**" if notes else ".**")
     else:
         head = "**Within limits.**"
-    return head + "".join(f"\n- accepted: {one} ({one.accepted})" for one in accepted)
+    told = [*notes, *(f"accepted: {one} ({one.accepted})" for one in accepted)]
+    return head + "".join(f"\n- {line}" for line in told)
 
 
 def _lines(impact: Impact) -> str:
@@ -55,7 +59,9 @@ def _lines(impact: Impact) -> str:
     if impact.restaged:
         lines.append(f"{impact.restaged:,} accounts change IFRS 9 stage")
     if impact.rebanded:
-        lines.append(f"{impact.rebanded:,} of {impact.queued:,} applications change triage band")
+        lines.append(f"{impact.rebanded:,} of {impact.queued:,} applications change triage band, come or go")
+    if impact.rereasoned:
+        lines.append(f"{impact.rereasoned:,} applications have other reasons")
     lines += [f"gate: {row['model_name']} fails {row['rule']}: {row['reason']}" for row in impact.verdicts]
     return "\n".join(f"- {line}" for line in lines) or "Every feature, score, grade and provision is what it was."
 
@@ -66,6 +72,10 @@ def _line(one: Feature) -> str:
         return f"{one.model_name}: {what} `{one.was}` is called `{one.name}`, with the same values"
     if one.change == "changed":
         return f"{one.model_name}: {what} `{one.name}` differs for {one.differing:,} of {one.cases:,} cases"
+    if one.change == "left_out":
+        return f"{one.model_name}: `{one.name}` is no model input any more"
+    if one.change == "redeclared":
+        return f"{one.model_name}: {what} `{one.name}` is declared otherwise; it was {one.was}"
     return f"{one.model_name}: {what} `{one.name}` {one.change}"
 
 
@@ -100,7 +110,7 @@ def _moves(one: Scores) -> str:
 def _measured(impact: Impact) -> str:
     rows = [
         (row["model_name"], row["metric"], f"{row['base']:.4f} ({row['low']:.4f} to {row['high']:.4f})",
-         f"{row['change']:.4f}", f"{row['change'] - row['base']:+.4f}")
+         *(("none", "") if row["change"] is None else (f"{row['change']:.4f}", f"{row['change'] - row['base']:+.4f}")))
         for row in impact.measured
     ]  # fmt: skip
     return _table(("model", "metric", "base, 95 % interval", "change", "difference"), rows)

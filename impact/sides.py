@@ -89,6 +89,11 @@ def lay_out(folder: Path, name: str, tree: str) -> Path:
     return code
 
 
+def libraries_differ(trees: dict[str, str]) -> bool:
+    """Whether two trees pin other libraries; both sides run on those that are installed here."""
+    return len({_git("ls-tree", tree, "--", "requirements.txt") for tree in trees.values()}) > 1
+
+
 def lost_inputs(base: Path, change: Path) -> list[tuple[str, str]]:
     """Model inputs of the base that the change's catalog lacks: the base's champion cannot score without them."""
     return sorted(_features(base, in_model=True) - _features(change))

@@ -225,9 +225,15 @@ def distribution(subject: Subject) -> Section:
     relation = f"marts.fct_{subject.kind}_scores"
     grades: list[list[object]] = []
     if night and subject.kind and subject.reading.has(relation):
+        where = {
+            "as_of_date": night["as_of_date"],
+            "model_name": subject.name,
+            "model_version": subject.version.model_version,
+        }
         found = subject.reading.query(
-            f"select score, count(*) as cases from {relation} where as_of_date = ? and model_name = ? group by score",
-            [night["as_of_date"], subject.name],
+            f"select score, count(*) as cases from {relation} where as_of_date = ? and model_name = ?"
+            " and model_version = ? group by score",
+            list(where.values()),
         )
         if found:
             samples[f"night of {night['as_of_date']}"] = (
@@ -245,7 +251,7 @@ def distribution(subject: Subject) -> Section:
                     "high": ("max(score)", "count"),
                 },
                 key=["risk_grade"],
-                where={"as_of_date": night["as_of_date"], "model_name": subject.name},
+                where=where,
             )
         ]
     if not samples:

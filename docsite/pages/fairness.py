@@ -63,13 +63,7 @@ def _sections(reading: Reading) -> Iterator[Section]:
 
 def _measured(reading: Reading, name: str) -> list[dict]:
     """Keys of what stands of a model: the holdout of its champion's training, or the last; and the last night."""
-    champion = next((one for one in registry.versions(name) if one.is_champion), None) if _is_known(name) else None
-    trainings = reading.query(
-        f"select distinct attribute, as_of_date, run_id, mlflow_run_id from {_RELATION}"
-        " where model_name = ? and population = 'holdout' order by as_of_date desc, run_id desc",
-        [name],
-    )
-    own = [row for row in trainings if champion and row["mlflow_run_id"] == champion.mlflow_run_id] or trainings
+    own = _trainings(reading, name, _RELATION, "attribute, ", " and population = 'holdout'")
     night = reading.last_night()
     tonight = (
         reading.query(
@@ -91,6 +85,18 @@ def _measured(reading: Reading, name: str) -> list[dict]:
         if row["run_id"] == rows[0]["run_id"]
     ]
     return found
+
+
+def _trainings(reading: Reading, name: str, relation: str, columns: str = "", condition: str = "") -> list[dict]:
+    """Runs that a relation knows of, the last first; of the champion's training alone where it is among them."""
+    champion = next((one for one in registry.versions(name) if one.is_champion), None) if _is_known(name) else None
+    found = reading.query(
+        f"select distinct {columns}found.as_of_date, found.run_id, mlflow_run_id, started_at from {relation} as found"
+        " left join audit.run_log using (run_id)"
+        f" where model_name = ?{condition} order by found.as_of_date desc, started_at desc nulls last",
+        [name],
+    )
+    return [row for row in found if champion and row["mlflow_run_id"] == champion.mlflow_run_id] or found
 
 
 def _groups(reading: Reading, where: dict) -> Section:
@@ -177,11 +183,7 @@ def _alternatives(reading: Reading, name: str) -> Section | None:
     """What else the training fitted: performance beside the worst ratio, at one approval rate."""
     if not reading.has(_ALTERNATIVES):
         return None
-    last = reading.query(
-        f"select run_id, as_of_date from {_ALTERNATIVES} where model_name = ? order by as_of_date desc, run_id desc "
-        "limit 1",
-        [name],
-    )
+    last = _trainings(reading, name, _ALTERNATIVES)
     if not last:
         return None
     found = reading.cited(
@@ -213,7 +215,7 @@ def _alternatives(reading: Reading, name: str) -> Section | None:
         "brier": "Brier",
         "approval_rate": "approved",
         "worst_group": "worst-off group",
-        "worst_ratio": "its ratio",
+        "worst_ratio": "over the best-off",
         "low": "less selected's, from",
         "high": "to",
     }

@@ -119,7 +119,7 @@
 
 {#
     kept_news of int_closed_months, for the models that keep it: besides, its definition, and the new_months that it does
-    not have yet.
+    not have yet. One that lands after a later one has been kept makes all void: the later one was told that nothing came before.
 #}
 {% macro closed_months_news() -%}
     {%- set sources = {
@@ -131,7 +131,9 @@
     {%- set news = kept_news('int_closed_months', sources, definition) -%}
     {%- do news.update({'definition': definition, 'is_void': news.is_void or flags.FULL_REFRESH}) -%}
     {%- set months = closed_months() -%}
-    {%- do news.update({'new_months': months if news.is_void else months | reject('in', news.months) | list}) -%}
+    {%- set new_months = months | reject('in', news.months) | list -%}
+    {%- if new_months and news.months and new_months | min < news.months | max -%}{%- do news.update({'is_void': true}) -%}{%- endif -%}
+    {%- do news.update({'new_months': months if news.is_void else new_months}) -%}
     {{ return(news) }}
 {%- endmacro %}
 

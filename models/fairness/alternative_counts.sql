@@ -40,21 +40,6 @@ counts as (
             and scores.as_of_date = groups.as_of_date
     group by scores.model_name, scores.role, groups.attribute, groups.group_name
 
-),
-
--- One row per alternative and attribute.
-referred as (
-
-    select
-        counts.model_name,
-        counts.role,
-        counts.attribute,
-        coalesce(attributes.reference_group, counts.group_name) as reference_group,
-        attributes.min_cases
-    from counts
-    inner join attributes on counts.attribute = attributes.attribute
-    {{ first_is_reference('counts', ['model_name', 'role', 'attribute']) }}
-
 )
 
 select
@@ -62,15 +47,10 @@ select
     counts.role,
     counts.attribute,
     counts.group_name,
-    counts.group_name = referred.reference_group as is_reference,
-    counts.case_count >= referred.min_cases and counts.group_name != 'unknown' as is_large_enough,
+    counts.case_count >= attributes.min_cases and counts.group_name != 'unknown' as is_large_enough,
     counts.case_count,
     counts.approved_count,
     counts.selected_count,
     counts.both_count
 from counts
-inner join referred
-    on
-        counts.model_name = referred.model_name
-        and counts.role = referred.role
-        and counts.attribute = referred.attribute
+inner join attributes on counts.attribute = attributes.attribute

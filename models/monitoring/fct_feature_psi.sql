@@ -26,6 +26,15 @@ rules as (
 
 ),
 
+-- A night that drift has stopped is in shares as well: it is what the gate stopped, and no month-end to compare with.
+scored_nights as (
+
+    select distinct as_of_date
+    from {{ source('audit', 'run_log') }}
+    where accounts_scored is not null
+
+),
+
 -- The last night that was scored before this month, by the same version: other versions have other bins.
 month_end as (
 
@@ -35,6 +44,7 @@ month_end as (
         max(shares.as_of_date) as as_of_date
     from shares
     inner join run on shares.as_of_date < {{ month_start('run.as_of_date') }}
+    inner join scored_nights on shares.as_of_date = scored_nights.as_of_date
     group by shares.model_name, shares.model_version
 
 ),

@@ -38,6 +38,15 @@ bands as (
 
 ),
 
+-- A night that was stopped may be in history as well.
+scored_nights as (
+
+    select distinct as_of_date
+    from {{ source('audit', 'run_log') }}
+    where accounts_scored is not null
+
+),
+
 -- The last night of an earlier month that the same version scored: other versions have other bands.
 month_end as (
     {% if is_incremental() %}
@@ -48,6 +57,7 @@ month_end as (
             history.value
         from {{ this }} as history
         inner join run on history.as_of_date < {{ month_start('run.as_of_date') }}
+        inner join scored_nights on history.as_of_date = scored_nights.as_of_date
         qualify
             dense_rank() over (
                 partition by history.model_name, history.model_version order by history.as_of_date desc

@@ -30,7 +30,7 @@ run_log as (
 feature_psi as (
 
     {{ rows_if_there(ref('fct_feature_psi'), {
-        'model_name': 'varchar', 'as_of_date': 'date', 'value': 'double', 'case_count': 'bigint',
+        'model_name': 'varchar', 'as_of_date': 'date', 'value': 'double', 'alert_at': 'double', 'case_count': 'bigint',
         'model_version': 'integer',
     }) }}
 
@@ -82,8 +82,9 @@ drifts as (
     select
         champions.model_name,
         feature_psi.as_of_date,
-        'worst_feature_psi' as measure,
-        max(feature_psi.value) as value
+        'worst_feature_drift' as measure,
+        -- Against the input's own band: where one is wider, the input is far from training on any night, after a training too.
+        max({{ quotient('feature_psi.value', 'feature_psi.alert_at') }}) as value
     from champions
     inner join feature_psi
         on

@@ -119,31 +119,28 @@ def alternatives(scores: pa.Table, counts: Sequence[dict]) -> list[dict]:
 def worst_ratio(
     groups: Sequence[dict], *, replicates: int = REPLICATES, seed: int = metrics.BOOTSTRAP_SEED
 ) -> tuple[str | None, tuple[float, Difference] | None]:
-    """The lowest approval rate of a group over that of the reference group, and its difference from the selected's.
+    """The lowest approval rate of a group over the highest, and its difference from the selected's.
 
-    The interval is a paired bootstrap: within each group cases fall anew into approved by both, by one or by none. In
-    each replicate the worst group is looked for again, on both sides.
+    Over the highest and not over the reference group's: where that one is approved least, a model that sets it back
+    further would look fairer. The interval is a paired bootstrap: within each group cases fall anew into approved by
+    both, by one or by none. In each replicate the worst group and the best are looked for again, on both sides.
 
     Args:
-        groups: group_name, is_reference, is_large_enough, case_count, approved_count (of the alternative),
-            selected_count and both_count of one attribute.
+        groups: group_name, is_large_enough, case_count, approved_count (of the alternative), selected_count and
+            both_count of one attribute.
 
     Returns:
-        Name of the group, and its ratio with the difference of both lowest ratios; None and None where the reference
-        group is absent or too small or nobody of it is approved, or where there is no other group large enough.
+        Name of the group, and its ratio with the difference of both ratios; None and None where fewer than two groups
+        are large enough, or nobody of them is approved by one of the two.
     """
     large = [row for row in groups if row["is_large_enough"]]
-    reference = [row for row in large if row["is_reference"]]
-    others = [row for row in large if not row["is_reference"]]
-    if not (reference and others and reference[0]["approved_count"] and reference[0]["selected_count"]):
+    cases = np.array([row["case_count"] for row in large])
+    own, selected = (np.array([row[name] for row in large]) for name in ("approved_count", "selected_count"))
+    if len(large) < 2 or not (own.any() and selected.any()):
         return None, None
-    ordered = reference + others
-    cases = np.array([row["case_count"] for row in ordered])
-    own = np.array([row["approved_count"] for row in ordered]) / cases
-    selected = np.array([row["selected_count"] for row in ordered]) / cases
     generator = np.random.default_rng(seed)
-    drawn = np.empty((2, replicates, len(ordered)))
-    for number, row in enumerate(ordered):
+    drawn = np.empty((2, replicates, len(large)))
+    for number, row in enumerate(large):
         cells = np.array(
             [
                 row["both_count"],
@@ -154,13 +151,17 @@ def worst_ratio(
         )
         both, alone, other, _ = generator.multinomial(cells.sum(), cells / cells.sum(), replicates).T / cells.sum()
         drawn[0, :, number], drawn[1, :, number] = both + alone, both + other
-    # A replicate in which nobody of the reference group is approved has no ratio.
-    drawn = drawn[:, (drawn[:, :, 0] > 0).all(axis=0)]
-    least = (drawn[:, :, 1:] / drawn[:, :, :1]).min(axis=2)
-    ratios = own[1:] / own[0]
-    worst = int(np.argmin(ratios))
-    difference = float(ratios[worst] - (selected[1:] / selected[0]).min())
-    return others[worst]["group_name"], (float(ratios[worst]), metrics.difference_of(difference, least[0] - least[1]))
+    # A replicate in which nobody is approved has no ratio.
+    drawn = drawn[:, (drawn.max(axis=2) > 0).all(axis=0)]
+    replicated = _least_to_most(drawn)
+    value, of_selected = _least_to_most(np.stack([own, selected]) / cases)
+    difference = metrics.difference_of(float(value - of_selected), replicated[0] - replicated[1])
+    return large[int(np.argmin(own / cases))]["group_name"], (float(value), difference)
+
+
+def _least_to_most(rates: np.ndarray) -> np.ndarray:
+    """The lowest of the groups' rates, along the last axis, over the highest."""
+    return rates.min(axis=-1) / rates.max(axis=-1)
 
 
 def _performance(label: np.ndarray, pd: dict[str, np.ndarray]) -> dict[str, dict[str, tuple[float, Difference]]]:

@@ -16,7 +16,13 @@ tr { border-bottom: 1px solid #ddd; }
 summary { cursor: pointer; }
 svg { max-width: 100%; height: auto; }
 """
-_SETTINGS = {"svg.hashsalt": "nightbook", "svg.fonttype": "none", "font.family": "sans-serif"}
+_SETTINGS = {
+    "svg.hashsalt": "nightbook",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    # A product or a state may have a dollar sign in its name.
+    "text.parse_math": False,
+}
 
 
 class Picture:

@@ -1,14 +1,15 @@
 {#
-    Fails with one row when an input holds a value tonight that its definition cannot give. Reads the profile, so that a
-    test per input costs no look at the book.
+    Fails for each of some inputs that holds a value tonight that their definition cannot give. Reads the profile, so that no
+    test of an input looks at the book.
 #}
-{% test is_possible(model, model_name, feature, low, high) %}
+{% test is_possible(model, model_name, features, low, high) %}
 select
+    feature,
     lowest,
     highest
 from {{ model }}
 where
     model_name = '{{ model_name }}'
-    and feature = '{{ feature }}'
+    and feature in ('{{ features | join("', '") }}')
     and (lowest < {{ low }} or highest > {{ high }})
 {% endtest %}

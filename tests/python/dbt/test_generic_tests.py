@@ -93,7 +93,7 @@ SCORED = """
         ('R2', 'A1', date '2024-06-30'), ('R2', 'A2', date '2024-06-30'), ('R1', 'A3', date '2024-06-29')
     ) as scores (run_id, account_id, as_of_date)
 """
-POSSIBLE = "{{ test_is_possible(model='cases', model_name='m', feature='x', low=0, high=1) }}"
+POSSIBLE = "{{ test_is_possible(model='cases', model_name='m', features=['w', 'x'], low=0, high=1) }}"
 PROFILE = "model_name, feature, lowest, highest"
 ADD_UP = "{{ test_contributions_add_up(model='parts', scores='scores', tolerance=0.001) }}"
 LOADED = "id, day, _loaded_at"
@@ -164,9 +164,15 @@ CASES = [
     Case("within", "outside", WITHIN, (rows("(-0.1), (0.5), (1.1)", "x"),), ((-0.1,), (1.1,))),
     Case("within", "not_a_number", WITHIN, (rows("('nan'::double)", "x"),), (("nan",),)),
     Case("within", "ends_and_null", WITHIN, (rows("(0), (1), (null)", "x"),)),
-    Case("is_possible", "too_low", POSSIBLE, (rows("('m', 'x', -0.1, 1)", PROFILE),), ((-0.1, 1),)),
-    Case("is_possible", "too_high", POSSIBLE, (rows("('m', 'x', 0, 1.1)", PROFILE),), ((0, 1.1),)),
-    Case("is_possible", "not_a_number", POSSIBLE, (rows("('m', 'x', 0, 'nan'::double)", PROFILE),), ((0, "nan"),)),
+    Case("is_possible", "too_low", POSSIBLE, (rows("('m', 'x', -0.1, 1)", PROFILE),), (("x", -0.1, 1),)),
+    Case(
+        "is_possible",
+        "one_of_two_too_high",
+        POSSIBLE,
+        (rows("('m', 'w', 0, 1.1), ('m', 'x', 0, 1)", PROFILE),),
+        (("w", 0, 1.1),),
+    ),
+    Case("is_possible", "not_a_number", POSSIBLE, (rows("('m', 'x', 0, 'nan'::double)", PROFILE),), (("x", 0, "nan"),)),
     Case(
         "is_possible",
         "ends_nulls_and_other_inputs",

@@ -21,14 +21,13 @@ ATTRIBUTES = [
 
 
 def counts_of(group: np.ndarray, own: np.ndarray, selected: np.ndarray, min_cases: int = 1) -> list[dict]:
-    """Rows of alternative_counts of one attribute; the group called a is the reference."""
+    """Rows of alternative_counts of one attribute."""
     return [
         {
             "model_name": "m",
             "role": "runner_up",
             "attribute": "state",
             "group_name": str(name),
-            "is_reference": name == "a",
             "is_large_enough": bool((group == name).sum() >= min_cases),
             "case_count": int((group == name).sum()),
             "approved_count": int(own[group == name].sum()),
@@ -40,7 +39,8 @@ def counts_of(group: np.ndarray, own: np.ndarray, selected: np.ndarray, min_case
 
 
 def lowest(group: np.ndarray, approved: np.ndarray) -> float:
-    return min(approved[group == name].mean() for name in "bc") / approved[group == "a"].mean()
+    rates = [approved[group == name].mean() for name in "abc"]
+    return min(rates) / max(rates)
 
 
 def drawn(rows: int = 900, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -52,7 +52,7 @@ def drawn(rows: int = 900, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def test_worst_ratio_by_hand():
-    """Nine of ten of the reference, six and eight of ten of the others; the selected candidate had four and eight."""
+    """Nine, six and eight of ten; the selected candidate had nine, four and eight."""
     group = np.repeat(["a", "b", "c"], 10)
     own = np.array([True] * 9 + [False] + [True] * 6 + [False] * 4 + [True] * 8 + [False] * 2)
     selected = np.array([True] * 9 + [False] + [True] * 4 + [False] * 6 + [True] * 8 + [False] * 2)
@@ -83,18 +83,25 @@ def test_interval_is_that_of_resampled_cases():
     )
 
 
-@pytest.mark.parametrize("spoil", ["no reference", "small reference", "nobody approved", "no other", "small others"])
+def test_setting_the_worst_group_back_further_is_never_fairer():
+    """The others gain and the first, which most are compared with elsewhere, stays the worst off."""
+    group = np.repeat(["a", "b"], 100)
+    selected = np.concatenate([np.arange(100) < 60, np.arange(100) < 63])
+    own = np.concatenate([np.arange(100) < 60, np.arange(100) < 75])
+    name, (value, difference) = fairness.worst_ratio(counts_of(group, own, selected))
+    assert (name, value) == ("a", pytest.approx(60 / 75)) and difference.value < -0.1
+
+
+@pytest.mark.parametrize("spoil", ["nobody approved", "no other", "small others"])
 def test_what_cannot_be_compared_is_not(spoil):
     group, own, selected = drawn()
-    if spoil == "no reference":
-        group = np.where(group == "a", "d", group)
     if spoil == "no other":
         group[:] = "a"
     if spoil == "nobody approved":
-        own &= group != "a"
+        own[:] = False
     counts = counts_of(group, own, selected)
     for row in counts:
-        row["is_large_enough"] = spoil != ("small reference" if row["is_reference"] else "small others")
+        row["is_large_enough"] = spoil != "small others" or row["group_name"] == "a"
     assert fairness.worst_ratio(counts) == (None, None)
 
 

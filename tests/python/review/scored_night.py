@@ -36,6 +36,8 @@ def made() -> dict[str, pa.Table]:
                 "model_name": ["account_pd", "account_pd", "application_pd"],
                 "name": ["dpd_12m_max", "balance_current", "requested_amount"],
                 "in_model": [True, True, True],
+                "monotone_direction": [1, 0, 1],
+                "reason_text": ["Payments late", "Balance", "Amount asked for"],
             }
         ),
         "account_pd": pa.table(
@@ -51,6 +53,7 @@ def made() -> dict[str, pa.Table]:
         "application_scores": pa.table({"key": keys, "pd": asked / 10000, "grade": _graded(asked / 10000)}),
         "provisions": provisions,
         "queue": pa.table({"key": keys, "band": np.where(asked < 3000, "fast_track", "review")}),
+        "reasons": pa.table({"key": keys, "reasons": [["Amount asked for", None, None, None]] * APPLICATIONS}),
         "runs": pa.table({"cadence": ["nightly", "weekly"], "seconds": [20.0, 60.0]}),
         "gate": pa.table(
             {"model_name": ["account_pd"], "metric": ["auc"], "value": [0.8], "low": [0.78], "high": [0.82]}

@@ -57,7 +57,15 @@ def of_a_wrong_window(night: dict) -> dict:
 
 
 def with_a_feature_more(night: dict) -> dict:
-    more = pa.table({"model_name": ["account_pd"], "name": ["dpd_3m_max"], "in_model": [True]})
+    more = pa.table(
+        {
+            "model_name": ["account_pd"],
+            "name": ["dpd_3m_max"],
+            "in_model": [True],
+            "monotone_direction": [1],
+            "reason_text": ["Payments late"],
+        }
+    )
     return night | {"catalog": pa.concat_tables([night["catalog"], more])}
 
 
@@ -116,6 +124,37 @@ def test_a_gate_that_fails_and_an_auc_that_falls_are_told(night):
     assert "- gate: account_pd fails auc_floor: too low" in text and "as before" not in text
 
 
+def test_a_model_that_the_change_cannot_train_has_fallen_by_all_there_is(night):
+    _, blocking, text = told(night, night | {"gate": night["gate"].slice(0, 0)})
+    assert blocking == ["auc_fall"] and "auc_fall on the book is inf" in text and "| none |" in text
+
+
+def test_who_is_gone_from_the_queue_and_who_has_other_reasons_is_told(night):
+    asked = [["Balance", None, None, None]] + night["reasons"]["reasons"].to_pylist()[1:]
+    change = night | {"queue": night["queue"].slice(5), "reasons": replaced(night["reasons"], reasons=pa.array(asked))}
+    impact, blocking, text = told(night, change)
+    assert blocking == ["triage_changes"] and (impact.rebanded, impact.queued, impact.rereasoned) == (5, 50, 1)
+    assert "- 1 applications have other reasons" in text and not impact.is_none
+
+
+def test_what_the_catalog_declares_otherwise_is_told_and_an_input_left_out_blocks(night):
+    catalog = replaced(
+        night["catalog"],
+        in_model=pa.array([True, False, True]),
+        monotone_direction=pa.array([-1, 0, 1]),
+    )
+    impact, blocking, text = told(night, night | {"catalog": catalog})
+    assert blocking == ["features_removed"] and not impact.is_none
+    assert "model input `dpd_12m_max` is declared otherwise; it was monotone_direction 1" in text
+    assert "account_pd: `balance_current` is no model input any more" in text
+
+
+def test_what_a_report_does_not_show_is_said_above_it(night):
+    impact = comparison.compare(night, night)
+    text = report.markdown({"book": impact}, [], "how", ["requirements.txt differs"])
+    assert "**No impact on any score, as far as this report goes.**\n- requirements.txt differs" in text
+
+
 def test_what_is_accepted_is_told_and_does_not_block(night):
     accepted = dict.fromkeys(("features_changed", "score_psi", "grade_changes", "provisions"), "CR-9, agreed with risk")
     _, blocking, text = told(night, of_a_wrong_window(night), accepted)
@@ -130,10 +169,17 @@ def written(folder, text: str):
 
 
 def test_an_acceptance_counts_in_the_change_that_adds_it(tmp_path):
-    rules = "[limits]\nscore_psi = 0.01\ngrade_changes = 0.005\n[accepted]\n"
+    rules = "[limits]\n" + "".join(f"{name} = {most}\n" for name, most in LIMITS.items()) + "[accepted]\n"
     base = written(tmp_path / "base", rules + 'score_psi = "CR-1"\n')
     change = written(tmp_path / "change", rules + 'score_psi = "CR-1"\ngrade_changes = "CR-2"\n')
-    assert limits.read(base, change) == ({"score_psi": 0.01, "grade_changes": 0.005}, {"grade_changes": "CR-2"})
+    assert limits.read(base, change) == (LIMITS, {"grade_changes": "CR-2"}, [])
+    laxer = written(tmp_path / "laxer", rules.replace("score_psi = 0.01", "score_psi = 0.5"))
+    assert limits.read(base, laxer)[2] == ["limit score_psi: 0.01 in the base, 0.5 in this change"]
+    for number, (there, instead, said) in enumerate(
+        (("score_psi = 0.01\n", "", "sets none: score_psi"), ("[limits]", "[limits]\nwords = 1", "is none: words"))
+    ):
+        with pytest.raises(NightbookError, match=said):
+            limits.read(base, written(tmp_path / str(number), rules.replace(there, instead)))
     wrong = written(tmp_path / "wrong", rules + 'grades = "CR-2"\n')
     with pytest.raises(NightbookError, match=r"limits.toml is not there"):
         limits.read(base, tmp_path)
@@ -142,9 +188,9 @@ def test_an_acceptance_counts_in_the_change_that_adds_it(tmp_path):
 
 
 def test_the_limits_that_ship_are_figures_of_a_report(night):
-    rules, accepted = limits.read(Path("."), Path("."))
-    assert rules.keys() == LIMITS.keys() == comparison.compare(night, night).figures().keys()
-    assert not accepted
+    rules, accepted, moved = limits.read(Path("."), Path("."))
+    assert rules.keys() == LIMITS.keys() == comparison.compare(night, night).figures().keys() == set(comparison.FIGURES)
+    assert not accepted and not moved
 
 
 def test_a_base_that_is_no_commit_is_refused_and_files_in_no_commit_count(tmp_path, monkeypatch):

@@ -241,6 +241,11 @@ def test_a_page_follows_its_figures_and_its_model(demo, tmp_path):
     assert len(gains) > 40 and sum(changed[source] != before[source] for source in gains) > 30
     # What the last training measured is not this version's.
     assert auc not in changed and "was not scored by this version" in changed["missing"]
+    # Nor is what the last night found, which the version before scored.
+    assert "No night has been scored with this version yet" in changed["missing"]
+    of_night = ("monitoring.fct_score_drift", "monitoring.fct_feature_psi", "marts.fct_application_scores")
+    assert all(any(relation in source for source in before) for relation in of_night)
+    assert not [source for source in changed if any(relation in source for relation in of_night)]
 
 
 def test_it_replaces_a_site_and_nothing_else(tmp_path):
