@@ -263,6 +263,17 @@ own_measures as (
     from night
     where as_of_date is not null and {{ 'false' if given_as_of() else 'true' }}
 
+    union all
+
+    select
+        'loan_servicing' as table_name,
+        'snapshot_date' as column_name,
+        'month_end_gap' as measure,
+        month_end_gap as value,
+        cast(null as varchar) as example
+    from night
+    where month_end_gap is not null
+
 ),
 
 measures as (

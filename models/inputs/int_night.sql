@@ -50,9 +50,29 @@ usual as (
 
 last_month as (
 
-    select {{ days_between('max(snapshots.snapshot_date)', 'max(night.as_of_date)') }} as days_ago
+    select
+        {{ days_between('max(snapshots.snapshot_date)', 'max(night.as_of_date)') }} as days_ago,
+        {{ days_between('max(snapshots.snapshot_date)', month_start('max(night.as_of_date)')) }} - 1 as days_to_its_end
     from snapshots
     inner join night on snapshots.snapshot_date < {{ month_start('night.as_of_date') }}
+
+),
+
+gaps as (
+
+    select
+        recency,
+        {{ days_between('snapshot_date', 'lag(snapshot_date) over (order by recency)') }} as days
+    from earlier
+
+),
+
+-- A lender reports by the month, by the day, or by the working day.
+rhythm as (
+
+    select median(days) as days
+    from gaps
+    where recency <= 30
 
 )
 
@@ -64,9 +84,11 @@ select
     earlier.snapshot_date as snapshot_before,
     tonight.row_count,
     coalesce(usual.row_count, earlier.row_count) as usual_row_count,
-    {{ month_lag('last_month.days_ago') }} as month_lag
+    {{ month_lag('last_month.days_ago') }} as month_lag,
+    {{ quotient('last_month.days_to_its_end', 'rhythm.days') }} as month_end_gap
 from night
 left join snapshots as tonight on night.as_of_date = tonight.snapshot_date
 left join earlier on earlier.recency = 1
 cross join usual
 cross join last_month
+cross join rhythm

@@ -8,7 +8,7 @@
 {%- set month_end = value_of(
     'select max(as_of_date) from ' ~ run_log ~ ' where accounts_scored is not null and as_of_date < (select '
     ~ month_start('as_of_date') ~ ' from ' ~ run ~ ')',
-    'date', '0001-01-01', run_log
+    'date', '0001-01-01', run
 ) %}
 
 with

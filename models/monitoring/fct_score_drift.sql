@@ -38,14 +38,16 @@ bands as (
 
 ),
 
--- A night that was stopped may be in history as well.
-scored_nights as (
+{% if is_incremental() %}
+    -- A night that was stopped may be in history as well.
+    scored_nights as (
 
-    select distinct as_of_date
-    from {{ source('audit', 'run_log') }}
-    where accounts_scored is not null
+        select distinct as_of_date
+        from {{ source('audit', 'run_log') }}
+        where accounts_scored is not null
 
-),
+    ),
+{% endif %}
 
 -- The last night of an earlier month that the same version scored: other versions have other bands.
 month_end as (
