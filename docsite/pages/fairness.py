@@ -26,7 +26,6 @@ _FIT = {
     "auc": "AUC",
 }
 _RATES = ("approval_rate", "false_positive_rate", "false_negative_rate", "default_rate", "mean_pd")
-_FOUR_FIFTHS = 0.8
 
 
 def pages(reading: Reading) -> Iterator[Page]:
@@ -131,7 +130,7 @@ def _groups(reading: Reading, where: dict) -> Section:
                 ".",
             ]
         ),
-        *_ratios(of, names, f"{name}_{attribute}_{population}.svg"),
+        *_ratios(of, names, f"{name}_{attribute}_{population}.svg", _bars(reading)),
         *(_by_group(of, names, attribute, metrics) for metrics in (_DECISIONS, _FIT)),
     ]
     if beside:
@@ -158,7 +157,16 @@ def _by_group(of: dict, names: list[str], attribute: str, metrics: dict[str, str
     return Table(head, rows, tuple(range(1, len(head))))
 
 
-def _ratios(of: dict, names: list[str], image: str) -> list[object]:
+def _bars(reading: Reading) -> dict[str, float]:
+    """What fairness_rules warns beyond, as marks of a plot."""
+    found = reading.query(
+        "select distinct threshold from reference.fairness_rules where metric = 'approval_rate_ratio'"
+        " and measure = 'value' order by threshold"
+    )
+    return {f"{row['threshold']:g}": row["threshold"] for row in found} | {"alike": 1.0}
+
+
+def _ratios(of: dict, names: list[str], image: str, bars: dict[str, float]) -> list[object]:
     """Approval-rate ratios with their intervals, where there are any."""
     rows = [(group, of[group, "approval_rate_ratio"]) for group in names if (group, "approval_rate_ratio") in of]
     rows = [
@@ -167,7 +175,7 @@ def _ratios(of: dict, names: list[str], image: str) -> list[object]:
     if not rows:
         return []
     value, low, high = (np.array([row[column].value for _, row in rows]) for column in ("value", "low", "high"))
-    drawn = plots.ratios([group for group, _ in rows], value, low, high, {"four fifths": _FOUR_FIFTHS, "alike": 1.0})
+    drawn = plots.ratios([group for group, _ in rows], value, low, high, bars)
     return [Image(image, drawn, "Approval rate over that of the reference group, with its 95% interval.")]
 
 
