@@ -95,11 +95,37 @@ SCORED = """
 """
 POSSIBLE = "{{ test_is_possible(model='cases', model_name='m', features=['w', 'x'], low=0, high=1) }}"
 PROFILE = "model_name, feature, lowest, highest"
+EXPOSED = "{{ test_has_exposure(model='cases') }}"
+BOOK = "account_id, as_of_date, product, balance, credit_limit"
 ADD_UP = "{{ test_contributions_add_up(model='parts', scores='scores', tolerance=0.001) }}"
 LOADED = "id, day, _loaded_at"
 SCORES = "create table scores as select 'P1' as application_id, 1 as as_of_date, 0.5 as margin"
 
 CASES = [
+    Case(
+        "has_exposure",
+        "no_balance_and_no_limit",
+        EXPOSED,
+        (
+            TONIGHT,
+            rows(
+                "('A1', date '2024-06-30', 'personal_loan', null, 5),"
+                " ('A2', date '2024-06-30', 'credit_line', 1, null),"
+                " ('A3', date '2024-06-30', 'credit_line', 1, 5)",
+                BOOK,
+            ),
+        ),
+        (("A1", "personal_loan", None, 5), ("A2", "credit_line", 1, None)),
+    ),
+    Case(
+        "has_exposure",
+        "a_loan_without_a_limit_and_another_date",
+        EXPOSED,
+        (
+            TONIGHT,
+            rows("('A1', date '2024-06-30', 'personal_loan', 1, null), ('A2', date '2023-06-30', null, null, 5)", BOOK),
+        ),
+    ),
     Case("not_empty", "no_row", "{{ test_not_empty(model='cases') }}", (EMPTY,), ((0,),)),
     Case("not_empty", "one_row", "{{ test_not_empty(model='cases') }}", (rows("(null)", "x"),)),
     Case(

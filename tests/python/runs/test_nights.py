@@ -221,6 +221,9 @@ def test_an_earlier_cutoff_is_an_option(copy):
         ("insert into raw.loan_servicing select * from raw.loan_servicing where snapshot_date = '2026-01-31' limit 1",
          "versions_are_unique"),
         ("insert into raw.customers select * from raw.customers limit 1", "versions_are_unique"),
+        # One account without a balance is nothing to the input gates, and would have no provision.
+        ("update raw.loan_servicing set balance = null where snapshot_date = '2026-06-30' and account_id ="
+         " (select min(account_id) from marts.fct_provisions where as_of_date = '2026-06-30')", "has_exposure"),
     ],
 )  # fmt: skip
 def test_bad_input_stops_the_night_and_leaves_the_marts_alone(copy, fault, test):

@@ -1,0 +1,15 @@
+{#
+    Fails for each account of tonight's book of which no exposure can be computed: without one there is no provision, and marts
+    would be written before anybody missed it.
+#}
+{% test has_exposure(model) %}
+select
+    account_id,
+    product,
+    balance,
+    credit_limit
+from {{ model }}
+where
+    as_of_date in (select as_of_date from {{ ref('int_run') }})
+    and (balance is null or (product = 'credit_line' and credit_limit is null))
+{% endtest %}
