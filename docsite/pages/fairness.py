@@ -212,21 +212,8 @@ def _alternatives(reading: Reading, name: str) -> Section | None:
         key=["attribute", "alternative"],
         where={"model_name": name, "run_id": last[0]["run_id"]},
     )
-    columns = {
-        "attribute": "attribute",
-        "alternative": "alternative",
-        "role": "role",
-        "finding": "finding",
-        "auc": "AUC",
-        "auc_difference": "less selected",
-        "ks": "KS",
-        "brier": "Brier",
-        "approval_rate": "approved",
-        "worst_group": "worst-off group",
-        "worst_ratio": "over the best-off",
-        "low": "less selected's, from",
-        "high": "to",
-    }
+    head = ["attribute", "alternative", "finding", "AUC", "less selected", "KS", "Brier", "approved"]
+    head += ["worst-off", "to best-off", "less selected's, 95%"]
     return Section(
         f"{name}: less discriminatory alternatives",
         f"{name}-alternatives",
@@ -241,14 +228,18 @@ def _alternatives(reading: Reading, name: str) -> Section | None:
                     ".",
                 ]
             ),
-            Table(
-                list(columns.values()),
-                [[row[column] for column in columns] for row in found],
-                (4, 5, 6, 7, 8, 10, 11, 12),
-            ),
+            Table(head, [_alternative(row) for row in found], (3, 4, 5, 6, 7, 9, 10)),
         ],
     )
 
 
 def _is_known(name: str) -> bool:
     return name in registry.model_names()
+
+
+def _alternative(row: dict) -> list[object]:
+    """An alternative as a line of the table; without the ratio of an attribute that has no two groups to compare."""
+    figures = [row[column] for column in ("finding", "auc", "auc_difference", "ks", "brier", "approval_rate")]
+    compared = [row["worst_group"], row["worst_ratio"], [row["low"], " to ", row["high"]]]
+    named = [row["alternative"], " (", row["role"], ")"]
+    return [row["attribute"], named, *figures, *(compared if row["worst_ratio"].value is not None else [None] * 3)]
