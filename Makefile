@@ -43,6 +43,8 @@ docs: setup  ## the documentation site of the home
 
 # Two workers on two cores: an OpenMP thread that spins takes the other worker's.
 test: export GOMP_SPINCOUNT := 0
+# Where the caller says so, every process would compile the library anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 test:  ## every check: static, dbt unit tests, pytest, whole runs
 	@$(MAKE) --no-print-directory --jobs $(WORKERS) --output-sync=target lint
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 15 tests/python

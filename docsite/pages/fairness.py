@@ -62,7 +62,7 @@ def _sections(reading: Reading) -> Iterator[Section]:
 
 def _measured(reading: Reading, name: str) -> list[dict]:
     """Keys of what stands of a model: the holdout of its champion's training, or the last; and the last night."""
-    own = _trainings(reading, name, _RELATION, "attribute, ", " and population = 'holdout'")
+    own = _trainings(reading, name, _RELATION, "attribute", "population = 'holdout'")
     night = reading.last_night()
     tonight = (
         reading.query(
@@ -86,13 +86,13 @@ def _measured(reading: Reading, name: str) -> list[dict]:
     return found
 
 
-def _trainings(reading: Reading, name: str, relation: str, columns: str = "", condition: str = "") -> list[dict]:
+def _trainings(reading: Reading, name: str, relation: str, column: str = "null", condition: str = "true") -> list[dict]:
     """Runs that a relation knows of, the last first; of the champion's training alone where it is among them."""
     champion = next((one for one in registry.versions(name) if one.is_champion), None) if _is_known(name) else None
     found = reading.query(
-        f"select distinct {columns}found.as_of_date, found.run_id, mlflow_run_id, started_at from {relation} as found"
-        " left join audit.run_log using (run_id)"
-        f" where model_name = ?{condition} order by found.as_of_date desc, started_at desc nulls last",
+        f"select distinct {column} as attribute, found.as_of_date, found.run_id, mlflow_run_id, started_at"
+        f" from {relation} as found left join audit.run_log on found.run_id = audit.run_log.run_id"
+        f" where model_name = ? and {condition} order by found.as_of_date desc, started_at desc nulls last",
         [name],
     )
     return [row for row in found if champion and row["mlflow_run_id"] == champion.mlflow_run_id] or found

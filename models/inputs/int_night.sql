@@ -62,7 +62,7 @@ gaps as (
 
     select
         recency,
-        {{ days_between('snapshot_date', 'lag(snapshot_date) over (order by recency)') }} as days
+        {{ days_between('snapshot_date', 'lead(snapshot_date) over (order by snapshot_date)') }} as days
     from earlier
 
 ),
