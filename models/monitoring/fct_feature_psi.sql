@@ -26,12 +26,9 @@ rules as (
 
 ),
 
--- A night that drift has stopped is in shares as well: it is what the gate stopped, and no month-end to compare with.
 scored_nights as (
 
-    select distinct as_of_date
-    from {{ source('audit', 'run_log') }}
-    where accounts_scored is not null
+    {{ scored_nights() }}
 
 ),
 

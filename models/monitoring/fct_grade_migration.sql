@@ -3,10 +3,8 @@
 {%- set run = ref('int_run') %}
 {%- set as_of_date = value_of('select as_of_date from ' ~ run, 'date', '1970-01-01', run) %}
 {%- set scores = ref('fct_account_scores') %}
-{%- set run_log = source('audit', 'run_log') %}
-{#- Of the nights that came to write scores: one that was stopped has drift on record, and nobody in any grade. -#}
 {%- set month_end = value_of(
-    'select max(as_of_date) from ' ~ run_log ~ ' where accounts_scored is not null and as_of_date < (select '
+    'select max(as_of_date) from (' ~ scored_nights() ~ ') as scored_nights where as_of_date < (select '
     ~ month_start('as_of_date') ~ ' from ' ~ run ~ ')',
     'date', '0001-01-01', run
 ) %}

@@ -39,12 +39,9 @@ bands as (
 ),
 
 {% if is_incremental() %}
-    -- A night that was stopped may be in history as well.
     scored_nights as (
 
-        select distinct as_of_date
-        from {{ source('audit', 'run_log') }}
-        where accounts_scored is not null
+        {{ scored_nights() }}
 
     ),
 {% endif %}
