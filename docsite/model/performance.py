@@ -225,11 +225,7 @@ def distribution(subject: Subject) -> Section:
     relation = f"marts.fct_{subject.kind}_scores"
     grades: list[list[object]] = []
     if night and subject.kind and subject.reading.has(relation):
-        where = {
-            "as_of_date": night["as_of_date"],
-            "model_name": subject.name,
-            "model_version": subject.version.model_version,
-        }
+        where = subject.of_last_night
         found = subject.reading.query(
             f"select score, count(*) as cases from {relation} where as_of_date = ? and model_name = ?"
             " and model_version = ? group by score",

@@ -9,11 +9,7 @@ _SHOWN = 10
 def section(subject: Subject) -> Section:
     """PSI of the score and of the inputs that moved most, and performance against approval, of the last night."""
     night = subject.reading.last_night()
-    where = {
-        "model_name": subject.name,
-        "model_version": subject.version.model_version,
-        "as_of_date": night and night["as_of_date"],
-    }
+    where = subject.of_last_night
     score = (
         subject.reading.cited(
             "monitoring.fct_score_drift",

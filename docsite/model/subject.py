@@ -59,6 +59,16 @@ class Subject:
             return {row["name"].value: row for row in found}
         return {row["name"]: row for row in catalog.read() if row["model_name"] == self.name}
 
+    @property
+    def of_last_night(self) -> dict[str, object]:
+        """What picks the last night's rows of this version out of a mart: another version's are not this one's."""
+        night = self.reading.last_night()
+        return {
+            "as_of_date": night and night["as_of_date"],
+            "model_name": self.name,
+            "model_version": self.version.model_version,
+        }
+
     def of_registry(self, field: str, form: str = "text") -> Cited:
         """A field of the champion's record in the registry."""
         version = self.version
