@@ -7,20 +7,16 @@
     abreast   what the closed months give to each part stands in int_closed_windows, computed once for all nights of a
               month; a night adds the as-of month, one row to one row
 #}
-{% macro months_are_abreast() -%}
-    {{ return(not is_training_run() and var('windows') == 'abreast') }}
-{%- endmacro %}
 
-{# A query of one row per account and as-of date with the given columns, written with window_stat. #}
-{% macro over_months(columns) -%}
+{#
+    A query of one row per account and as-of date with the given columns, written with window_stat. panel: of account_panel.
+    open_months, closed_windows: where there is what is kept for the date, of open_months and int_closed_windows.
+#}
+{% macro over_months(columns, panel, open_months=none, closed_windows=none) -%}
     {%- set parts = window_parts(columns) -%}
-    {%- if not execute -%}
-        {#- Either way may be taken when it runs, so the graph knows the parents of both. -#}
-        {%- do [ref('int_account_panel'), ref('int_open_months'), ref('int_closed_windows')] -%}
-    {%- endif -%}
 with
 
-{% if nightbook.months_are_abreast() -%}
+{% if closed_windows and var('windows') == 'abreast' -%}
 parts as (
 
     select
@@ -29,8 +25,8 @@ parts as (
         {%- for part in parts %},
         {{ nightbook._whole_part(part, 'open_months', 'closed_windows') }} as {{ part.name }}
         {%- endfor %}
-    from {{ ref('int_open_months') }} as open_months
-    left join {{ ref('int_closed_windows') }} as closed_windows
+    from {{ open_months }} as open_months
+    left join {{ closed_windows }} as closed_windows
         on
             open_months.account_id = closed_windows.account_id
             and {{ in_turn('closed_windows.account_block') }}
@@ -46,7 +42,7 @@ parts as (
         {%- for part in parts %},
         {{ nightbook._grouped_part(part) }} as {{ part.name }}
         {%- endfor %}
-    from {{ ref('int_account_panel') }}
+    from {{ panel }}
     group by account_id, as_of_date
 
 )

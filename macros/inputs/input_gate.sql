@@ -3,24 +3,26 @@
     the input. Asked when int_run is about to be built, because everything of a run takes its date from there. An override that
     names no rule is refused as well: a misspelt one would leave its author in the belief that it was recorded.
 #}
-{% macro stop_on_bad_input(checks, rules) -%}
-    {%- if execute and flags.WHICH in ('build', 'run', 'retry') and '__dbt__cte__' not in checks | string -%}
+{% macro stop_on_bad_input(checks, rules, night) -%}
+    {%- set given = overrides() -%}
+    {%- if execute and flags.WHICH in ('build', 'run') and '__dbt__cte__' not in checks | string -%}
         {%- set known = run_query('select distinct rule from ' ~ rules).columns[0].values() -%}
-        {%- for override in overrides() if override.rule not in ('*', 'drift') and override.rule not in known -%}
+        {%- for override in given if override.rule not in ('*', 'drift', 'partial_run') and override.rule not in known -%}
             {{ exceptions.raise_compiler_error(
                 "NIGHTBOOK_OVERRIDE names " ~ override.rule ~ ", which is no rule of seeds/reference/input_rules.csv: name one"
                 ~ " of it, as RULE:TABLE.COLUMN"
             ) }}
         {%- endfor -%}
-        {%- set judged = run_query("select count(*) from " ~ checks ~ " where run_id = '" ~ invocation_id ~ "'") -%}
+        {%- set of_run = ' where run_id in (select run_id from ' ~ night ~ ')' -%}
+        {%- set judged = run_query('select count(*) from ' ~ checks ~ of_run) -%}
         {%- if judged.columns[0].values()[0] == 0 -%}
             {{ exceptions.raise_compiler_error(
                 "The input was not judged in this run: build int_run together with what it rests on (+int_run, a selector or a tag)"
             ) }}
         {%- endif -%}
         {%- set stops = rows_of(
-            "select message, rule, table_name, column_name, count(*) over () as stops from " ~ checks ~ " where run_id = '" ~ invocation_id
-            ~ "' and status = 'stop' order by rule, table_name, column_name limit 1"
+            'select message, rule, table_name, column_name, count(*) over () as stops from ' ~ checks ~ of_run
+            ~ " and status = 'stop' order by rule, table_name, column_name limit 1"
         ) -%}
         {%- if stops -%}
             {%- set stop = stops[0] -%}
@@ -34,21 +36,23 @@
 {%- endmacro %}
 
 {#
-    What the caller takes the responsibility for: NIGHTBOOK_OVERRIDE, as RULE, RULE:TABLE or RULE:TABLE.COLUMN, several with
-    commas between them. A list of dictionaries rule, table, column (none: all).
+    What the caller takes the responsibility for, as int_request has it: RULE, RULE:TABLE or RULE:TABLE.COLUMN, several with commas
+    between them. A list of dictionaries rule, table, column (none: all).
 #}
 {% macro overrides() -%}
+    {%- set request = ref('int_request') -%}
+    {%- set is_there = execute and '__dbt__cte__' not in request | string and load_relation(request) -%}
+    {{ return(overrides_in(run_query('select overrides from ' ~ request).columns[0].values()[0] if is_there else '')) }}
+{%- endmacro %}
+
+{# What a text of overrides names, as a list. #}
+{% macro overrides_in(text) -%}
     {%- set found = [] -%}
-    {%- for part in nightbook._from_environment('NIGHTBOOK_OVERRIDE').split(',') if part.strip() -%}
+    {%- for part in (text or '').split(',') if part.strip() -%}
         {%- set rule, _, subject = part.strip().partition(':') -%}
         {%- set table, _, column = subject.partition('.') -%}
         {%- do found.append({'rule': rule, 'table': table or none, 'column': column or none}) -%}
     {%- endfor -%}
-    {%- if found and not nightbook._from_environment('NIGHTBOOK_OVERRIDE_REASON').strip() -%}
-        {{ exceptions.raise_compiler_error(
-            "NIGHTBOOK_OVERRIDE is set and NIGHTBOOK_OVERRIDE_REASON is not: whoever lets a stop pass says why"
-        ) }}
-    {%- endif -%}
     {{ return(found) }}
 {%- endmacro %}
 
@@ -64,14 +68,4 @@
         )
         {%- endfor %}
     )
-{%- endmacro %}
-
-{# Who overrides: the actor of the run, as a literal. #}
-{% macro override_actor() -%}
-    {{ text_literal(actor()) }}
-{%- endmacro %}
-
-{# Why, as a literal. #}
-{% macro override_reason() -%}
-    {{ text_literal(nightbook._from_environment('NIGHTBOOK_OVERRIDE_REASON')) }}
 {%- endmacro %}

@@ -152,8 +152,7 @@
       definition   digest of sql, and of what a closed month is
       is_void      all windows must be computed again: they are of another month or definition, or another month, or the
                    whole history, has been kept since
-      runs         otherwise, those that have computed accounts again since; none in a run that trains, whose windows end
-                   elsewhere
+      runs         otherwise, those that have computed accounts again since
 #}
 {% macro closed_windows_news(sql) -%}
     {%- set closed_months, landings, run = ref('int_closed_months'), ref('int_landings'), ref('int_run') -%}
@@ -164,10 +163,9 @@
         'date', '1970-01-01', dates
     ) -%}
     {%- set definition = local_md5(sql ~ closed_months_definition()) -%}
-    {%- set is_void = not (execute and is_training_run()) -%}
-    {%- set news = {'month': month, 'definition': definition, 'is_void': is_void, 'runs': []} -%}
+    {%- set news = {'month': month, 'definition': definition, 'is_void': true, 'runs': []} -%}
     {%- set kept = adapter.get_relation(this.database, this.schema, this.identifier) if execute -%}
-    {%- if not is_void or not kept or flags.FULL_REFRESH -%}{{ return(news) }}{%- endif -%}
+    {%- if not kept or flags.FULL_REFRESH -%}{{ return(news) }}{%- endif -%}
     {%- set keepers %}
         select
             max(runs.started_at) as started_at,

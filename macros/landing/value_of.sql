@@ -8,7 +8,7 @@
     {%- set found = namespace(value=none) -%}
     {#- In a unit test the relations are rows of the test, which cannot be asked beforehand. -#}
     {%- set may_ask = execute and '__dbt__cte__' not in query -%}
-    {%- if may_ask and (flags.WHICH in ('build', 'run', 'retry') or (relation and load_relation(relation))) -%}
+    {%- if may_ask and (flags.WHICH in ('build', 'run') or (relation and load_relation(relation))) -%}
         {%- set found.value = run_query(query).columns[0].values()[0] -%}
     {%- endif -%}
     cast('{{ found.value if found.value is not none else otherwise }}' as {{ data_type }})

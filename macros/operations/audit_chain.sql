@@ -23,7 +23,7 @@
     all partitions that there are.
 #}
 {% macro extend_audit_chain(results) %}
-    {%- if execute and invocation_args_dict.which in ('build', 'run', 'retry') -%}
+    {%- if execute and invocation_args_dict.which in ('build', 'run') -%}
         {%- set succeeded = results | selectattr('status', 'equalto', 'success') | map(attribute='node.name') | list -%}
         {%- set facts = adapter.get_relation(target.database, 'audit', 'audit_facts') -%}
         {%- set partitions = adapter.get_relation(target.database, 'marts', 'fct_score_partitions') -%}

@@ -1,49 +1,52 @@
-{# The cutoff of this run, UTC: rows loaded later do not exist for it. #}
+{#
+    What the caller asks of this run, the one place where the environment is read: a dictionary of texts, empty where nothing was
+    said. int_request stores it, and every model takes it from there.
+
+      as_of            date to score or train as of: var as_of, NIGHTBOOK_AS_OF; empty: the latest snapshot known
+      known_at         UTC, rows loaded later are not seen: var known_at, NIGHTBOOK_KNOWN_AT; else the start of the run
+      actor            who answers for the run: NIGHTBOOK_ACTOR, else the login name, looked for where Python's getpass does
+      pinned_versions  versions that score in the place of champions, such as account_pd=3: NIGHTBOOK_VERSIONS
+      overrides        stops that the actor lets pass, and why: NIGHTBOOK_OVERRIDE, NIGHTBOOK_OVERRIDE_REASON
+#}
+{% macro requested() -%}
+    {%- set given = {} -%}
+    {#- Read when a model runs, not when it is parsed: dbt would parse it again for every other value. -#}
+    {%- for name in ['AS_OF', 'KNOWN_AT', 'ACTOR', 'VERSIONS', 'OVERRIDE', 'OVERRIDE_REASON'] -%}
+        {%- do given.update({name: env_var('NIGHTBOOK_' ~ name, '') if execute else ''}) -%}
+    {%- endfor -%}
+    {%- if given.OVERRIDE and not given.OVERRIDE_REASON.strip() -%}
+        {{ exceptions.raise_compiler_error(
+            "NIGHTBOOK_OVERRIDE is set and NIGHTBOOK_OVERRIDE_REASON is not: whoever lets a stop pass says why"
+        ) }}
+    {%- endif -%}
+    {{ return({
+        'as_of': given_date((var('as_of') or given.AS_OF) | string, 'NIGHTBOOK_AS_OF'),
+        'known_at': given_timestamp((var('known_at') or given.KNOWN_AT) | string, 'NIGHTBOOK_KNOWN_AT')
+            or run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f'),
+        'actor': given.ACTOR or (env_var('LOGNAME', '') or env_var('USER', '') if execute else '') or 'unknown',
+        'pinned_versions': given.VERSIONS,
+        'overrides': given.OVERRIDE,
+        'override_reason': given.OVERRIDE_REASON,
+    }) }}
+{%- endmacro %}
+
+{# The cutoff of this run, UTC, as int_request has it, a literal: by it the engine finds the part of a history that it needs. #}
 {% macro known_at() -%}
-    cast('{{ var("known_at") or nightbook._from_environment("NIGHTBOOK_KNOWN_AT") or run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp)
+    {%- set request = ref('int_request') -%}
+    {{ value_of('select ' ~ microseconds_text('known_at') ~ ' from ' ~ request, 'timestamp', requested().known_at, request) }}
 {%- endmacro %}
 
-{# The date to score or train as of, if the caller named one, as a text. #}
-{% macro given_as_of() -%}
-    {{ return(var('as_of') or nightbook._from_environment('NIGHTBOOK_AS_OF')) }}
-{%- endmacro %}
-
-{# Read when a model runs, not when it is parsed: dbt would parse it anew for every other value. #}
-{% macro _from_environment(name) -%}
-    {{ return(env_var(name, '') if execute else '') }}
-{%- endmacro %}
-
-{# Who answers for this run: NIGHTBOOK_ACTOR, else the login name, looked for where Python's getpass does. #}
-{% macro actor() -%}
-    {{ return(nightbook._from_environment('NIGHTBOOK_ACTOR') or nightbook._from_environment('LOGNAME')
-        or nightbook._from_environment('USER') or 'unknown') }}
-{%- endmacro %}
-
-{# Versions that score in the place of champions, as a text such as account_pd=3; empty where none is pinned. #}
-{% macro pinned_versions() -%}
-    {{ return(nightbook._from_environment('NIGHTBOOK_VERSIONS')) }}
-{%- endmacro %}
-
-{# The start of this run, UTC. #}
+{# The start of this invocation of dbt, UTC. #}
 {% macro started_at() -%}
     cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp)
 {%- endmacro %}
 
-{# True when this invocation trains: features of past cohorts are then built beside, or instead of, tonight's. #}
-{% macro is_training_run() -%}
-    {{ return('model.nightbook.candidates' in selected_resources) }}
-{%- endmacro %}
-
-{# True unless this invocation only trains. #}
-{% macro is_scoring_run() -%}
-    {{ return('model.nightbook.tonight_account_scores' in selected_resources or not nightbook.is_training_run()) }}
-{%- endmacro %}
-
-{# What a run is called in the audit trail. #}
+{#
+    Cadences that this invocation builds, for the run log and for who refuses a part of one: no model may ask. Of `dbt retry`
+    dbt says nothing here.
+#}
 {% macro cadence() -%}
-    {%- if is_training_run() and is_scoring_run() -%} full
-    {%- elif is_training_run() -%} weekly
-    {%- elif 'model.nightbook.tonight_account_scores' in selected_resources -%} nightly
-    {%- else -%} other
-    {%- endif -%}
+    {%- set trains = 'model.nightbook.candidates' in selected_resources -%}
+    {%- set scores = 'model.nightbook.tonight_account_scores' in selected_resources -%}
+    {{ return('full' if trains and scores else 'weekly' if trains else 'nightly' if scores else 'other') }}
 {%- endmacro %}

@@ -28,7 +28,8 @@
 
 {# One row for a build that scored or trained, whatever became of it. A hook cannot ref(), so it names schemas. #}
 {% macro record_run(results) %}
-    {%- if execute and cadence() in ('nightly', 'weekly', 'full') and invocation_args_dict.which in ('build', 'run', 'retry') -%}
+    {%- if execute and cadence() in ('nightly', 'weekly', 'full') and invocation_args_dict.which in ('build', 'run') -%}
+        {%- set asked = requested() -%}
         {%- set failed = results | selectattr('status', 'in', ['error', 'fail']) | list -%}
         {%- set succeeded = results | selectattr('status', 'equalto', 'success') | map(attribute='node') | list -%}
         {%- set names = succeeded | map(attribute='name') | list -%}
@@ -37,8 +38,8 @@
             '{{ invocation_id }}',
             '{{ cadence() }}',
             {{ '(select as_of_date from intermediate.int_run)' if 'int_run' in names else 'null' }},
-            {{ known_at() }},
-            {{ text_literal(actor()) }},
+            cast('{{ asked.known_at }}' as timestamp),
+            {{ text_literal(asked.actor) }},
             {{ started_at() }},
             cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp),
             '{{ "failed" if failed else "succeeded" }}',
@@ -50,9 +51,9 @@
             {{ '(select ' ~ column ~ ' from audit.run_provenance)' if 'run_provenance' in names else 'null' }},
             {%- endfor %}
             '{{ tojson(nightbook._rows_by_relation(succeeded)) }}',
-            nullif({{ text_literal(env_var('NIGHTBOOK_VERSIONS', '')) }}, ''),
-            nullif({{ text_literal(env_var('NIGHTBOOK_OVERRIDE', '')) }}, ''),
-            nullif({{ text_literal(env_var('NIGHTBOOK_OVERRIDE_REASON', '')) }}, '')
+            nullif({{ text_literal(asked.pinned_versions) }}, ''),
+            nullif({{ text_literal(asked.overrides) }}, ''),
+            nullif({{ text_literal(asked.override_reason) }}, '')
     {%- endif -%}
 {% endmacro %}
 

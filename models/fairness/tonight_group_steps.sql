@@ -18,7 +18,6 @@ scores as (
 applications as (
 
     select * from {{ ref('int_application_cases') }}
-    where is_undecided
 
 ),
 

@@ -69,9 +69,9 @@ named as (
 )
 
 select
-    '{{ invocation_id }}' as run_id,
+    night.run_id,
     night.as_of_date,
-    {{ started_at() }} as checked_at,
+    night.started_at as checked_at,
     named.table_name,
     named.column_name,
     named.rule,
@@ -91,7 +91,7 @@ select
             || '. ' || named.description
     end as message,
     named.version_name,
-    case when named.status = 'overridden' then {{ override_actor() }} end as overridden_by,
-    case when named.status = 'overridden' then {{ override_reason() }} end as override_reason
+    case when named.status = 'overridden' then night.actor end as overridden_by,
+    case when named.status = 'overridden' then night.override_reason end as override_reason
 from named
 cross join night

@@ -261,7 +261,7 @@ own_measures as (
         {{ days_between('as_of_date', 'cast(known_at as date)') }} as value,
         cast(null as varchar) as example
     from night
-    where as_of_date is not null and {{ 'false' if given_as_of() else 'true' }}
+    where as_of_date is not null and not is_date_given
 
     union all
 

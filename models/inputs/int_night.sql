@@ -1,6 +1,12 @@
 -- One row: the date that the run is about, before anything is known of its input but how many rows each snapshot has.
 with
 
+request as (
+
+    select * from {{ ref('int_request') }}
+
+),
+
 snapshots as (
 
     select * from {{ ref('stg_snapshots') }}
@@ -9,8 +15,9 @@ snapshots as (
 
 night as (
 
-    select max({{ "cast('" ~ given_as_of() ~ "' as date)" if given_as_of() else 'snapshot_date' }}) as as_of_date
+    select max(coalesce(request.as_of_date, snapshots.snapshot_date)) as as_of_date
     from snapshots
+    cross join request
 
 ),
 
@@ -78,15 +85,21 @@ rhythm as (
 
 select
     night.as_of_date,
-    {{ known_at() }} as known_at,
-    '{{ dbt.escape_single_quotes(actor()) }}' as actor,
-    '{{ dbt.escape_single_quotes(pinned_versions()) }}' as pinned_versions,
+    request.as_of_date is not null as is_date_given,
+    request.run_id,
+    request.known_at,
+    request.started_at,
+    request.actor,
+    request.pinned_versions,
+    request.overrides,
+    request.override_reason,
     earlier.snapshot_date as snapshot_before,
     tonight.row_count,
     coalesce(usual.row_count, earlier.row_count) as usual_row_count,
     {{ month_lag('last_month.days_ago') }} as month_lag,
     {{ quotient('last_month.days_to_its_end', 'rhythm.days') }} as month_end_gap
 from night
+cross join request
 left join snapshots as tonight on night.as_of_date = tonight.snapshot_date
 left join earlier on earlier.recency = 1
 cross join usual

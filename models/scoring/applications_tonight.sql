@@ -19,4 +19,3 @@ inner join cases
     on
         features.application_id = cases.application_id
         and features.as_of_date = cases.as_of_date
-where cases.is_undecided

@@ -4,7 +4,7 @@ with
 
 book as (
 
-    select * from {{ ref('int_account_book') }}
+    select * from {{ ref('int_cohort_book') }}
 
 ),
 

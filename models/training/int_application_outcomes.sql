@@ -4,7 +4,7 @@ with
 
 applications as (
 
-    select * from {{ ref('int_application_cases') }}
+    select * from {{ ref('int_cohort_applications') }}
 
 ),
 
@@ -32,7 +32,6 @@ decided as (
     from applications
     cross join policy
     left join defaults on applications.account_id = defaults.account_id
-    where not applications.is_undecided
 
 ),
 

@@ -1,6 +1,6 @@
 -- One row per account and matured cohort: outcome, split and every account feature as of the cohort.
--- Written in turns over depends_on: {{ ref('int_account_book') }}, as the windows of all cohorts take much memory.
-{{ config(materialized='table', accounts_at_a_time=var('cases_at_a_time')) }}
+-- Written in turns, as the windows of all cohorts take much memory.
+{{ config(materialized='table', accounts_at_a_time=var('cases_at_a_time'), turns_over='int_cohort_book') }}
 
 with
 
@@ -12,7 +12,7 @@ outcomes as (
 
 features as (
 
-    select * from {{ ref('feat_accounts') }}
+    select * from {{ ref('feat_cohort_accounts') }}
 
 )
 

@@ -11,7 +11,7 @@ outcomes as (
 
 features as (
 
-    select * from {{ ref('feat_applications') }}
+    select * from {{ ref('feat_cohort_applications') }}
 
 )
 

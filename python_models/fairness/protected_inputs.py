@@ -1,4 +1,4 @@
-"""Follow each protected attribute from where it landed, and say which model inputs it reaches: none, or the run stops.
+"""Follow each protected attribute from where it landed, and say which of tonight's inputs it reaches: none, or it stops.
 
 Python because a walk over a graph whose depth nobody knows is no work for SQL.
 """
@@ -9,11 +9,10 @@ from nightbook import fairness, frames
 def model(dbt, session):
     dbt.config(materialized="table")
     code = frames.rows(dbt.ref("run_provenance"))[0]
-    run = frames.rows(dbt.ref("int_run"))[0]
     edges = [
         row
         for row in frames.rows(dbt.ref("input_lineage"))
-        if (row["manifest_digest"], row["cadence"]) == (code["manifest_digest"], run["cadence"])
+        if row["manifest_digest"] == code["manifest_digest"]
     ]
     catalog, attributes = frames.rows(dbt.ref("feature_catalog")), frames.rows(dbt.ref("protected_attributes"))
     return frames.records(session, fairness.PATH_SCHEMA, fairness.protected_inputs(edges, catalog, attributes))

@@ -1,4 +1,4 @@
-"""Read off the SQL which columns the model inputs are made of, before any fit or score; once for each code version.
+"""Read off the SQL which columns tonight's model inputs are made of, before any score; once for each code version.
 
 Python because SQL has to be read by a parser.
 """
@@ -9,9 +9,8 @@ from nightbook import frames, lineage
 def model(dbt, session):
     dbt.config(materialized="table")
     code = frames.rows(dbt.ref("run_provenance"))[0]
-    run = frames.rows(dbt.ref("int_run"))[0]
     inputs = {row["name"] for row in frames.rows(dbt.ref("feature_catalog"))}
-    edges = lineage.of_inputs(session, run["cadence"], code["manifest_digest"], inputs)
+    edges = lineage.of_inputs(session, "nightly", code["manifest_digest"], inputs)
     return frames.records(session, lineage.SCHEMA, edges)
 
 

@@ -31,6 +31,7 @@ _APPLICATIONS = Path("models/features/applications/_applications__models.yml")
 _TRAINING = Path("models/training/_training__models.yml")
 _TONIGHT = Path("models/scoring/_scoring__models.yml")
 _INTERMEDIATE = Path("models/intermediate/_intermediate__models.yml")
+_COHORTS = Path("models/cohorts/_cohorts__models.yml")
 _MARK = "      # Below, to the next empty line: written by `make catalog`."
 _FEATURES_OF = {
     "training_set_account_pd": (_TRAINING, "account_pd"),
@@ -46,6 +47,55 @@ _FAMILIES = {
     "feat_application_bureau": (_APPLICATIONS, "application_pd"),
     "feat_application_relationship": (_APPLICATIONS, "application_pd"),
     "feat_application_request": (_APPLICATIONS, "application_pd"),
+}
+
+# What training learns from -> the relation of tonight whose SQL and columns it has, and what it is of.
+_TWINS = {
+    "int_cohort_dates": ("int_as_of_dates", "Dates of the matured cohorts. Key: as_of_date."),
+    "int_cohort_book": ("int_account_book", "Accounts that were open on the date of a cohort. Key: account_id, as_of_date."),
+    "int_cohort_applications": (
+        "int_application_cases",
+        "Approved applications whose outcome is known, as of their own day. Key: application_id, as_of_date.",
+    ),
+    "int_cohort_customers": (
+        "int_customer_dates",
+        "Customers and dates of the training cases. Key: customer_id, as_of_date.",
+    ),
+    "int_cohort_exposures": (
+        "int_customer_exposures",
+        "What the customer of a training case owed then. Key: customer_id, as_of_date.",
+    ),
+    "int_cohort_bureau_files": (
+        "int_bureau_files",
+        "Bureau files before the date of a training case. Key: customer_id, as_of_date, pull_id.",
+    ),
+    "int_cohort_open_months": (
+        "int_open_months",
+        "The month that the windows of a training case end with. Key: account_id, as_of_date.",
+    ),
+    "int_cohort_panel": (
+        "int_account_panel",
+        "Months of an account, counted back from its cohort. Key: account_id, as_of_date, months_ago.",
+    ),
+    **{
+        name.replace("feat_", "feat_cohort_"): (name, f"Features of training cases. Key: {key}_id, as_of_date.")
+        for name, key in [
+            ("feat_accounts", "account"),
+            ("feat_account_behaviour", "account"),
+            ("feat_account_bureau", "account"),
+            ("feat_account_exposure", "account"),
+            ("feat_account_tenure", "account"),
+            ("feat_applications", "application"),
+            ("feat_application_bureau", "application"),
+            ("feat_application_relationship", "application"),
+            ("feat_application_request", "application"),
+        ]
+    },
+}
+# Data tests of them, as those of the relation of tonight.
+_TWIN_TESTS = {
+    "int_cohort_book": ("a case that training would learn from twice", "[account_id, as_of_date]"),
+    "int_cohort_applications": ("a case that training would learn from twice", "[application_id, as_of_date]"),
 }
 
 _NOTE = "# Written by `make catalog` from the feature catalog; edit the seed.\n"
@@ -119,6 +169,7 @@ _PROFILE_TEST = """\
           arguments: {{model_name: {model_name}, low: {lowest}, high: {highest}, features: [{features}]}}
 """
 
+_COHORTS_NOTE = "# Written by `make catalog` from the YAML of tonight's relations; edit that.\n"
 _SAMPLE_NOTE = "# Written by `make catalog` from the landing contract; edit models/staging/_sources.yml.\n"
 _SAMPLE_SEED = """\
   - name: {name}
@@ -272,7 +323,31 @@ def sample(root: Path) -> str:
 
 def _all(root: Path) -> dict[Path, str]:
     catalog = read(root / CATALOG)
-    return documents(catalog) | marked(catalog, root) | {SAMPLE: sample(root)}
+    found = documents(catalog) | marked(catalog, root)
+    return found | {SAMPLE: sample(root), _COHORTS: cohorts(found)}
+
+
+def cohorts(written: dict[Path, str]) -> str:
+    """YAML of what training learns from: the columns of tonight's relations, whose SQL it shares.
+
+    Args:
+        written: path -> YAML that describes tonight's relations.
+    """
+    described = {
+        model["name"]: model
+        for path in (_INTERMEDIATE, FEATURES, _ACCOUNTS, _APPLICATIONS)
+        for model in yaml.safe_load(written[path])["models"]
+    }
+    text = _COHORTS_NOTE + "version: 2\n\nmodels:\n"
+    for name, (tonight, description) in _TWINS.items():
+        text += f"  - name: {name}\n    description: >\n      {description} By the SQL of {tonight}.\n"
+        if name in _TWIN_TESTS:
+            meaning, key = _TWIN_TESTS[name]
+            text += "    data_tests:\n      - unique_key:\n"
+            text += f'          description: "A row is {meaning}."\n          arguments: {{key: {key}}}\n'
+        listed = (_column(column["name"], column["description"].strip()) for column in described[tonight]["columns"])
+        text += "    columns:\n" + "".join(column["plain"] for column in listed) + "\n"
+    return text.rstrip("\n") + "\n"
 
 
 def _columns(catalog: list[dict], model_name: str) -> list[dict]:

@@ -55,7 +55,8 @@ def protected_inputs(edges: Sequence[dict], catalog: Sequence[dict], attributes:
         start = (f"raw.{attribute['landed_table']}", attribute["landed_column"])
         came_from = _reached(start, leads_to)
         for row in catalog:
-            column = (lineage.FEATURES.get(row["model_name"]), row["name"])
+            columns = [(relation, row["name"]) for relation in lineage.FEATURES.get(row["model_name"], ())]
+            column = next((one for one in columns if one in came_from), (columns or [(None, row["name"])])[0])
             is_named = row["name"] in (attribute["attribute"], attribute["landed_column"])
             if row["in_model"] and (is_named or column in came_from):
                 path = _path(column, came_from) if column in came_from else [column]

@@ -6,19 +6,18 @@ from pathlib import Path
 from jinja2 import Environment
 
 _MACROS = Path("macros/features")
-_ACCOUNTS = Path("models/features/accounts")
-_APPLICATIONS = Path("models/features/applications")
+_POPULATIONS = Path("macros/populations")
 # Relation -> where its features are named; behaviour's names are made by a macro.
 NAMED_IN = {
-    "feat_account_bureau": (_ACCOUNTS / "feat_account_bureau.sql", _MACROS / "bureau_features.sql"),
-    "feat_account_exposure": (_ACCOUNTS / "feat_account_exposure.sql", _MACROS / "exposure_features.sql"),
-    "feat_account_tenure": (_ACCOUNTS / "feat_account_tenure.sql",),
-    "feat_application_bureau": (_APPLICATIONS / "feat_application_bureau.sql", _MACROS / "bureau_features.sql"),
+    "feat_account_bureau": (_POPULATIONS / "account_bureau.sql", _MACROS / "bureau_features.sql"),
+    "feat_account_exposure": (_POPULATIONS / "account_exposure.sql", _MACROS / "exposure_features.sql"),
+    "feat_account_tenure": (_POPULATIONS / "account_tenure.sql",),
+    "feat_application_bureau": (_POPULATIONS / "application_bureau.sql", _MACROS / "bureau_features.sql"),
     "feat_application_relationship": (
-        _APPLICATIONS / "feat_application_relationship.sql",
+        _POPULATIONS / "application_relationship.sql",
         _MACROS / "exposure_features.sql",
     ),
-    "feat_application_request": (_APPLICATIONS / "feat_application_request.sql",),
+    "feat_application_request": (_POPULATIONS / "application_request.sql",),
 }
 # What window_stat calls; how a number is rounded does not matter to the names of columns.
 _PARTS = {

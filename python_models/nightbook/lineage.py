@@ -34,8 +34,13 @@ SCHEMA = pa.schema(
     ]
 )
 
-# Scoring model -> the relation whose columns are its inputs.
-FEATURES = {"account_pd": "features.feat_accounts", "application_pd": "features.feat_applications"}
+# Scoring model -> the relations whose columns are its inputs, tonight's and training's.
+FEATURES = {
+    "account_pd": ("features.feat_accounts", "features.feat_cohort_accounts"),
+    "application_pd": ("features.feat_applications", "features.feat_cohort_applications"),
+}
+# Cadence -> where the edges upstream of its inputs are kept.
+_INPUT_LINEAGE = {"nightly": "audit.input_lineage", "weekly": "audit.input_lineage_weekly"}
 # relation -> column names in order
 Columns = Mapping[str, list[str]]
 # (relation, column) -> transformation
@@ -160,26 +165,27 @@ def of_run(
         return kept
     read: dict[str, list[Edge]] = {}
     for row in upstream:
-        if row["manifest_digest"] == manifest_digest and row["cadence"] in (cadence, "full"):
+        if row["manifest_digest"] == manifest_digest:
             read.setdefault(row["to_relation"], []).append(Edge(*(row[name] for name in _EDGE)))
     edges = of_project(_nodes(), columns, inputs, cadence, read)
     return kept + _rows(edges, manifest_digest, cadence)
 
 
 def of_inputs(session, cadence: str, manifest_digest: str, inputs: Collection[str]) -> list[dict]:
-    """Edges upstream of the feature relations, by every version of the code and cadence so far, rows of `SCHEMA`.
+    """Edges upstream of the feature relations of a cadence, by every version of the code so far, rows of `SCHEMA`.
 
     Args:
-        session: the engine's; what is kept stands in audit.input_lineage.
-        cadence: of the run, whose SQL is read where no earlier run of it with this code has.
+        session: the engine's.
+        cadence: nightly or weekly; its SQL is read where no earlier run with this code has.
         manifest_digest: of the code that runs.
         inputs: names of the model inputs.
     """
     columns = frames.columns(session)
-    kept = _kept(session, columns, "audit.input_lineage")
-    if any((row["manifest_digest"], row["cadence"]) == (manifest_digest, cadence) for row in kept):
+    kept = _kept(session, columns, _INPUT_LINEAGE[cadence])
+    if any(row["manifest_digest"] == manifest_digest for row in kept):
         return kept
-    edges = of_upstream(_nodes(), columns, inputs, FEATURES.values())
+    number = list(_INPUT_LINEAGE).index(cadence)
+    edges = of_upstream(_nodes(), columns, inputs, [relations[number] for relations in FEATURES.values()])
     return kept + _rows(edges, manifest_digest, cadence)
 
 

@@ -9,7 +9,7 @@ from nightbook import candidates, frames
 def model(dbt, session):
     dbt.config(materialized="table")
     # Not read: nothing is fitted while a protected attribute is an input.
-    dbt.ref("protected_inputs")
+    dbt.ref("protected_inputs_weekly")
     training_sets = {
         "account_pd": dbt.ref("training_set_account_pd"),
         "application_pd": dbt.ref("training_set_application_pd"),

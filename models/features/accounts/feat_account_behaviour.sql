@@ -1,2 +1,7 @@
 -- One row per account and as-of date: how the account has behaved over the last months, in every window.
-{{ over_months(behaviour_features()) }}
+{{ over_months(
+    behaviour_features(),
+    panel=ref('int_account_panel'),
+    open_months=ref('int_open_months'),
+    closed_windows=ref('int_closed_windows')
+) }}

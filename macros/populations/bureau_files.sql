@@ -1,9 +1,12 @@
--- One row per customer, as-of date and bureau enquiry of the 24 months before it; the highest pull_number is the latest.
+{#
+    Bureau enquiries of the 24 months before each customer and date of customer_dates.
+#}
+{% macro bureau_files(customer_dates) %}
 with
 
 customer_dates as (
 
-    select * from {{ ref('int_customer_dates') }}
+    select * from {{ customer_dates }}
 
 ),
 
@@ -37,3 +40,4 @@ files as (
 )
 
 select * from files
+{% endmacro %}

@@ -1,7 +1,7 @@
--- One row per customer and as-of date: everything the customer owes this lender on that date, over all open accounts.
-{{ config(materialized='table') }}
-
-{%- set customer_dates = ref('int_customer_dates') -%}
+{#
+    What each customer owes this lender on each date. customer_dates, book, dates: relations of those macros' columns.
+#}
+{% macro customer_exposures(customer_dates, book, dates) %}
 {%- set for_all_time = "coalesce(known_from = cast('0001-01-01' as date) and known_before = cast('9999-12-31' as date), false)" -%}
 {%- set first_date = value_of('select min(as_of_date) from ' ~ customer_dates, 'date', '0001-03-01') %}
 
@@ -43,13 +43,13 @@ owners as (
 
 book as (
 
-    select * from {{ ref('int_account_book') }}
+    select * from {{ book }}
 
 ),
 
 dates as (
 
-    select * from {{ ref('int_as_of_dates') }}
+    select * from {{ dates }}
 
 ),
 
@@ -230,3 +230,4 @@ joined as (
 )
 
 select * from joined
+{% endmacro %}

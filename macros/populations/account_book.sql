@@ -1,11 +1,12 @@
--- One row per as-of date and account that is open on it: the population that is scored or trained on.
-{{ config(materialized='table') }}
-
+{#
+    Accounts open on each date, with their state and the terms known then. dates: relation of as_of_date, sample_share.
+#}
+{% macro account_book(dates) %}
 with
 
 dates as (
 
-    select * from {{ ref('int_as_of_dates') }}
+    select * from {{ dates }}
 
 ),
 
@@ -95,3 +96,4 @@ book as (
 )
 
 select * from book
+{% endmacro %}

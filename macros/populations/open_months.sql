@@ -1,8 +1,8 @@
--- One row per account of the book and as-of date: the month that every window ends with. A month that is not whole is
--- counted with the one before it: tonight's state, and the payments of the whole one.
-{{ config(materialized='table') }}
-
-{%- set payments, dates = ref('stg_payment_versions'), ref('int_as_of_dates') -%}
+{#
+    The month that every window ends with, for each account and date. book, dates: of account_book.
+#}
+{% macro open_months(book, dates) %}
+{%- set payments = ref('stg_payment_versions') -%}
 {%- set first_day = value_of('select min(' ~ month_start('as_of_date') ~ ') from ' ~ dates, 'date', '0001-01-01') -%}
 {#- A version stands in the place of those loaded before it, so none loaded before the first in question matters. -#}
 {%- set first_loaded_at = value_of(
@@ -16,7 +16,7 @@ book as (
     select
         *,
         {{ month_start('as_of_date') }} as month_start
-    from {{ ref('int_account_book') }}
+    from {{ book }}
 
 ),
 
@@ -109,3 +109,4 @@ select
     days_past_due as days_past_due_now,
     {{ last_month_measures('month_lag = 1', 'has_month_before') }}
 from months
+{% endmacro %}

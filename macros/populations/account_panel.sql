@@ -1,12 +1,14 @@
--- One row per account, as-of date and month back from it (0 is the one that windows end with): the panel that windows
--- are defined on.
+{#
+    Months of each account as seen from each date, counted backwards. open_months: of the macro of this name.
+#}
+{% macro account_panel(open_months) %}
 {%- set months_ago = months_between('closed_months.month_start', 'open_months.as_of_date') ~ ' - open_months.month_lag' %}
 with
 
 open_months as (
 
     select *
-    from {{ ref('int_open_months') }}
+    from {{ open_months }}
     where {{ in_turn('account_block') }}
 
 ),
@@ -47,3 +49,4 @@ panel as (
 )
 
 select * from panel
+{% endmacro %}

@@ -1,0 +1,74 @@
+{#
+    First of all hooks: refuses what would leave rows of several runs side by side, or publish without the checks, before anything
+    is written. Whoever builds a node builds everything that it rests on, in one invocation, so that no model reads what
+    another run has left; who scores or trains builds the whole cadence, its tests included. The override partial_run, which
+    is on record with the run, lets a part of a cadence pass, and a build without tests; nothing lets the rest pass.
+#}
+{% macro refuse_partial_run() %}
+    {%- if execute and flags.WHICH in ('build', 'run', 'seed', 'snapshot', 'retry') -%}
+        {%- if 'retry' in (flags.WHICH, invocation_args_dict.which) or not selected_resources -%}
+            {{ nightbook._refuse('`dbt retry` would go on with rows of another run. Say the command itself again') }}
+        {%- endif -%}
+        {%- for flag, is_set in {'--empty': flags.EMPTY, '--sample': flags.SAMPLE}.items() if is_set -%}
+            {{ nightbook._refuse(flag ~ ' builds relations of some rows of their parents. Leave it out') }}
+        {%- endfor -%}
+        {%- set asked = requested() -%}
+        {%- set is_answered_for = overrides_in(asked.overrides) | selectattr('rule', 'in', ['*', 'partial_run']) | list -%}
+        {%- set selected = {} -%}
+        {%- for one in selected_resources -%}{%- do selected.update({one: true}) -%}{%- endfor -%}
+        {%- set cadences = nightbook.cadences_of(selected) -%}
+        {%- for one in selected if one in graph.nodes and graph.nodes[one].resource_type in ('model', 'snapshot') -%}
+            {%- for parent in graph.nodes[one].depends_on.nodes
+                if parent not in selected and parent.split('.')[0] in ('model', 'snapshot', 'seed')
+                and not nightbook._is_of_the_other_cadence(graph.nodes[one], graph.nodes[parent], cadences) -%}
+                {%- set name = graph.nodes[one].name -%}
+                {{ nightbook._refuse(
+                    name ~ ' would read ' ~ graph.nodes[parent].name ~ ' as another run has left it. Build both: dbt build --select '
+                    ~ nightbook._whole_of(graph.nodes[one])
+                ) }}
+            {%- endfor -%}
+        {%- endfor -%}
+        {%- for tag in cadences if not is_answered_for -%}
+            {%- for one in graph.nodes.values() if one.unique_id not in selected -%}
+                {%- set is_due = one.resource_type in ('model', 'snapshot', 'seed') and tag in one.config.tags -%}
+                {%- if is_due or (one.resource_type == 'test' and nightbook._is_about(one, selected)) -%}
+                    {{ nightbook._refuse(
+                        'this would publish without ' ~ one.name ~ '. Build the whole of it: dbt build --select tag:' ~ tag
+                    ) }}
+                {%- endif -%}
+            {%- endfor -%}
+        {%- endfor -%}
+    {%- endif -%}
+{% endmacro %}
+
+{# Cadences of which something is published, registered or measured: whatever rests on a champion, or on a candidate. #}
+{% macro cadences_of(selected) -%}
+    {%- set found = [] -%}
+    {%- for tag, first in {'nightly': 'model.nightbook.champions', 'weekly': 'model.nightbook.candidates'}.items() -%}
+        {%- if first in selected -%}{%- do found.append(tag) -%}{%- endif -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{# Whether a data test stands between a selection and what it publishes: all that it reads is selected. #}
+{% macro _is_about(test, selected) -%}
+    {%- set parents = test.depends_on.nodes | reject('in', graph.sources) | list -%}
+    {{ return(parents and not parents | reject('in', selected) | list) }}
+{%- endmacro %}
+
+{# Whether a node looks at what the other cadence has left, as the views over both do: a night never waits for a training. #}
+{% macro _is_of_the_other_cadence(node, parent, cadences) -%}
+    {%- set own = node.config.tags | select('in', ['nightly', 'weekly']) | list -%}
+    {%- set others = parent.config.tags | select('in', ['nightly', 'weekly']) | list -%}
+    {{ return(others | length == 1 and others[0] not in cadences and (own | reject('in', others) | list) != []) }}
+{%- endmacro %}
+
+{# What to select in order to have a node and everything under it. #}
+{% macro _whole_of(node) -%}
+    {%- set cadences = node.config.tags | select('in', ['nightly', 'weekly']) | list -%}
+    {{ return('tag:' ~ cadences[0] if cadences | length == 1 else '+' ~ node.name) }}
+{%- endmacro %}
+
+{% macro _refuse(why) -%}
+    {{ exceptions.raise_compiler_error(why ~ '. Nothing was written') }}
+{%- endmacro %}

@@ -1,0 +1,2 @@
+-- One row per account and cohort: feat_account_tenure of the training cases.
+{{ account_tenure(ref('int_cohort_book')) }}

@@ -1,0 +1,2 @@
+-- One row per matured application: feat_application_relationship of the training cases.
+{{ application_relationship(ref('int_cohort_applications'), ref('int_cohort_exposures')) }}
