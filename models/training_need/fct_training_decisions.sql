@@ -51,7 +51,7 @@ select
     cast(reasons.rules_unknown as bigint) as rules_unknown,
     cast(reasons.rules as bigint) as rules,
     reasons.model_version,
-    {{ text_literal(actor()) }} as actor,
+    run.actor,
     run.started_at as decided_at
 from reasons
 cross join run

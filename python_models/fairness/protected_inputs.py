@@ -1,4 +1,4 @@
-"""Follow each protected attribute from where it landed, and say which of tonight's inputs it reaches: none, or it stops.
+"""Follow each protected attribute from where it landed, and say which inputs of tonight it reaches, if any.
 
 Python because a walk over a graph whose depth nobody knows is no work for SQL.
 """
@@ -9,10 +9,6 @@ from nightbook import fairness, frames
 def model(dbt, session):
     dbt.config(materialized="table")
     code = frames.rows(dbt.ref("run_provenance"))[0]
-    edges = [
-        row
-        for row in frames.rows(dbt.ref("input_lineage"))
-        if row["manifest_digest"] == code["manifest_digest"]
-    ]
+    edges = [row for row in frames.rows(dbt.ref("input_lineage")) if row["manifest_digest"] == code["manifest_digest"]]
     catalog, attributes = frames.rows(dbt.ref("feature_catalog")), frames.rows(dbt.ref("protected_attributes"))
     return frames.records(session, fairness.PATH_SCHEMA, fairness.protected_inputs(edges, catalog, attributes))

@@ -50,9 +50,12 @@ _FAMILIES = {
 }
 
 # What training learns from -> the relation of tonight whose SQL and columns it has, and what it is of.
-_TWINS = {
+TWINS = {
     "int_cohort_dates": ("int_as_of_dates", "Dates of the matured cohorts. Key: as_of_date."),
-    "int_cohort_book": ("int_account_book", "Accounts that were open on the date of a cohort. Key: account_id, as_of_date."),
+    "int_cohort_book": (
+        "int_account_book",
+        "Accounts that were open on the date of a cohort. Key: account_id, as_of_date.",
+    ),
     "int_cohort_applications": (
         "int_application_cases",
         "Approved applications whose outcome is known, as of their own day. Key: application_id, as_of_date.",
@@ -339,7 +342,7 @@ def cohorts(written: dict[Path, str]) -> str:
         for model in yaml.safe_load(written[path])["models"]
     }
     text = _COHORTS_NOTE + "version: 2\n\nmodels:\n"
-    for name, (tonight, description) in _TWINS.items():
+    for name, (tonight, description) in TWINS.items():
         text += f"  - name: {name}\n    description: >\n      {description} By the SQL of {tonight}.\n"
         if name in _TWIN_TESTS:
             meaning, key = _TWIN_TESTS[name]

@@ -5,7 +5,7 @@ tonight as (
 
     select
         as_of_date,
-        1.0 as sample_share
+        cast(1 as double) as sample_share
     from {{ ref('int_run') }}
 
 ),

@@ -395,7 +395,7 @@ def book(project, request):
         "(select cast(unnest(range(date '2022-04-01', date '2024-08-01', interval 1 month)) as date) as month_start)"
     )
     panel, windows = (
-        (ROOT / "models" / "intermediate" / f"{name}.sql").read_text()
+        (ROOT / "models" / "intermediate" / "tonight" / f"{name}.sql").read_text()
         for name in ("int_account_panel", "int_closed_windows")
     )
     with duckdb.connect(project.home / "warehouse.duckdb") as connection:
@@ -449,10 +449,13 @@ def test_behaviour_is_the_same_either_way(project, book):
     assert not any(column.count(None) > 200 for column in zip(*runs[0], strict=True))
 
 
+PARENTS = "ref('int_account_panel'), ref('int_open_months'), ref('int_closed_windows')"
+
+
 def test_a_book_taken_in_turns_is_the_same_book(project, book):
     """Each account in one turn, however many there are; 64 at the most, one for each block."""
     columns = "window_stat('balance', 'avg', 24) ~ ' as average, ' ~ window_stat('balance', 'seen', 24) ~ ' as seen'"
-    compiled = project.compile(f"{{{{ over_months({columns}) }}}}", windows="abreast")
+    compiled = project.compile(f"{{{{ over_months({columns}, {PARENTS}) }}}}", windows="abreast")
     whole = rows_of(book, compiled)
     assert len(whole) == 300
     for accounts_at_a_time, turns in ((600, 1), (299, 2), (150, 3), (43, 7), (1, 64)):
