@@ -14,10 +14,33 @@
 {%- endmacro %}
 
 {% macro default__in_one_transaction(statements) -%}
-    {%- set dml = statements | trim -%}
-    {{ return(snowflake_dml_explicit_transaction(dml[:-1] if dml.endswith(';') else dml)) }}
+    {{ return(snowflake_dml_explicit_transaction(statements)) }}
 {%- endmacro %}
 
 {% macro duckdb__in_one_transaction(statements) -%}
     {{ return(statements) }}
+{%- endmacro %}
+
+{#
+    Overrides dbt-snowflake's own, which sends begin, statements and commit one by one: when one of them fails, the adapter
+    leaves the transaction open, and the next DDL or commit of that session makes what went before it last, such as a delete
+    without its insert. As one block it takes itself back. A text in it may not end the block: two dollars are parted.
+#}
+{% macro snowflake_dml_explicit_transaction(dml) -%}
+    {%- set statements = modules.re.sub('\\$(?=\\$)', "$' || '", dml | trim) -%}
+    {%- set block %}
+execute immediate $$
+begin
+    begin transaction;
+    {{ statements[:-1] if statements.endswith(';') else statements }}
+    ;
+    commit;
+exception
+    when other then
+        rollback;
+        raise;
+end;
+$$
+    {%- endset -%}
+    {{ return(block) }}
 {%- endmacro %}

@@ -111,19 +111,19 @@
     {{ return(tables + policies + masks) }}
 {%- endmacro %}
 
-{# A mask keeps empty what is empty, so that shares of missing values can be measured by those who see nothing else. #}
+{#
+    A mask keeps empty what is empty, so that shares of missing values can be measured by those who see nothing else. It asks for
+    the primary role alone: a secondary one, which a session may have by default, is no reason to show anything.
+#}
 {% macro _masking_policy(database, data_type, pipeline_reads) -%}
-    {%- set readers = ['PERSONAL_DATA'] + (['PIPELINE'] if pipeline_reads else []) -%}
-    {%- set conditions = [] -%}
-    {%- for role in readers -%}
-        {%- do conditions.append("is_role_in_session('" ~ database ~ '_' ~ role ~ "')") -%}
-    {%- endfor -%}
+    {%- set readers = [database ~ '_PERSONAL_DATA'] + ([database ~ '_PIPELINE'] if pipeline_reads else []) -%}
     {%- set name = database ~ '.CODE.PERSONAL_' ~ data_type | upper -%}
     {%- set masked = {'varchar': "'*****'", 'date': "to_date('1900-01-01')"}[data_type] -%}
     {{ return({
         'key': 'MASKING POLICY ' ~ name, 'by': 'sysadmin',
         'sql': 'create masking policy if not exists ' ~ name ~ ' as (value ' ~ data_type ~ ') returns ' ~ data_type
-            ~ ' -> case when value is null or ' ~ conditions | join(' or ') ~ ' then value else ' ~ masked ~ ' end',
+            ~ " -> case when value is null or current_role() in ('" ~ readers | join("', '") ~ "') then value else "
+            ~ masked ~ ' end',
     }) }}
 {%- endmacro %}
 

@@ -1,6 +1,7 @@
 {#
-    Raises, at the start of a run that has Python models, for what would fail its first of them an hour later: a package or a
-    Python without a version, a library that is not on its stage. Nothing to ask on an engine that runs Python beside dbt.
+    Raises, at the start of a run, for secondary roles; and of one that has Python models for what would fail its first of them an
+    hour later: a package or a Python without a version, a library that is not on its stage. Nothing to ask on an engine that has
+    no roles and runs Python beside dbt.
 #}
 {% macro refuse_unready_account() -%}
     {{ return(adapter.dispatch('refuse_unready_account', 'nightbook')()) }}
@@ -11,6 +12,7 @@
 
 {% macro snowflake__refuse_unready_account() -%}
     {%- if execute -%}
+        {%- do nightbook._refuse_secondary_roles() -%}
         {%- set stages = [] -%}
         {%- for node in graph.nodes.values() if node.language == 'python' and node.unique_id in selected_resources -%}
             {%- do nightbook._refuse_loose_packages(node) -%}
@@ -21,6 +23,21 @@
                 file ~ ' is not there, and Python models import it. Put it there: python orchestrate.py stage'
             ) }}
         {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    Raises for a session that has roles beside its own, as users have by default. Its user is asked to be changed, and not the
+    session: each thread has one of its own, and so has everything else that the user opens.
+#}
+{% macro _refuse_secondary_roles() -%}
+    {%- set session = rows_of('select current_user() as user_name, current_secondary_roles() as secondary_roles')[0] -%}
+    {%- set active = fromjson(session.secondary_roles or '{}') -%}
+    {%- if active.value or active.roles -%}
+        {{ exceptions.raise_compiler_error(
+            'user ' ~ session.user_name ~ ' has secondary roles (' ~ (active.roles or active.value) ~ '), which undo what one role'
+            ~ ' alone may do. Have an administrator say: alter user ' ~ session.user_name ~ ' set default_secondary_roles = ()'
+        ) }}
     {%- endif -%}
 {%- endmacro %}
 

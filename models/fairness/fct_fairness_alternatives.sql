@@ -1,6 +1,4 @@
 -- One row per training run, model, alternative and protected attribute: performance and fairness beside the selected candidate.
-{{ config(pre_hook="{{ drop_broken_off_rows() }}") }}
-
 with
 
 figures as (

@@ -21,8 +21,13 @@ _EXCEPTION = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)(?
 # What a macro raised on purpose: the sentence stands between dbt's heading and where the macro was called from.
 _RAISED = re.compile(r"Compilation Error.*?\n(.+?)(?:\n\s*>|\Z)", re.DOTALL)
 _LOCKED = re.compile(r"Could not set lock on file.*?PID (\d+)|is in use by process (\d+)", re.DOTALL)
-# What Snowflake puts before a message, for its support: an error number, an SQL state, often the query's id.
-_CODES = re.compile(r"^\s*\d{6} \(\w{5}\):\s*(?:[0-9a-f-]{36}:\s*)?", re.MULTILINE)
+# What Snowflake puts before a message, for its support: an error number, an SQL state, often the query's id; of a block
+# also where in it the statement stands.
+_CODES = re.compile(
+    r"^\s*\d{6} \(\w{5}\):\s*(?:[0-9a-f-]{36}:\s*)?"
+    r"(?:Uncaught exception of type '\w+' on line \d+ at position \d+ :\s*)?",
+    re.MULTILINE,
+)
 _FULL = "No space left on device"
 
 

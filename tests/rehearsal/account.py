@@ -5,6 +5,7 @@ Snowflake would: a thing that is there already, a right on something that is not
 hold rights against queries: who may read what is for the test that walks the grants.
 """
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,6 +39,9 @@ class Session:
     role: str | None = None
     warehouse: str | None = None
     query_tag: str = ""
+    user: str = ""
+    # ALL or nothing; none where it is what the user has.
+    secondary_roles: str | None = None
 
 
 @dataclass
@@ -48,6 +52,8 @@ class Account:
     grants: list[tuple[str, str, str, str]] = field(default_factory=list)  # privilege, kind, name, role
     future: list[tuple[str, str, str, str]] = field(default_factory=list)  # privilege, kind, schema, role
     members: list[tuple[str, str]] = field(default_factory=list)  # role, role that has it
+    users: dict[str, str] = field(default_factory=dict)  # name -> its secondary roles, where they were set
+    holders: list[tuple[str, str]] = field(default_factory=list)  # role, user that has it
     masks: dict[str, dict[str, str]] = field(default_factory=dict)  # table -> column -> policy
     parameters: dict[str, str] = field(default_factory=dict)  # DATABASE.PARAMETER -> value
     # Statements that changed something here, in their order.
@@ -72,10 +78,11 @@ class Account:
             if match := pattern.fullmatch(plain):
                 return act(self, match, session, plain)
         self._needs_warehouse(plain, session)
-        chosen = {"current_warehouse": session.warehouse, "current_role": session.role}
-        found = re.compile(r"\bcurrent_(warehouse|role)\(\)", re.I)
+        chosen = {"warehouse": session.warehouse, "role": session.role, "user": session.user}
+        chosen["secondary_roles"] = self._secondary_roles(session)
+        found = re.compile(r"\bcurrent_(warehouse|role|user|secondary_roles)\(\)", re.I)
         if found.search(plain):
-            return found.sub(lambda one: _literal(chosen[f"current_{one[1].lower()}"]), sql)
+            return found.sub(lambda one: _literal(chosen[one[1].lower()]), sql)
         return None
 
     def has(self, kind: str, name: str) -> bool:
@@ -136,6 +143,26 @@ class Account:
         self._note(self.members, (role, other), sql)
         return _DONE
 
+    def _user(self, match: re.Match, session: Session, sql: str) -> str:
+        name = match["name"].upper()
+        if match["change"].lower() == "create":
+            self._by("USERADMIN", "USER", session)
+        elif name not in self.users:
+            raise _missing("User", name)
+        roles = re.search(r"default_secondary_roles = \(([^)]*)\)", match["rest"], re.I)
+        # Since 2024 a user of whom nothing is said has all of his roles at once.
+        self.users[name] = roles[1].strip("' ").upper() if roles else self.users.get(name, "ALL")
+        self.changes.append(sql)
+        return _DONE
+
+    def _grant_to_user(self, match: re.Match, session: Session, sql: str) -> str:
+        self._by(_MAKERS["GRANT"], "GRANT", session)
+        for kind, name, is_there in (("Role", match["role"], self._is_role), ("User", match["user"], self._is_user)):
+            if not is_there(name):
+                raise _missing(kind, name.upper())
+        self._note(self.holders, (match["role"].upper(), match["user"].upper()), sql)
+        return _DONE
+
     def _mask(self, match: re.Match, session: Session, sql: str) -> str:
         if not self.has("MASKING POLICY", match["policy"]):
             raise _missing("Masking policy", match["policy"].upper())
@@ -166,6 +193,10 @@ class Account:
                 2043, "02000", "SQL compilation error:\nObject does not exist, or operation cannot be performed."
             )
         setattr(session, kind.lower(), name)
+        return _DONE
+
+    def _use_secondary(self, match: re.Match, session: Session, sql: str) -> str:
+        session.secondary_roles = "" if match["which"].upper() == "NONE" else "ALL"
         return _DONE
 
     def _tag(self, match: re.Match, session: Session, sql: str) -> str:
@@ -248,7 +279,9 @@ class Account:
     # --- rules
 
     def _needs_warehouse(self, sql: str, session: Session) -> None:
-        works = re.match(r"(with|select|insert|delete|update|merge|copy|call|create .* as )\b", sql, re.I)
+        works = re.match(
+            r"(with|select|insert|delete|update|merge|copy|call|execute immediate|create .* as )\b", sql, re.I
+        )
         if not works or not self.is_set_up or not re.search(r"\b(from|into|values|call)\b", sql, re.I):
             return
         if session.warehouse is None or not self.has("WAREHOUSE", session.warehouse):
@@ -290,6 +323,14 @@ class Account:
 
     def _is_role(self, name: str) -> bool:
         return name.upper() in SYSTEM_ROLES or self.has("ROLE", name)
+
+    def _is_user(self, name: str) -> bool:
+        return name.upper() in self.users
+
+    def _secondary_roles(self, session: Session) -> str:
+        value = self.users.get(session.user, "ALL") if session.secondary_roles is None else session.secondary_roles
+        roles = [role for role, user in self.holders if user == session.user and role != session.role and value]
+        return json.dumps({"roles": ",".join(roles), "value": value})
 
     def _note(self, where: list, what: tuple, sql: str) -> None:
         if what not in where:
@@ -346,6 +387,9 @@ _ACTS: list[tuple[re.Pattern, Callable]] = [
         ),
         Account._alter,
     ),
+    (_statement(r"grant role (?P<role>\w+) to user (?P<user>\w+)"), Account._grant_to_user),
+    (_statement(r"(?P<change>create|alter) user (?:if not exists )?(?P<name>\w+)(?P<rest> .*)"), Account._user),
+    (_statement(r"use secondary roles (?P<which>all|none)"), Account._use_secondary),
     (_statement(r"use (?P<kind>role|warehouse) (?P<name>[\w\"]+)"), Account._use),
     (_statement(r"alter session (?:set query_tag = '(?P<tag>.*)'|unset query_tag)"), Account._tag),
     (_statement(r"show parameters like 'query_tag' in session"), Account._show_tag),

@@ -61,6 +61,8 @@ class Front:
             (chosen.get("roleName") or "PUBLIC").upper(),
             (chosen.get("warehouse") or "").upper() or None,
             (data.get("SESSION_PARAMETERS") or {}).get("QUERY_TAG", ""),
+            data.get("LOGIN_NAME", "").upper(),
+            {"ALL": "ALL", "NONE": ""}.get(data.get("SECONDARY_ROLES", "")),
         )
 
         def opened(answer: bytes) -> None:

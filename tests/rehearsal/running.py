@@ -68,6 +68,9 @@ def account(folder: Path, port: int | None = None) -> Iterator[dict[str, str]]:
     }
     module = ["tests.rehearsal.server", "--port", str(port), "--folder", str(folder / "account")]
     with _process(module, folder / "account.log", f"http://127.0.0.1:{port}/rehearsal/records"):
+        with connected(environment, role="ACCOUNTADMIN", warehouse=None) as administrator:
+            # As docs/snowflake.md has it made.
+            administrator.cursor().execute("create user rehearsal type = service default_secondary_roles = ()")
         yield environment
 
 

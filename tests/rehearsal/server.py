@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tests.rehearsal import chunks, corrections, emulation, statements
+from tests.rehearsal import chunks, corrections, emulation, statements, transactions
 from tests.rehearsal.front import Front
 from tests.rehearsal.python_code import House, Record
 
@@ -58,14 +58,17 @@ async def _waited_for(task: asyncio.Task, name: str) -> JSONResponse:
 
 
 async def _answer(request: Request) -> JSONResponse:
-    """What a statement gives; those that hold Python run in a process of their own."""
+    """What a statement gives; those that hold Python run in a process of their own, blocks statement by statement."""
     body = await request.body()
     if request.headers.get("Content-Encoding") == "gzip":
         body = gzip.decompress(body)
     sql = json.loads(body)["sqlText"]
     token = fake.to_token(request)
-    procedure, function = statements.procedure(sql), statements.function(sql)
-    if procedure is None and function is None:
+    try:
+        procedure, function, block = statements.procedure(sql), statements.function(sql), statements.block(sql)
+    except ProgrammingError as error:
+        return _refusal(error)
+    if procedure is None and function is None and block is None:
         response = await fake.query_request(request)
         response = chunks.divided(response, _house.address)
         if token in _procedures:
@@ -78,6 +81,9 @@ async def _answer(request: Request) -> JSONResponse:
         if function is not None:
             await run_in_threadpool(_house.create, function, connection)
             return _text("status", f"Function {function.name.upper()} successfully created.")
+        if block is not None:
+            await run_in_threadpool(transactions.run, block, connection)
+            return _text("anonymous block", None)
         given = await run_in_threadpool(_call, procedure, connection, token)
         return _text(procedure.name.upper(), given)
     except ProgrammingError as error:
@@ -99,7 +105,8 @@ def _call(procedure: statements.Python, connection, caller: str) -> str:
     fake.sessions[token] = connection
     record = _procedures.setdefault(token, Record(procedure.name, "session"))
     try:
-        result, seen = _house.call(procedure, connection, token)
+        with transactions.scope(connection):
+            result, seen = _house.call(procedure, connection, token)
         seen.rows = record.rows
         return result
     finally:
@@ -111,7 +118,7 @@ def _rows(response: JSONResponse) -> int:
     return data.get("total", 0) or 0
 
 
-def _text(name: str, value: str) -> JSONResponse:
+def _text(name: str, value: str | None) -> JSONResponse:
     """An answer of one row and one text column."""
     column = {"name": name, "type": "text", "length": 16777216, "byteLength": 16777216, "nullable": True}
     column |= {"database": "", "schema": "", "table": "", "precision": None, "scale": None, "collation": None}
@@ -128,8 +135,10 @@ def _text(name: str, value: str) -> JSONResponse:
 
 
 async def session(request: Request) -> JSONResponse:
-    """A session that ends takes its functions' processes with it; others' start again when they are called."""
+    """A session that ends takes its transaction back, and its functions' processes with it; others' start again."""
     if request.query_params.get("delete"):
+        if connection := fake.sessions.get(fake.to_token(request)):
+            await run_in_threadpool(transactions.roll_back, connection)
         await run_in_threadpool(_house.end)
     return await fake.session(request)
 
@@ -152,6 +161,7 @@ def app(folder: Path, address: str, secret_values: dict[str, str] | None = None)
     _house = House(folder.resolve(), address, secret_values or {})
     corrections.apply()
     emulation.install()
+    transactions.install()
     ours = [
         Route("/queries/v1/query-request", query, methods=["POST"]),
         Route("/queries/{name}/result", result, methods=["GET"]),

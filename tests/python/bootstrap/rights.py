@@ -39,9 +39,13 @@ class Rights:
     roles: set[str] = field(default_factory=set)
     # role -> roles that it has.
     has: dict[str, set[str]] = field(default_factory=dict)
-    # TABLE.COLUMN -> policy; policy -> roles that see through it.
+    # TABLE.COLUMN -> policy; policy -> roles that see through it, as the primary role or as any of the session.
     masks: dict[str, str] = field(default_factory=dict)
     seen_by: dict[str, set[str]] = field(default_factory=dict)
+    seen_in_session: dict[str, set[str]] = field(default_factory=dict)
+    # user -> roles; users whose sessions have one of them at a time.
+    users: dict[str, set[str]] = field(default_factory=dict)
+    one_role: set[str] = field(default_factory=set)
 
     def closure(self, role: str) -> dict[str, str]:
         """The role and all roles that it has, each with the way to it."""
@@ -52,6 +56,13 @@ class Rights:
                 if other not in ways:
                     ways[other] = f"{ways[one]} > {other}"
                     waiting.append(other)
+        return ways
+
+    def session(self, user: str, primary: str) -> dict[str, str]:
+        """The roles that a session of a user has, each with the way to it."""
+        ways = self.closure(primary)
+        for role in sorted(self.users[user] - {primary}) if user not in self.one_role else ():
+            ways = {one: f"{primary} + {way}" for one, way in self.closure(role).items()} | ways
         return ways
 
     def of(self, role: str) -> Iterator[tuple[Right, str]]:
@@ -76,6 +87,8 @@ _PATTERNS = {
     "role": r"create role if not exists (?P<name>\w+) comment = '[^']*'",
     "policy": r"create masking policy if not exists (?P<name>[\w.]+) as \(value \w+\) returns \w+ -> (?P<text>.*)",
     "mask": r"alter table (?P<table>[\w.]+) modify column (?P<column>\w+) set masking policy (?P<policy>[\w.]+)",
+    "user": r"(?:create|alter) user (?:if not exists )?(?P<name>\w+)(?P<text> .*)",
+    "holder": r"grant role (?P<name>\w+) to user (?P<user>\w+)",
     "other": r"(?:use role|create (?:resource monitor|warehouse|database|schema|stage|table|network rule|secret"
     r"|external access integration) if not exists|alter warehouse \w+ set resource_monitor"
     r"|alter database \w+ set default_python_artifact_repository) .*",
@@ -111,7 +124,16 @@ def read(sql: str, database: str = "NIGHTBOOK") -> Rights:
         elif kind == "role":
             found.roles.add(part["name"])
         elif kind == "policy":
-            found.seen_by[part["name"]] = set(re.findall(r"IS_ROLE_IN_SESSION\('(\w+)'\)", part["text"]))
+            primary = re.search(r"CURRENT_ROLE\(\) IN \(([^)]*)\)", part["text"])
+            found.seen_by[part["name"]] = set(re.findall(r"'(\w+)'", primary[1])) if primary else set()
+            in_session = set(re.findall(r"IS_ROLE_IN_SESSION\('(\w+)'\)", part["text"]))
+            found.seen_in_session[part["name"]] = in_session
+        elif kind == "user":
+            found.users.setdefault(part["name"], set())
+            if roles := re.search(r"DEFAULT_SECONDARY_ROLES = \(([^)]*)\)", part["text"]):
+                (found.one_role.discard if roles[1].strip() else found.one_role.add)(part["name"])
+        elif kind == "holder":
+            found.users.setdefault(part["user"], set()).add(part["name"])
         elif kind == "mask":
             found.masks[f"{part['table']}.{part['column']}"] = part["policy"]
     return found
@@ -202,8 +224,43 @@ def personal_columns_are_masked(rights: Rights, personal: Iterable[str], needed:
         allowed = {rights.named("PERSONAL_DATA")} | ({rights.named("PIPELINE")} if column in needed else set())
         if policy is None:
             found.append(f"{column}: has no mask")
-        elif more := sorted(rights.seen_by.get(policy, {"everybody"}) - allowed):
+        elif more := sorted(
+            (rights.seen_by.get(policy, {"everybody"}) | rights.seen_in_session.get(policy, set())) - allowed
+        ):
             found.append(f"{column}: {', '.join(more)} would see it")
+    return found
+
+
+def masks_ask_for_the_primary_role(rights: Rights) -> list[str]:
+    """No mask is undone by a role that a session has beside its own."""
+    return [
+        f"{policy}: a session that has {role} in any way would see through it"
+        for policy, roles in sorted(rights.seen_in_session.items())
+        for role in sorted(roles)
+    ]
+
+
+def a_session_has_one_role(rights: Rights) -> list[str]:
+    """No user has another role's rights, or sees through a mask, in a session of one role."""
+    found = []
+    for user, roles in sorted(rights.users.items()):
+        for primary in sorted(roles):
+            alone, session = rights.closure(primary), rights.session(user, primary)
+            more = {role: way for role, way in session.items() if role not in alone}
+            found += [
+                f"{user} as {way}: sees through {policy}"
+                for policy, seeing in sorted(rights.seen_in_session.items())
+                for role, way in sorted(more.items())
+                if role in seeing and not seeing & alone.keys()
+            ]
+            found += [
+                f"{user} as {way}: {right.privilege} on {right.kind} {right.name}"
+                for role, way in sorted(more.items())
+                for right in rights.rights
+                if right.role == role
+            ]
+        if user not in rights.one_role:
+            found.append(f"{user}: has secondary roles as soon as it has a second role")
     return found
 
 

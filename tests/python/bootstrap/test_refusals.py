@@ -94,6 +94,37 @@ def test_a_suspended_warehouse_is_one_line_and_so_is_none(ready, monkeypatch):
     assert_one_line(str(caught.value), "SNOWFLAKE_WAREHOUSE names none that the role may use")
 
 
+@pytest.fixture
+def all_roles(ready, monkeypatch):
+    """The pipeline's user as users are where nobody has said otherwise: with every role at once."""
+    enter(ready, monkeypatch)
+    with account.connected() as administrator:
+        administrator.rows("use role accountadmin")
+        administrator.rows("grant role nightbook_personal_data to user rehearsal")
+        administrator.rows("alter user rehearsal set default_secondary_roles = ('ALL')")
+        yield administrator
+        administrator.rows("alter user rehearsal set default_secondary_roles = ()")
+
+
+def test_a_run_with_secondary_roles_is_one_line_and_builds_nothing(ready, all_roles):
+    done = dbt(ready, "build", "--select", "policy", "--exclude-resource-type", "test", "unit_test")
+    assert done.returncode != 0 and "OK loaded" not in done.stdout
+    assert_one_line(
+        builds.one_line(done.stdout),
+        "user REHEARSAL has secondary roles (NIGHTBOOK_PERSONAL_DATA), which undo what one role alone may do. Have an"
+        " administrator say: alter user REHEARSAL set default_secondary_roles = ()",
+    )
+
+
+def test_what_asks_the_account_directly_logs_in_without_secondary_roles(ready, all_roles):
+    asked = "select current_secondary_roles() as s"
+    with account.connected() as opened:
+        assert opened.rows(asked) == [{"s": '{"roles": "", "value": ""}'}]
+    with running.connected(ready) as otherwise:
+        # The measure itself: a login that does not say so has them.
+        assert otherwise.cursor().execute(asked).fetchone() == ('{"roles": "NIGHTBOOK_PERSONAL_DATA", "value": "ALL"}',)
+
+
 def test_a_missing_library_stops_the_run_before_its_first_model(ready):
     done = dbt(ready, "build", "--select", "champions", "--exclude-resource-type", "test", "unit_test")
     assert done.returncode != 0
@@ -130,6 +161,11 @@ _SAID = {
 @pytest.mark.parametrize("message", _SAID)
 def test_what_the_rehearsal_cannot_say_is_known_too(message):
     assert_one_line(builds.one_line(message), _SAID[message])
+
+
+def test_a_failed_statement_of_a_block_is_said_without_where_it_stands():
+    where = "100038 (22018): Uncaught exception of type 'STATEMENT_ERROR' on line 5 at position 4 : "
+    assert builds.one_line(f"{where}Numeric value 'odd' is not recognized") == "Numeric value 'odd' is not recognized"
 
 
 def test_messages_about_something_else_are_left_alone():

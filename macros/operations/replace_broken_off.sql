@@ -1,0 +1,47 @@
+{#
+    Incremental strategy of what a run only adds to: its rows join those that are there, and take the place of what runs left
+    that were killed before their end, in one transaction. A run that failed is in the run log, and what it wrote stays.
+#}
+{% macro get_incremental_replace_broken_off_sql(arguments) %}
+    {{ return(nightbook._replace_where(arguments, nightbook._is_broken_off())) }}
+{% endmacro %}
+
+{#
+    The same for verdicts of the gate: of a training that was killed, those on candidates that this one judges again, because it
+    goes on with what was logged. What the audit log has entered stays, and so does the verdict on a candidate that has become
+    another one, because a version may be registered on it.
+#}
+{% macro get_incremental_replace_broken_off_verdicts_sql(arguments) %}
+    {%- set condition -%}
+        {{ nightbook._is_broken_off() }}
+        and model_name || ' ' || coalesce(mlflow_run_id, '') in (
+            select verdicts.model_name || ' ' || coalesce(verdicts.mlflow_run_id, '')
+            from {{ ref('int_gate_verdicts') }} as verdicts
+        )
+        and model_name || ' ' || run_id || ' ' || rule not in (
+            select entries.subject
+            from {{ source('audit', 'audit_chain') }} as entries
+            where entries.kind = 'gate_decision'
+        )
+    {%- endset -%}
+    {{ return(nightbook._replace_where(arguments, condition)) }}
+{% endmacro %}
+
+{# Condition on a row that its run left no record. #}
+{% macro _is_broken_off() -%}
+    run_id not in (select runs.run_id from {{ source('audit', 'run_log') }} as runs)
+{%- endmacro %}
+
+{# Statements that take rows out of a relation and put those of a batch in. arguments: what dbt hands to a strategy. #}
+{% macro _replace_where(arguments, condition) -%}
+    {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
+    {%- set replace %}
+    delete from {{ arguments['target_relation'] }}
+    where {{ condition }};
+
+    insert into {{ arguments['target_relation'] }} ({{ columns }})
+    select {{ columns }}
+    from {{ arguments['temp_relation'] }};
+    {%- endset -%}
+    {{ return(in_one_transaction(replace)) }}
+{%- endmacro %}
