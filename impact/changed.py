@@ -1,4 +1,4 @@
-"""`python -m impact.changed STATE`: selectors of what differs from a manifest, and of everything made of it.
+"""`python -m impact.changed STATE`: selectors of what differs from a manifest, what is made of it, what that needs.
 
 dbt compares SQL, seeds, macros and configuration; an edited library it does not notice. The runner leaves the library's
 digest in the manifest, and where it is another, or none, all Python models count as modified.
@@ -11,8 +11,8 @@ from pathlib import Path
 from nightbook import provenance
 from nightbook.errors import NightbookError
 
-MODIFIED = "state:modified+"
-PYTHON_MODELS = "path:python_models+"
+MODIFIED = "@state:modified"
+PYTHON_MODELS = "@path:python_models"
 
 
 def selectors(state: Path) -> list[str]:

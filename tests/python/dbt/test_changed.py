@@ -38,18 +38,25 @@ def test_nothing_is_built_where_nothing_differs(listed):
     assert listed(lambda production: None) == set()
 
 
-def test_an_edited_model_is_built_with_its_children(listed):
+def test_an_edited_model_is_built_with_its_children_and_all_that_they_rest_on(listed):
     def edit(production):
         production["nodes"]["model.nightbook.underwriting_queue"]["raw_code"] = "select 1"
 
-    assert listed(edit) == {"underwriting_queue", "lineage_nightly", "fct_lineage_edges"}
+    found = listed(edit)
+    assert {
+        "underwriting_queue",
+        "lineage_nightly",
+        "fct_lineage_edges",
+        "fct_application_scores",
+        "int_request",
+    } <= found
+    assert "fct_training_need" not in found
 
 
 def test_an_edited_library_has_every_python_model_built(listed, production):
     python = {node["name"] for node in production["nodes"].values() if node.get("language") == "python"}
     found = listed(lambda production: production["metadata"]["env"].update(NIGHTBOOK_LIBRARY="of other files"))
     assert python | {"fct_account_scores", "fct_provisions"} <= found
-    assert not {"int_policy", "int_input_profile", "stg_snapshots"} & found
     assert listed(lambda production: production["metadata"]["env"].clear()) == found
 
 
