@@ -4,7 +4,8 @@ from collections import defaultdict
 
 from nightbook import audit, builds, home
 from nightbook.errors import NightbookError
-from nightbook.warehouse import asking, exists, has
+from nightbook.landing import ledger
+from nightbook.warehouse import asking, exists, has, reading
 
 # The last night that published: a later run that failed, or that only trained, has marts of nothing.
 _LAST_NIGHT = """(
@@ -136,6 +137,10 @@ def verified(head: str | None) -> audit.Checked:
         for relation in ("audit_chain", "audit_facts"):
             if not has(query, "audit", relation):
                 raise NightbookError("this home has no audit log yet: `train` or `score` begin one")
+    if not home.is_account():
+        with reading() as connection:
+            ledger.check_views(connection)
+            ledger.check(connection, thorough=True)
     sql = builds.compiled("audit_facts", "fct_score_partitions")
     with asking() as query:
         return audit.verify(query, sql["audit_facts"], sql["fct_score_partitions"], head)

@@ -7,7 +7,8 @@ memory than a thousand.
 import csv
 import hashlib
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,12 +20,13 @@ import pyarrow as pa
 
 from nightbook import home
 from nightbook.errors import NightbookError
-from nightbook.landing import loads, store
-from nightbook.landing.contract import COUNT, LOAD_COLUMNS, MOMENT, TABLES, TEXT, Table, sql_type
+from nightbook.landing import casts, intake, loads, pages, store
+from nightbook.landing.contract import LOAD_COLUMNS, MOMENT, TABLES, TEXT, Table, sql_type
 
 REQUIRED = ("accounts", "loan_servicing")
-PARQUET_MAGIC = b"PAR1"
+PARQUET_MAGIC, ENCRYPTED_MAGIC = b"PAR1", b"PARE"
 MEMORY_LIMIT = "4GB"
+SPILL = ".spill-"
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,26 @@ class Source:
         name: as the user knows it.
         sql: what DuckDB reads it with.
         columns: its columns as spelled in the file, lowercase name to spelling.
-        files: the files behind it, in order.
+        types: their types as DuckDB reads them, by lowercase name.
+        files: the copies behind it, in order.
+        is_verified: whether its bytes are proven, by a SHA256SUMS or by a checksum of every page.
     """
 
     name: str
     sql: str
     columns: dict[str, str]
-    files: tuple[Path, ...]
+    types: dict[str, str]
+    files: tuple[intake.Taken, ...]
+    is_verified: bool
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the check of a source counted; notes: remarks for the user, one line each."""
+
+    rows: int
+    keys: int
+    notes: tuple[str, ...]
 
 
 @store.one_line()
@@ -51,6 +66,8 @@ def land_files(directory: Path, now: datetime | None = None) -> store.Load:
     accounts and loan_servicing must be there; the others land empty when absent. `_loaded_at` and `_load_id` are filled
     in where absent. The same folder is one load however often it is landed: a second time writes nothing. Unlike the
     other origins it may join a home that holds loads already, so that corrections and new months can follow.
+
+    Every file is copied first, and the copy is what is checked and landed. A SHA256SUMS beside them must list each.
 
     Args:
         directory: the folder.
@@ -62,81 +79,145 @@ def land_files(directory: Path, now: datetime | None = None) -> store.Load:
     now = now or datetime.now(UTC)
     now = (now.astimezone(UTC) if now.tzinfo else now).replace(tzinfo=None, microsecond=0)
     found = _find(Path(directory))
-    with _engine() as connection:
-        sources = {name: open_source(connection, files) for name, files in found.items()}
-        for name, source in sources.items():
-            _check(connection, name, source, now)
+    with engine() as (connection, copies):
+        taken = _take(Path(directory), found, copies)
+        sources = {name: open_source(connection, files, TABLES[name]) for name, files in taken.items()}
+        counted = {name: _check(connection, name, source, now) for name, source in sources.items()}
         load_id = _load_id(sources)
-        notes = tuple(_notes(sources))
+        notes = tuple(_notes(sources, counted))
         if loads.holds(load_id):
             loads.refresh_views()
             return loads.describe(load_id, (*notes, "these files had landed before: nothing was written"))
-        with loads.incoming(load_id, alone=False) as folder:
+        about = {
+            "keys": {name: one.keys for name, one in counted.items()},
+            "sources": {file.name: file.sha256 for source in sources.values() for file in source.files},
+            "unverified": [source.name for source in sources.values() if not source.is_verified],
+        }
+        with loads.incoming(load_id, alone=False, about=about) as folder:
             for name, source in sources.items():
-                _copy(connection, folder, TABLES[name], name, source, load_id, now)
+                written = _copy(connection, folder, TABLES[name], name, source, load_id, now)
+                if written != counted[name].rows:
+                    raise NightbookError(
+                        f"{source.name}: {counted[name].rows:,} rows were checked, {written:,} read: have it sent again"
+                    )
     return loads.describe(load_id, notes)
 
 
 @contextmanager
-def _engine() -> Iterator[duckdb.DuckDBPyConnection]:
+def engine() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """DuckDB to read a lender's files with, and a folder for their copies, which goes away with it."""
     home.home().mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".spill-", dir=home.home()) as spill, duckdb.connect() as connection:
+    for left in home.home().glob(f"{SPILL}*"):  # Of a command that was killed: it holds what a lender sent.
+        shutil.rmtree(left, ignore_errors=True)
+    with TemporaryDirectory(prefix=SPILL, dir=home.home()) as spill, duckdb.connect() as connection:
         connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
         connection.execute(f"set temp_directory = {_text(spill)}")
         connection.execute("set TimeZone = 'UTC'")
-        yield connection
+        # A Parquet footer may lie about its values, and a check that it seems to answer would not look at them.
+        connection.execute("set disabled_optimizers = 'statistics_propagation'")
+        copies = Path(spill) / "copies"
+        copies.mkdir()
+        yield connection, copies
 
 
-def open_source(connection: duckdb.DuckDBPyConnection, files: tuple[Path, ...], name: str | None = None) -> Source:
+def open_source(
+    connection: duckdb.DuckDBPyConnection, files: tuple[intake.Taken, ...], table: Table | None = None
+) -> Source:
     """Look at a CSV file or at Parquet files: are they what their names say, and which columns do they have?
 
     CSV is UTF-8 with commas and a header; its columns come as text, an empty field as null.
 
+    Args:
+        connection: what reads them.
+        files: one CSV file, or the Parquet files of one table.
+        table: whose columns will be read; of others only whether they are there is looked at.
+
     Raises:
-        NightbookError: an empty file, another format, a header with a column twice, Parquet files that differ.
+        NightbookError: an empty or damaged file, another format, a column twice, Parquet files that differ.
     """
-    name = name or (files[0].name if len(files) == 1 else f"{files[0].parent.name}/")
+    name = files[0].name if len(files) == 1 else f"{files[0].name.rpartition('/')[0]}/"
     for file in files:
         _check_format(file)
-    if files[0].suffix.lower() == ".csv":
-        header = _header(files[0], name)
+    is_verified = all(file.is_listed for file in files)
+    if files[0].name.lower().endswith(".csv"):
+        header = _header(files[0].path, name)
         columns = ", ".join(f"{_text(column)}: 'VARCHAR'" for column in header)
         sql = (
-            f"read_csv({_text(files[0])}, columns = {{{columns}}}, header = true, delim = ',', quote = '\"', "
+            f"read_csv({_text(files[0].path)}, columns = {{{columns}}}, header = true, delim = ',', quote = '\"', "
             "escape = '\"', auto_detect = false)"
         )
+        lower = [column.strip().lower() for column in header]
+        for column in lower:
+            if lower.count(column) > 1:
+                raise NightbookError(f"{name}: column {intake.shown(column)} appears twice in the header")
+        types = dict.fromkeys(lower, casts.VARCHAR)
     else:
-        paths = ", ".join(_text(_glob_escaped(file)) for file in files)
-        sql = f"read_parquet([{paths}], hive_partitioning = false)"
-        with _readable(name):
-            header = [row[0] for row in connection.execute(f"describe select * from {sql}").fetchall()]
-    lower = [column.strip().lower() for column in header]
-    for column in lower:
-        if lower.count(column) > 1:
-            raise NightbookError(f"{name}: column {column} appears twice in the header")
-    return Source(name, sql, dict(zip(lower, header, strict=True)), files)
+        wanted = table.columns if table else {}
+        headers = [pages.header(file.path, file.name) for file in files]
+        has_checksums = [pages.verify(file.path, file.name, wanted, file.is_listed) for file in files]
+        is_verified = is_verified or all(has_checksums)
+        sql, types = _parquet(connection, files, wanted)
+        lower = [column.strip().lower() for column in headers[0]]
+        header = lower if sql.startswith("(") else headers[0]
+    return Source(name, sql, dict(zip(lower, header, strict=True)), types, files, is_verified)
+
+
+def _parquet(
+    connection: duckdb.DuckDBPyConnection, files: tuple[intake.Taken, ...], wanted: Mapping[str, pa.DataType]
+) -> tuple[str, dict[str, str]]:
+    """SQL that reads the parts, and the type in which it reads each column, every part's alike."""
+    types = [_types(connection, file, wanted) for file in files]
+    common = dict(types[0])
+    for file, own in zip(files, types, strict=True):
+        for column in common.keys() | own.keys():
+            here, there = own.get(column, "missing"), common.get(column, "missing")
+            both = casts.common(here, there) if column in wanted else here if here == there else None
+            if both is None or "missing" in (here, there):
+                raise NightbookError(
+                    f"{file.name}: column {intake.shown(column)} is {here}, in parts before it is {there}: write all"
+                    " parts of a table with the same columns and types"
+                )
+            common[column] = both
+    paths = [_text(_glob_escaped(file.path)) for file in files]
+    if all(own == common for own in types):
+        return f"read_parquet([{', '.join(paths)}], hive_partitioning = false)", common
+    # Of parts that differ DuckDB casts each to the first one's types: 3.75 after a part of whole numbers is 4.
+    parts = []
+    for file, path in zip(files, paths, strict=True):
+        columns = ", ".join(
+            f"cast({quoted(spelling)} as {common[lower]}) as {quoted(lower)}"
+            for spelling in pages.header(file.path, file.name)
+            if (lower := spelling.strip().lower()) in wanted
+        )
+        parts.append(f"select {columns} from read_parquet({path}, hive_partitioning = false)")
+    return f"({' union all by name '.join(parts)})", common
+
+
+def _types(
+    connection: duckdb.DuckDBPyConnection, file: intake.Taken, wanted: Mapping[str, pa.DataType]
+) -> dict[str, str]:
+    """How DuckDB reads each column of a part; as the other reader does that has checked the values."""
+    with _readable(file.name, (file,)):
+        described = connection.execute(
+            f"describe select * from read_parquet({_text(_glob_escaped(file.path))}, hive_partitioning = false)"
+        ).fetchall()
+    types = {row[0].strip().lower(): row[1] for row in described}
+    for column, checked in pages.kinds(file.path, file.name).items():
+        if checked == "NULL":
+            types[column] = casts.NOTHING
+        elif column in wanted and checked != casts.number(types.get(column, "")):
+            raise NightbookError(
+                f"{file.name} is damaged: its footer says in two places what column {column} is, and once another type:"
+                " have it sent again"
+            )
+    return types
 
 
 def first_row(connection: duckdb.DuckDBPyConnection, source: Source, condition: str) -> int | None:
     """Number of the first data row that meets a condition, counted from 1 over its files; None if none does."""
     query = f"select min(_row) from (select *, row_number() over () as _row from {source.sql}) where {condition}"
-    with _readable(source.name):
+    with _readable(source.name, source.files):
         return connection.execute(query).fetchone()[0]
-
-
-def misread(column: str, type_: pa.DataType) -> str:
-    """SQL condition: the column has a value that its contract type cannot hold."""
-    wrong = f"{parsed(column, type_)} is null"
-    if type_ == COUNT:  # DuckDB would round 3.7 to 4.
-        wrong += f" or try_cast({column} as double) <> {parsed(column, type_)}"
-    return f"({column} is not null and ({wrong}))"
-
-
-def parsed(column: str, type_: pa.DataType) -> str:
-    """SQL for the column in its contract type, null where it does not parse."""
-    if type_ == MOMENT:  # Through a time zone, so that +02:00 is honoured.
-        return f"try_cast(try_cast({column} as timestamptz) as timestamp)"
-    return f"try_cast({column} as {sql_type(type_)})"
 
 
 def quoted(column: str) -> str:
@@ -153,31 +234,38 @@ def _glob_escaped(file: Path) -> str:
 
 
 @contextmanager
-def _readable(name: str) -> Iterator[None]:
-    """Turn DuckDB's complaint about a file into one line."""
+def _readable(name: str, files: tuple[intake.Taken, ...] = ()) -> Iterator[None]:
+    """Turn DuckDB's complaint about a file into one line that names the lender's file, not our copy."""
     try:
         yield
     except duckdb.Error as error:
-        first, *others = str(error).split(": ", 1)[-1].splitlines()
+        text = str(error)
+        for file in files:
+            text = text.replace(str(file.path), file.name)
+        first, *others = text.split(": ", 1)[-1].splitlines() or [type(error).__name__]
         line = re.search(r"CSV Error on Line: (\d+)", first)
         if not line:
-            raise NightbookError(f"{name} cannot be read: {first.rstrip('. ')}") from error
-        reason = next(other for other in others if other and not other.startswith("Original Line"))
-        raise NightbookError(f"{name} row {int(line[1]) - 1}: {reason.rstrip('. ')}") from error
+            raise NightbookError(f"{name} cannot be read: {intake.shown(first.rstrip('. '))}") from error
+        reason = next((other for other in others if other and not other.startswith("Original Line")), first)
+        raise NightbookError(f"{name} row {int(line[1]) - 1}: {intake.shown(reason.rstrip('. '))}") from error
 
 
 def _find(directory: Path) -> dict[str, tuple[Path, ...]]:
     """The files of each table."""
     if not directory.is_dir():
         raise NightbookError(f"{directory} is not a folder: give the folder that holds your landing files")
-    entries = sorted(entry for entry in directory.iterdir() if not entry.name.startswith("."))
+    entries = sorted(
+        entry for entry in directory.iterdir() if not entry.name.startswith(".") and entry.name != intake.SUMS
+    )
     if not entries:
         raise NightbookError(f"{directory} is empty: put accounts and loan_servicing there, as .csv or .parquet")
     found: dict[str, tuple[Path, ...]] = {}
     origin: dict[str, str] = {}
     for entry in entries:
-        table = entry.name if entry.is_dir() else entry.stem
-        known = table in TABLES and (entry.is_dir() or entry.suffix.lower() in (".csv", ".parquet"))
+        intake.check_name(entry.name)
+        is_folder = intake.kind(entry, entry.name) == "folder"
+        table = entry.name if is_folder else entry.stem
+        known = table in TABLES and (is_folder or entry.suffix.lower() in (".csv", ".parquet"))
         if not known:
             raise NightbookError(
                 f"{entry.name} is not a landing table: name files <table>.csv or <table>.parquet, "
@@ -185,7 +273,7 @@ def _find(directory: Path) -> dict[str, tuple[Path, ...]]:
             )
         if table in found:
             raise NightbookError(f"{origin[table]} and {entry.name} hold the same table: keep one of them")
-        files = tuple(sorted(entry.glob("*.parquet"))) if entry.is_dir() else (entry,)
+        files = _parts(entry) if is_folder else (entry,)
         if not files:
             raise NightbookError(f"{entry.name}/ holds no .parquet file")
         found[table], origin[table] = files, entry.name
@@ -195,15 +283,45 @@ def _find(directory: Path) -> dict[str, tuple[Path, ...]]:
     return {table: found[table] for table in TABLES if table in found}
 
 
-def _check_format(file: Path) -> None:
-    with file.open("rb") as stream:
+def _parts(folder: Path) -> tuple[Path, ...]:
+    """The Parquet files of a table's folder, which holds nothing else but what Spark leaves (`_SUCCESS`, `.crc`)."""
+    parts = []
+    for entry in sorted(folder.iterdir()):
+        is_part = entry.suffix.lower() == ".parquet"
+        if entry.name.startswith(".") or (entry.name.startswith("_") and not is_part):
+            continue
+        intake.check_name(entry.name, f"{folder.name}/: ")
+        name = f"{folder.name}/{entry.name}"
+        if intake.kind(entry, name) == "folder" or not is_part:
+            raise NightbookError(f"{name} is no .parquet file: the folder of a table holds its Parquet files alone")
+        parts.append(entry)
+    return tuple(parts)
+
+
+def _take(directory: Path, found: dict[str, tuple[Path, ...]], copies: Path) -> dict[str, tuple[intake.Taken, ...]]:
+    """Copies of the files of each table, held against a SHA256SUMS where there is one."""
+    listed = intake.sums(directory, copies)
+    taken = []
+    for table, files in found.items():
+        for number, file in enumerate(files):
+            name = file.relative_to(directory).as_posix()
+            taken.append(intake.copy(file, name, copies / f"{table}-{number}{file.suffix.lower()}"))
+    checked = iter(intake.check_sums(taken, listed))
+    return {table: tuple(next(checked) for _ in files) for table, files in found.items()}
+
+
+def _check_format(file: intake.Taken) -> None:
+    with file.path.open("rb") as stream:
         head = stream.read(65_536)
     if not head:
         raise NightbookError(f"{file.name} is empty (0 bytes)")
+    is_csv = file.name.lower().endswith(".csv")
     is_parquet = head.startswith(PARQUET_MAGIC)
-    if file.suffix.lower() == ".parquet" and not is_parquet:
+    if head.startswith(ENCRYPTED_MAGIC):
+        raise NightbookError(f"{file.name} is encrypted: land it decrypted")
+    if not is_csv and not is_parquet:
         raise NightbookError(f"{file.name} is not a Parquet file")
-    if file.suffix.lower() == ".csv" and (is_parquet or b"\0" in head):
+    if is_csv and (is_parquet or b"\0" in head):
         raise NightbookError(f"{file.name} is not a CSV file: it holds {'Parquet' if is_parquet else 'binary'} data")
 
 
@@ -217,17 +335,21 @@ def _header(file: Path, name: str) -> list[str]:
         raise NightbookError(f"{name} has no header line") from error
 
 
-def _check(connection: duckdb.DuckDBPyConnection, name: str, source: Source, now: datetime) -> None:
+def _check(connection: duckdb.DuckDBPyConnection, name: str, source: Source, now: datetime) -> _Found:
     table = TABLES[name]
     for column in table.columns:
         if column not in source.columns and column not in LOAD_COLUMNS:
             raise NightbookError(f"{source.name}: column {column} is missing")
     faults = list(_faults(table, source, now))
-    flags = ", ".join(f"bool_or({condition})" for condition, _, _ in faults)
+    rounded = list(_rounded(table, source))
+    flags = ", ".join(
+        [f"bool_or({condition})" for condition, _, _ in faults] + [f"count_if({condition})" for _, condition in rounded]
+    )
     # DuckDB checks the encoding of the columns that a query reads, so every one is read.
     read = ", ".join(f"count({quoted(source.columns[column])})" for column in table.columns if column in source.columns)
-    with _readable(source.name):
-        count, *bad = connection.execute(f"select count(*), {flags}, {read} from {source.sql}").fetchone()
+    with _readable(source.name, source.files):
+        # Every result is fetched to its end: a half-read one would block the connection for sql().
+        ((count, *bad),) = connection.execute(f"select count(*), {flags}, {read} from {source.sql}").fetchall()
     if name in REQUIRED and not count:
         raise NightbookError(f"{source.name} has no rows")
     for (condition, column, complaint), failed in zip(faults, bad, strict=False):
@@ -235,18 +357,39 @@ def _check(connection: duckdb.DuckDBPyConnection, name: str, source: Source, now
             row = first_row(connection, source, condition)
             shown = _value(connection, source, column, row)
             raise NightbookError(f"{source.name} row {row}: {column} {complaint.format(value=shown)}")
-    _check_grain(connection, table, source)
+    notes = tuple(
+        f"{source.name}: {column}: {values:,} values have more places than {sql_type(table.columns[column])} and were"
+        " rounded"
+        for (column, _), values in zip(rounded, bad[len(faults) :], strict=False)
+        if values
+    )
+    return _Found(count, _check_grain(connection, table, source), notes)
+
+
+def _rounded(table: Table, source: Source) -> Iterator[tuple[str, str]]:
+    """Columns whose values may have more places than the contract's: column, SQL condition."""
+    for column, type_ in table.columns.items():
+        if column in source.columns:
+            condition = casts.rounds(quoted(source.columns[column]), type_, source.types[column])
+            if condition:
+                yield column, condition
 
 
 def _faults(table: Table, source: Source, now: datetime) -> Iterator[tuple[str, str, str]]:
     """What may be wrong with one row: SQL condition, column, complaint. Types come first."""
     present = {column: quoted(source.columns[column]) for column in table.columns if column in source.columns}
-    value = {column: parsed(name, table.columns[column]) for column, name in present.items()}
+    value = {
+        column: casts.parsed(name, table.columns[column], source.types[column]) for column, name in present.items()
+    }
     for column, name in present.items():
-        if (type_ := table.columns[column]) != TEXT:
-            yield misread(name, type_), column, f"is {{value}}, which is not {_A_TYPE[type_]}"
+        type_ = table.columns[column]
+        if (condition := casts.misread(name, type_, source.types[column])) != "false":
+            yield condition, column, f"is {{value}}, which is not {_A_TYPE[type_]}"
     for column in table.grain:
         yield f"{present[column]} is null", column, "is null, but it names the row"
+        if table.columns[column] == TEXT and source.types[column] == casts.VARCHAR:
+            hidden = f"regexp_matches({present[column]}, '[\\p{{Cc}}\\p{{Cf}}\\p{{Zl}}\\p{{Zp}}]')"
+            yield hidden, column, "is {value}, which has a character that cannot be shown"
     for column in LOAD_COLUMNS:
         if column in present:
             yield f"{present[column]} is null", column, "is null: fill it in or leave the column out"
@@ -262,7 +405,12 @@ def _faults(table: Table, source: Source, now: datetime) -> Iterator[tuple[str, 
 
 
 _A_TYPE = {
-    type_: {"DATE": "a date (YYYY-MM-DD)", "INTEGER": "a whole number", "BOOLEAN": "true or false"}.get(
+    type_: {
+        "DATE": "a date (YYYY-MM-DD)",
+        "INTEGER": "a whole number",
+        "BOOLEAN": "true or false",
+        "VARCHAR": "text",
+    }.get(
         sql_type(type_),
         "a UTC timestamp (YYYY-MM-DD HH:MM:SS)" if type_ == MOMENT else f"a number that fits {sql_type(type_)}",
     )
@@ -274,40 +422,57 @@ _A_TYPE = {
 def _value(connection: duckdb.DuckDBPyConnection, source: Source, column: str, row: int) -> str:
     name = quoted(source.columns[column])
     (value,) = connection.execute(f"select {name} from {source.sql} limit 1 offset {row - 1}").fetchone()
-    return repr(value[:40]) if isinstance(value, str) else str(value)
+    return repr(value[:40]) if isinstance(value, str) else intake.shown(str(value))
 
 
-def _check_grain(connection: duckdb.DuckDBPyConnection, table: Table, source: Source) -> None:
-    """Within a load the grain and `_loaded_at` together are unique."""
+def _check_grain(connection: duckdb.DuckDBPyConnection, table: Table, source: Source) -> int:
+    """Within a load the grain and `_loaded_at` together are unique; how many different keys there are."""
     key = [column for column in (*table.grain, "_loaded_at") if column in source.columns]
-    values = {column: parsed(quoted(source.columns[column]), table.columns[column]) for column in key}
-    keys = ", ".join(values.values())
-    duplicate = f"select {keys} from {source.sql} group by {keys} having count(*) > 1 limit 1"
-    with _readable(source.name):
-        found = connection.execute(duplicate).fetchone()
+    values = {
+        column: casts.parsed(quoted(source.columns[column]), table.columns[column], source.types[column])
+        for column in key
+    }
+    selected = ", ".join(f"{value} as {column}" for column, value in values.items())
+    versions = f"select {selected}, count(*) as _times from {source.sql} group by {', '.join(values.values())}"
+    with _readable(source.name, source.files):
+        found = connection.execute(f"from ({versions}) where _times > 1 limit 1").fetchall()
     if found:
-        shown = ", ".join(f"{column} {value}" for column, value in zip(key, found, strict=True))
-        same = " and ".join(f"{values[c]} = {_text(v)}" for c, v in zip(key, found, strict=True))
+        shown = ", ".join(f"{column} {value}" for column, value in zip(key, found[0], strict=False))
+        same = " and ".join(f"{values[c]} = {_text(v)}" for c, v in zip(key, found[0], strict=False))
         first = first_row(connection, source, same)
         again = first_row(connection, source, f"{same} and _row > {first}")
         raise NightbookError(f"{source.name} row {again}: {shown} is already in row {first}")
+    grain = ", ".join(f"{values[column]} as {column}" for column in table.grain)
+    with _readable(source.name, source.files):
+        ((keys,),) = connection.execute(f"select count(*) from (select distinct {grain} from {source.sql})").fetchall()
+    return keys
 
 
 def _load_id(sources: dict[str, Source]) -> str:
     digest = hashlib.sha256()
     for table, source in sources.items():
         for file in source.files:
-            with file.open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
-            digest.update(f"{table} {file.suffix.lower()} {content}\n".encode())
+            digest.update(f"{table} {file.path.suffix} {file.sha256}\n".encode())
     return f"files-{digest.hexdigest()[:12]}"
 
 
-def _notes(sources: dict[str, Source]) -> Iterator[str]:
+def _notes(sources: dict[str, Source], counted: dict[str, _Found]) -> Iterator[str]:
     for table, source in sources.items():
         extra = [column for column in source.columns if column not in TABLES[table].columns]
         if extra:
-            yield f"{source.name}: ignored columns that the contract does not have: {', '.join(extra)}"
+            named = ", ".join(map(intake.shown, extra))
+            yield f"{source.name}: ignored columns that the contract does not have: {named}"
+        yield from counted[table].notes
+    unproven = [
+        f"{source.name} ({counted[table].rows:,} rows, {counted[table].keys:,} keys)"
+        for table, source in sources.items()
+        if not source.is_verified
+    ]
+    if unproven:
+        yield (
+            f"no checksums: bytes could not be verified of {', '.join(unproven)}: put a {intake.SUMS} beside the files,"
+            " as sha256sum writes it"
+        )
 
 
 def _copy(
@@ -318,13 +483,14 @@ def _copy(
     source: Source,
     load_id: str,
     now: datetime,
-) -> None:
+) -> int:
+    """Write a source as a file of the load; how many rows that were."""
     filled_in = {"_loaded_at": f"timestamp '{now}'", "_load_id": _text(load_id)}
     columns = ", ".join(
-        f"{parsed(quoted(source.columns[c]), type_) if c in source.columns else filled_in[c]} as {c}"
+        f"{casts.parsed(quoted(source.columns[c]), type_, source.types[c]) if c in source.columns else filled_in[c]}"
+        f" as {c}"
         for c, type_ in table.columns.items()
     )
-    (folder / name).mkdir()
-    target = folder / name / "part-00000.parquet"
-    with _readable(source.name):
-        connection.execute(f"copy (select {columns} from {source.sql}) to {_text(target)} (format parquet)")
+    with _readable(source.name, source.files):
+        rows = connection.sql(f"select {columns} from {source.sql}").to_arrow_reader(store.ROW_GROUP)
+        return store.write(folder, name, rows)

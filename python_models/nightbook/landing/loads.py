@@ -1,5 +1,6 @@
 """Where loads go: files under the home that DuckDB reads, or tables of a Snowflake account; the target says which."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -10,17 +11,18 @@ from nightbook.landing.store import Load
 STANDS = "this had landed before: nothing was written"
 
 
-def incoming(load_id: str, alone: bool) -> AbstractContextManager[Path]:
+def incoming(load_id: str, alone: bool, about: Mapping | None = None) -> AbstractContextManager[Path]:
     """A temporary folder that becomes the load when the block ends, or vanishes when the block raises.
 
     Args:
         load_id: the load's name.
         alone: refuse a place that holds any other load.
+        about: what is kept of the files that it was made of, in the load's manifest; an account keeps no manifest.
 
     Raises:
         NightbookError: another lender's load is there already, rows of another loader are, or a write is refused.
     """
-    return _keeper().incoming(load_id, alone)
+    return staged.incoming(load_id, alone) if home.is_account() else store.incoming(load_id, alone, about)
 
 
 def stands(load_id: str) -> bool:

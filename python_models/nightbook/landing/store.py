@@ -8,7 +8,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -21,8 +21,10 @@ import pyarrow.parquet as pq
 
 from nightbook import home
 from nightbook.errors import NightbookError
+from nightbook.landing import ledger
 from nightbook.landing.contract import TABLES
 
+ROW_GROUP = 122_880
 # Beside the landing folder, not inside it: DuckDB's `*` also matches names that begin with a dot.
 INCOMING, OUTGOING = ".incoming-", ".outgoing-"
 
@@ -45,7 +47,7 @@ class Load:
 
 
 @contextmanager
-def incoming(load_id: str, alone: bool) -> Iterator[Path]:
+def incoming(load_id: str, alone: bool, about: Mapping | None = None) -> Iterator[Path]:
     """A temporary folder that becomes the load when the block ends, or vanishes when the block raises.
 
     Tables that the block did not write land empty. A load of the same name is replaced.
@@ -53,6 +55,7 @@ def incoming(load_id: str, alone: bool) -> Iterator[Path]:
     Args:
         load_id: the load's name.
         alone: refuse a home that holds any other load.
+        about: what the manifest keeps of where the load came from.
 
     Raises:
         NightbookError: the warehouse is locked, schema raw holds tables of another loader, another lender's load is
@@ -67,20 +70,24 @@ def incoming(load_id: str, alone: bool) -> Iterator[Path]:
         _refuse_foreign_tables(warehouse)
         if alone:
             _refuse_other_loads(landing, load_id)
+        _settle(warehouse, landing, load_id)
         folder.mkdir()
         try:
             yield folder
             for name, table in TABLES.items():
                 if not (folder / name).exists():
                     write(folder, name, table.schema.empty_table())
+            ledger.write(folder, load_id, _rows(folder), about)
             _swap(folder, landing / load_id, root / f"{OUTGOING}{load_id}")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        _create_views(warehouse, landing)
+        _create_views(warehouse, landing, load_id)
 
 
-def write(folder: Path, table: str, rows: pa.Table, part: int = 0, row_group_size: int = 122_880) -> None:
-    """Write rows as one Parquet file of a load; the same rows give the same bytes.
+def write(
+    folder: Path, table: str, rows: pa.Table | pa.RecordBatchReader, part: int = 0, row_group_size: int = ROW_GROUP
+) -> int:
+    """Write rows as one Parquet file of a load, each page with its checksum; the same rows give the same bytes.
 
     Args:
         folder: the load's temporary folder.
@@ -88,33 +95,44 @@ def write(folder: Path, table: str, rows: pa.Table, part: int = 0, row_group_siz
         rows: its columns in contract order; dictionary-encoded columns are stored as their values.
         part: number of the file within the table.
         row_group_size: rows per row group.
+
+    Returns:
+        How many rows that were.
     """
     path = folder / table / f"part-{part:05d}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    encoded = [name for name in rows.column_names if name not in ("payment_id", "full_name", "email")]
-    pq.write_table(
-        rows,
+    encoded = [name for name in rows.schema.names if name not in ("payment_id", "full_name", "email")]
+    written = 0
+    with pq.ParquetWriter(
         path,
-        row_group_size=row_group_size,
+        rows.schema,
         use_dictionary=encoded,
         store_schema=False,
         store_decimal_as_integer=True,
         write_page_index=False,
-    )
+        write_page_checksum=True,
+    ) as writer:
+        for batch in [rows] if isinstance(rows, pa.Table) else rows:
+            writer.write(batch, row_group_size)
+            written += batch.num_rows
+    return written
 
 
 def holds(load_id: str) -> bool:
-    """Whether the home holds this load."""
-    return (home.landing() / load_id).is_dir()
+    """Whether the home holds this load, as it landed."""
+    load = home.landing() / load_id
+    return load.is_dir() and ledger.is_whole(load)
 
 
 def describe(load_id: str, notes: tuple[str, ...] = ()) -> Load:
     """Count what a landed load holds, from the footers of its files."""
     folder = home.landing() / load_id
-    rows = {name: sum(pq.read_metadata(part).num_rows for part in (folder / name).iterdir()) for name in TABLES}
-    with duckdb.connect() as memory:
-        (last,) = memory.execute(f"select max(snapshot_date) from {_scan([folder], 'loan_servicing')}").fetchone()
-    return Load(load_id, rows, last, notes)
+    late = (
+        f"{load.name} landed before digests were kept: it is held to what lay there when this was noted"
+        for load in sorted(home.landing().iterdir())
+        if (load / ledger.MANIFEST).exists() and ledger.is_late(load)
+    )
+    return Load(load_id, _rows(folder), _last_snapshot(folder), (*notes, *late))
 
 
 def refresh_views() -> None:
@@ -125,6 +143,7 @@ def refresh_views() -> None:
     """
     with one_line(), _warehouse() as warehouse:
         _refuse_foreign_tables(warehouse)
+        _settle(warehouse, home.landing())
         _create_views(warehouse, home.landing())
 
 
@@ -199,6 +218,15 @@ def _refuse_other_loads(landing: Path, load_id: str) -> None:
         )
 
 
+def _rows(load: Path) -> dict[str, int]:
+    return {name: sum(pq.read_metadata(part).num_rows for part in (load / name).glob("*.parquet")) for name in TABLES}
+
+
+def _last_snapshot(load: Path) -> date | None:
+    with duckdb.connect() as memory:
+        return memory.execute(f"select max(snapshot_date) from {_scan([load], 'loan_servicing')}").fetchone()[0]
+
+
 def _scan(loads: list[Path], table: str) -> str:
     paths = ", ".join(
         "'" + str(Path(escape(str(load))) / table / "*.parquet").replace("'", "''") + "'" for load in loads
@@ -217,9 +245,12 @@ def _typical_first(loads: list[Path], table: str) -> list[Path]:
     return sorted(sizes, key=lambda load: (abs(math.log(sizes[load][0] / mean)), load.name))
 
 
-def _create_views(warehouse: duckdb.DuckDBPyConnection, landing: Path) -> None:
+def _create_views(warehouse: duckdb.DuckDBPyConnection, landing: Path, landed: str | None = None) -> None:
+    """Views over every load of the landing folder; landed: the one that is new, and goes into the ledger with them."""
     loads = [entry for entry in landing.iterdir() if entry.is_dir()]
     warehouse.execute("begin")
+    if landed:
+        ledger.enter(warehouse, landing / landed, _last_snapshot(landing / landed))
     warehouse.execute("create schema if not exists raw")
     for name in _tables(warehouse):
         warehouse.execute(f"drop table raw.{name}")
@@ -228,3 +259,24 @@ def _create_views(warehouse: duckdb.DuckDBPyConnection, landing: Path) -> None:
         scan = _scan(_typical_first(loads, name), name)
         warehouse.execute(f"create or replace view raw.{name} as select {columns} from {scan}")
     warehouse.execute("commit")
+
+
+def _settle(warehouse: duckdb.DuckDBPyConnection, landing: Path, landed: str | None = None) -> None:
+    """Have the ledger know every load of the folder but the one about to land, and refuse what was changed since."""
+    is_new = not ledger.is_there(warehouse)
+    known = ledger.recorded(warehouse)
+    for load_id in known:
+        if load_id != landed and not (landing / load_id).is_dir():
+            ledger.forget(warehouse, load_id)
+    for load in sorted(entry for entry in landing.iterdir() if entry.is_dir() and entry.name != landed):
+        before = known.get(load.name)
+        if before is not None and before["folder"] == load:
+            continue
+        if not (load / ledger.MANIFEST).exists():
+            if not is_new:
+                raise NightbookError(
+                    f"{load} has no {ledger.MANIFEST}: it was not landed here: take it away, and land its files anew"
+                )
+            ledger.write(load, load.name, _rows(load), {ledger.LATE: True})
+        ledger.enter(warehouse, load, _last_snapshot(load), before)
+    ledger.check(warehouse, besides=landed)

@@ -13,9 +13,10 @@ from pathlib import Path
 import duckdb
 
 from nightbook.errors import NightbookError
-from nightbook.landing import loads, store
+from nightbook.landing import intake, loads, store
+from nightbook.landing.casts import misread, parsed
 from nightbook.landing.contract import COUNT, MONEY, TABLES
-from nightbook.landing.files import Source, first_row, misread, open_source, parsed, quoted
+from nightbook.landing.files import Source, engine, first_row, open_source, quoted
 
 LOAD_ID = "uci-taiwan-2005"
 TARGETS = ("default.payment.next.month", "default payment next month")
@@ -47,10 +48,13 @@ def land_uci_taiwan(file: Path) -> store.Load:
         NightbookError: the file is not what it should be, or the home holds another lender's load.
     """
     file = Path(file)
-    if not file.is_file():
+    if not file.exists():
         raise NightbookError(f"{file} is not there: download the UCI data (doi 10.24432/C55S3H) and give its path")
-    with duckdb.connect() as connection:
-        source = open_source(connection, (file,))
+    intake.check_name(file.name)
+    # A link is what the user named; where it leads is taken.
+    with engine() as (connection, copies):
+        taken = intake.copy(file.resolve(), file.name, copies / f"uci{file.suffix.lower()}")
+        source = open_source(connection, (taken,))
         _read(connection, source)
         if loads.stands(LOAD_ID):
             return loads.describe(LOAD_ID, (loads.STANDS,))
@@ -64,7 +68,7 @@ def land_uci_taiwan(file: Path) -> store.Load:
 
 def _read(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
     """Check the file and leave it as table `client`, one row per client."""
-    if source.files[0].suffix.lower() != ".csv":
+    if source.files[0].path.suffix != ".csv":
         raise NightbookError(f"{source.name} is not a .csv file: save the UCI data as CSV")
     target = next((name for name in TARGETS if name in source.columns), TARGETS[0])
     amounts = [f"{kind}_amt{k}" for kind in ("bill", "pay") for k in MONTHS]

@@ -1,0 +1,202 @@
+"""What has landed, so that a file that is changed afterwards is found: a manifest in each load, its digest elsewhere.
+
+`<load>/manifest.json` has size and SHA-256 of every file; `operations.loads` in the warehouse has the manifest's own
+SHA-256, and by which inode and times the file system knew each file when it was last hashed. While those stay, a file
+is the same one; where they differ it is hashed again. `verify-audit` hashes every file.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+
+from nightbook.errors import NightbookError
+from nightbook.landing.contract import TABLES
+
+MANIFEST = "manifest.json"
+RELATION = "operations.loads"
+# Says of a manifest that it was written after the load had landed, by a version that kept none.
+LATE = "noted_late"
+_COLUMNS = (
+    "load_id varchar, landed_at timestamp, rows_by_table varchar, last_snapshot date, folder varchar,"
+    " manifest_digest varchar, seen varchar"
+)
+
+
+def write(folder: Path, load_id: str, rows: Mapping[str, int], about: Mapping | None) -> None:
+    """Write the manifest of a load that is complete.
+
+    Args:
+        folder: the load's folder, under whatever name.
+        load_id: the load's name.
+        rows: row count by landing table.
+        about: what is known of where it came from: keys by table, SHA-256 of each source file.
+    """
+    files = {name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for name, path in _files(folder).items()}
+    manifest = {"load_id": load_id, "rows": dict(rows), **(about or {}), "files": files}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def is_there(warehouse: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the warehouse has a ledger."""
+    return bool(
+        warehouse.execute(
+            "select 1 from duckdb_tables() where schema_name || '.' || table_name = ?"
+            " and database_name = current_database()",
+            [RELATION],
+        ).fetchall()
+    )
+
+
+def enter(
+    warehouse: duckdb.DuckDBPyConnection, load: Path, last_snapshot: date | None, before: Mapping | None = None
+) -> None:
+    """Record a load whose files are those of its manifest, instead of what was recorded under its name.
+
+    Args:
+        warehouse: where the ledger is.
+        load: the load's folder.
+        last_snapshot: its latest snapshot.
+        before: the record of the same load in another folder, of which it must be a copy.
+
+    Raises:
+        NightbookError: a file is not that of the manifest, or the manifest not that of the record.
+    """
+    warehouse.execute("create schema if not exists operations")
+    warehouse.execute(f"create table if not exists {RELATION} ({_COLUMNS})")
+    manifest, digest = _manifest(load)
+    if before is not None and digest != before["digest"]:
+        raise _changed(load, MANIFEST, "was changed after the load had landed")
+    seen = _checked(load, manifest, {})
+    warehouse.execute(f"delete from {RELATION} where load_id = ?", [load.name])
+    landed_at = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    values = [load.name, landed_at, json.dumps(manifest["rows"]), last_snapshot, str(load), digest, json.dumps(seen)]
+    warehouse.execute(f"insert into {RELATION} values (?, ?, ?, ?, ?, ?, ?)", values)
+
+
+def recorded(warehouse: duckdb.DuckDBPyConnection) -> dict[str, dict]:
+    """Folder, manifest digest and what was seen of each load, by its name; nothing without a ledger."""
+    if not is_there(warehouse):
+        return {}
+    found = warehouse.execute(f"select load_id, folder, manifest_digest, seen from {RELATION} order by load_id")
+    return {
+        load_id: {"folder": Path(folder), "digest": digest, "seen": json.loads(seen)}
+        for load_id, folder, digest, seen in found.fetchall()
+    }
+
+
+def forget(warehouse: duckdb.DuckDBPyConnection, load_id: str) -> None:
+    """Take a load out of the ledger."""
+    warehouse.execute(f"delete from {RELATION} where load_id = ?", [load_id])
+
+
+def is_late(load: Path) -> bool:
+    """Whether the manifest was written only after the load had landed."""
+    return bool(_manifest(load)[0].get(LATE))
+
+
+def is_whole(load: Path) -> bool:
+    """Whether every file of a load is that of its manifest; True where it has none."""
+    try:
+        return not (load / MANIFEST).exists() or bool(_checked(load, _manifest(load)[0], {}))
+    except NightbookError:
+        return False
+
+
+def check(warehouse: duckdb.DuckDBPyConnection, thorough: bool = False, besides: str | None = None) -> int:
+    """Hold the files of every recorded load against its manifest.
+
+    Args:
+        warehouse: where the ledger is; where it can be written, what was hashed anew is noted there.
+        thorough: hash every file, whatever the file system says of it.
+        besides: a load that is about to be replaced.
+
+    Returns:
+        How many files that were.
+
+    Raises:
+        NightbookError: a file was changed, taken away or put in after it had landed, or the ledger was taken away.
+    """
+    count = 0
+    for load_id, load in recorded(warehouse).items():
+        if load_id == besides:
+            continue
+        manifest, digest = _manifest(load["folder"])
+        if digest != load["digest"]:
+            raise _changed(load["folder"], MANIFEST, "was changed after the load had landed")
+        seen = _checked(load["folder"], manifest, {} if thorough else load["seen"])
+        if seen != load["seen"] and not _is_read_only(warehouse):
+            warehouse.execute(f"update {RELATION} set seen = ? where load_id = ?", [json.dumps(seen), load_id])
+        count += len(seen)
+    return count
+
+
+def check_views(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """What schema raw reads must be in the ledger, unless it was landed by a version that kept none.
+
+    Raises:
+        NightbookError: the record of a load was taken away.
+    """
+    known = {load["folder"] for load in recorded(warehouse).values()}
+    views = warehouse.execute(
+        "select sql from duckdb_views() where schema_name = 'raw' and view_name = 'accounts'"
+    ).fetchall()
+    for (sql,) in views:
+        for found in sql.split("'")[1::2]:
+            load = Path(found).parent.parent
+            if found.endswith("/accounts/*.parquet") and load not in known and (known or (load / MANIFEST).exists()):
+                raise NightbookError(
+                    f"{load}: {RELATION} has no record of this load any more: it was taken away; `land` records it anew"
+                )
+
+
+def _manifest(load: Path) -> tuple[dict, str]:
+    try:
+        content = (load / MANIFEST).read_bytes()
+        manifest = json.loads(content)
+        manifest["rows"].items(), manifest["files"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _changed(load, MANIFEST, "is gone, or cannot be read") from error
+    return manifest, hashlib.sha256(content).hexdigest()
+
+
+def _checked(load: Path, manifest: dict, seen: Mapping[str, str]) -> dict[str, str]:
+    """By what the file system knows each file, once it is the manifest's."""
+    there = _files(load)
+    for name in manifest["files"].keys() - there.keys():
+        raise _changed(load, name, "is gone")
+    for name in there.keys() - manifest["files"].keys():
+        raise _changed(load, name, "was put in after the load had landed")
+    stamps = {}
+    for name, path in there.items():
+        stamps[name] = _stamp(path)
+        if seen.get(name) != stamps[name] and _sha256(path) != manifest["files"][name]["sha256"]:
+            raise _changed(load, name, "was changed after it had landed")
+    return stamps
+
+
+def _files(load: Path) -> dict[str, Path]:
+    """What the views of schema raw read of a load: every `.parquet` in the folder of a table."""
+    return {f"{name}/{path.name}": path for name in TABLES for path in sorted((load / name).glob("*.parquet"))}
+
+
+def _stamp(path: Path) -> str:
+    found = path.lstat()
+    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _is_read_only(warehouse: duckdb.DuckDBPyConnection) -> bool:
+    found = warehouse.execute("select readonly from duckdb_databases() where database_name = current_database()")
+    return bool(found.fetchone()[0])
+
+
+def _changed(load: Path, name: str, what: str) -> NightbookError:
+    return NightbookError(f"{load / name} {what}: put it back as it was, or take {load.name} away and land it anew")

@@ -1,0 +1,316 @@
+"""Whether a Parquet file's bytes are those that its writer put there, as far as the file itself can tell.
+
+DuckDB reads neither the checksums of pages nor compares values with the footer's statistics, and a flipped bit is then
+another customer's id. Where every page has a checksum (CRC-32, of the page as it lies in the file), they are proven.
+Where they have none, a flip shows only if the page no longer decodes, or a value leaves the range or the count of nulls
+that the footer states; what is left is for a digest beside the file.
+
+Page headers are in Thrift's compact protocol, which pyarrow reads but does not show.
+"""
+
+import mmap
+import zlib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nightbook.errors import NightbookError
+
+BATCH_ROWS = 131_072
+# Writers cut the least and the greatest text of a column at 64 bytes, some at 16.
+LONG_TEXT = 16
+DATA_PAGE, INDEX_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = range(4)
+# Fields of a page's header, and of the part of it that is its kind's own.
+_KIND, _SIZE, _CRC = 1, 3, 4
+_OF_KIND = {DATA_PAGE: 5, DATA_PAGE_V2: 8}
+_DEEPEST = 8
+
+
+def header(path: Path, name: str) -> list[str]:
+    """The columns of a Parquet file, as spelled.
+
+    Raises:
+        NightbookError: the footer cannot be read, is encrypted, or has a column twice, upper case or lower.
+    """
+    with _opened(path, name) as parquet:
+        names = parquet.schema_arrow.names
+    lower = [column.strip().lower() for column in names]
+    for column in lower:
+        if lower.count(column) > 1:
+            raise NightbookError(f"{name}: column {column} appears twice in the header")
+    return names
+
+
+def kinds(path: Path, name: str) -> dict[str, str | None]:
+    """Which numbers the columns hold, by lowercase name: INTEGER, FLOAT, DECIMAL(p,s), NULL for nothing, None for none.
+
+    Raises:
+        NightbookError: the footer cannot be read.
+    """
+    with _opened(path, name) as parquet:
+        return {one.name.strip().lower(): _kind(one.type) for one in parquet.schema_arrow}
+
+
+def _kind(type_: pa.DataType) -> str | None:
+    if pa.types.is_decimal(type_):
+        return f"DECIMAL({type_.precision},{type_.scale})"
+    if pa.types.is_integer(type_):
+        return "INTEGER"
+    if pa.types.is_floating(type_):
+        return "FLOAT"
+    return "NULL" if pa.types.is_null(type_) else None
+
+
+def verify(path: Path, name: str, columns: Collection[str], is_proven: bool = False) -> bool:
+    """Walk every page of a file, and hold what its columns decode to against its footer.
+
+    Args:
+        path: the file.
+        name: as the user knows it.
+        columns: those that will be read, lowercase; of others only the pages are looked at.
+        is_proven: a digest from elsewhere has vouched for the bytes: the pages are counted and not decoded.
+
+    Returns:
+        Whether every page has a checksum.
+
+    Raises:
+        NightbookError: a checksum is not that of its page, or footer, pages and values contradict each other.
+    """
+    with _opened(path, name) as parquet:
+        footer = parquet.metadata
+        with _decoding(name):
+            for number in range(footer.num_row_groups):
+                # Asked for a column's footer that does not fit its schema pyarrow aborts the process; reading raises.
+                next(parquet.iter_batches(1, [number]), None)
+        _check_footer(footer, name)
+        checksummed = _check_pages(path, footer, name)
+        if not is_proven:
+            with _decoding(name):
+                _check_values(parquet, name, columns)
+    return checksummed
+
+
+class _decoding:  # noqa: N801
+    """Turns what pyarrow complains of into one line."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind, error, trace) -> None:
+        if isinstance(error, (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, UnicodeError)):
+            reason = " ".join(str(error).split()) or kind.__name__
+            raise NightbookError(f"{self._name} cannot be read: {reason[:200].rstrip('. ')}") from error
+
+
+def _opened(path: Path, name: str) -> pq.ParquetFile:
+    with _decoding(name):
+        return pq.ParquetFile(path, page_checksum_verification=True)
+
+
+def _check_footer(footer: pq.FileMetaData, name: str) -> None:
+    """What the footer says twice must be the same both times."""
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    with _decoding(name):
+        if sum(group.num_rows for group in groups) != footer.num_rows:
+            raise _damaged(name, f"its footer says {footer.num_rows:,} rows, its row groups another number")
+        for number, group in enumerate(groups):
+            if group.num_columns != footer.num_columns:
+                raise _damaged(name, f"row group {number} has {group.num_columns} columns, its schema another number")
+            for place in range(group.num_columns):
+                chunk, column = group.column(place), footer.schema.column(place)
+                if chunk.path_in_schema != column.path:
+                    raise _damaged(name, f"column {column.path} is called {chunk.path_in_schema} in row group {number}")
+                if chunk.physical_type != column.physical_type:
+                    raise _damaged(name, f"column {column.path} is of two types")
+                if not column.max_repetition_level and chunk.num_values != group.num_rows:
+                    raise _damaged(
+                        name, f"column {column.path} has {chunk.num_values:,} values in {group.num_rows:,} rows"
+                    )
+
+
+def _check_pages(path: Path, footer: pq.FileMetaData, name: str) -> bool:
+    """The pages of each column must fill its place, be as many values as it has, and have the checksums they state."""
+    has_checksum, ends = [], 0
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        # The footer ends with its own length and the magic word.
+        until = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+        for begin, end, column, chunk in sorted(_chunks(footer), key=lambda one: one[:2]):
+            if begin < ends or end > until:
+                raise _damaged(name, f"the pages of column {column} lie where others do")
+            ends = end
+            values = 0
+            for page, body in _pages(data, begin, end, name, column):
+                has_checksum.append(_CRC in page)
+                if _CRC in page and zlib.crc32(body) != page[_CRC] % 2**32:
+                    raise _damaged(name, f"a page of column {column} is not that of its checksum")
+                if page[_KIND] in _OF_KIND:
+                    values += page[_OF_KIND[page[_KIND]]][1]
+            if values != chunk.num_values:
+                raise _damaged(
+                    name, f"column {column} should have {chunk.num_values:,} values, its pages have {values:,}"
+                )
+    return all(has_checksum)
+
+
+def _chunks(footer: pq.FileMetaData) -> Iterator[tuple[int, int, str, pq.ColumnChunkMetaData]]:
+    for number in range(footer.num_row_groups):
+        group = footer.row_group(number)
+        for place in range(group.num_columns):
+            chunk = group.column(place)
+            begin = chunk.data_page_offset
+            # Some writers say 0 where there is no dictionary.
+            if chunk.has_dictionary_page and chunk.dictionary_page_offset > 0:
+                begin = chunk.dictionary_page_offset if begin <= 0 else min(begin, chunk.dictionary_page_offset)
+            if chunk.num_values or chunk.total_compressed_size:
+                yield begin, begin + chunk.total_compressed_size, chunk.path_in_schema, chunk
+
+
+def _pages(data: mmap.mmap, at: int, end: int, name: str, column: str) -> Iterator[tuple[dict, bytes]]:
+    """Header and bytes of each page of a column chunk."""
+    while at < end:
+        try:
+            page, body = _struct(data, at)
+            kind, size = page[_KIND], page[_SIZE]
+            if kind in _OF_KIND and not isinstance(page[_OF_KIND[kind]][1], int):
+                raise ValueError
+        except (LookupError, ValueError, TypeError) as error:
+            raise _damaged(name, f"a page of column {column} has no header") from error
+        if size < 0 or body + size > end:
+            raise _damaged(name, f"a page of column {column} is longer than its place")
+        at = body + size
+        yield page, data[body:at]
+
+
+def _check_values(parquet: pq.ParquetFile, name: str, columns: Collection[str]) -> None:
+    """Decode the columns, and compare how many rows, nulls, and which least and greatest values come out."""
+    footer = parquet.metadata
+    leaves = {footer.schema.column(place).path: place for place in range(footer.num_columns)}
+    wanted = [one for one in parquet.schema_arrow if one.name.strip().lower() in columns and one.name in leaves]
+    for number in range(footer.num_row_groups):
+        group = footer.row_group(number)
+        rows, found = 0, {one.name: _Range() for one in wanted}
+        batches = parquet.iter_batches(BATCH_ROWS, [number], [one.name for one in wanted])
+        for batch in batches if wanted else ():
+            rows += batch.num_rows
+            for one, values in zip(batch.schema, batch.columns, strict=True):
+                found[one.name].add(values)
+        if wanted and rows != group.num_rows:
+            raise _damaged(name, f"row group {number} should have {group.num_rows:,} rows, {rows:,} can be read")
+        for column, seen in found.items():
+            statistics = group.column(leaves[column]).statistics
+            if statistics is not None and (wrong := seen.contradicts(statistics)):
+                raise _damaged(name, f"column {column} {wrong} than row group {number} of its footer says")
+
+
+class _Range:
+    """Nulls, least and greatest of values that come in batches."""
+
+    def __init__(self) -> None:
+        self.nulls, self.least, self.greatest = 0, None, None
+
+    def add(self, values: pa.Array) -> None:
+        # Also that strings are UTF-8 and that offsets and dictionary indices lie within what they point to.
+        values.validate(full=True)
+        self.nulls += values.null_count
+        if isinstance(values, pa.DictionaryArray):
+            values = values.dictionary_decode()
+        if pa.types.is_nested(values.type) or pa.types.is_null(values.type):
+            return
+        try:
+            both = pc.min_max(values).as_py()
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+            return
+        if both["min"] is not None:
+            self.least = both["min"] if self.least is None else min(self.least, both["min"])
+            self.greatest = both["max"] if self.greatest is None else max(self.greatest, both["max"])
+
+    def contradicts(self, statistics: pq.Statistics) -> str | None:
+        """What the footer's statistics say otherwise."""
+        if statistics.has_null_count and statistics.null_count != self.nulls:
+            return "has another number of nulls"
+        try:
+            low, high = (statistics.min, statistics.max) if statistics.has_min_max else (None, None)
+            # Not-a-number compares with nothing, and a cut text need not be one: neither says anything.
+            if self.least is None or low is None or type(low) is not type(self.least):
+                return None
+            if self.least < low or self.greatest > high:
+                return "holds other values"
+            if (_is_exact(low) and self.least > low) or (_is_exact(high) and self.greatest < high):
+                return "holds other values"
+        except (UnicodeError, TypeError, OverflowError, ValueError, pa.ArrowException):
+            return None
+        return None
+
+
+def _is_exact(bound: object) -> bool:
+    """False for a text that its writer may have cut, so that no value is equal to it."""
+    return not isinstance(bound, (str, bytes)) or len(bound) < LONG_TEXT
+
+
+def _damaged(name: str, what: str) -> NightbookError:
+    return NightbookError(f"{name} is damaged: {what}: have it sent again")
+
+
+def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
+    value, shift = 0, 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise ValueError("a number without an end")
+
+
+def _zigzag(data: mmap.mmap, at: int) -> tuple[int, int]:
+    value, at = _varint(data, at)
+    return (value >> 1) ^ -(value & 1), at
+
+
+def _struct(data: mmap.mmap, at: int, depth: int = 0) -> tuple[dict[int, object], int]:
+    """A Thrift struct as field number to value; texts and lists as None."""
+    if depth > _DEEPEST:
+        raise ValueError("too deep")
+    fields: dict[int, object] = {}
+    number = 0
+    while lead := data[at]:
+        at += 1
+        if lead >> 4:
+            number += lead >> 4
+        else:
+            number, at = _zigzag(data, at)
+        kind = lead & 0x0F
+        # In a struct a boolean is its type.
+        fields[number], at = (kind == 1, at) if kind in (1, 2) else _value(data, at, kind, depth)
+    return fields, at + 1
+
+
+def _value(data: mmap.mmap, at: int, kind: int, depth: int) -> tuple[object, int]:
+    if kind in (1, 2, 3):
+        return data[at], at + 1
+    if kind in (4, 5, 6):
+        return _zigzag(data, at)
+    if kind == 7:
+        return None, at + 8
+    if kind == 8:
+        length, at = _varint(data, at)
+        return None, at + length
+    if kind in (9, 10):
+        lead = data[at]
+        length, at = (lead >> 4, at + 1) if lead >> 4 < 15 else _varint(data, at + 1)
+        if length > len(data):
+            raise ValueError("a list longer than the file")
+        for _ in range(length):
+            _, at = _value(data, at, lead & 0x0F, depth + 1)
+        return None, at
+    if kind == 12:
+        return _struct(data, at, depth + 1)
+    raise ValueError(f"no type {kind}")
