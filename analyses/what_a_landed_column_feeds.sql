@@ -1,15 +1,46 @@
--- What would be touched by a change of one landed column: every column downstream of it, nearest first. The column here is
--- the days past due of the servicing snapshots; put another in its place.
+-- What would be touched by a change of one landed column: every column downstream of it, nearest first, by the SQL of the
+-- last night and the last training. The column here is the days past due of the servicing snapshots; put another in its
+-- place. Where a relation holds rows of several models, the walk keeps to those of the model that a step names.
 with recursive
+
+runs as (
+
+    select
+        run_id,
+        cadence,
+        started_at
+    from {{ ref('fct_runs') }}
+    where run_id in (select run_id from {{ ref('fct_lineage_edges') }})
+
+),
+
+last_runs as (
+
+    select run_id
+    from runs
+    where cadence <> 'weekly'
+    qualify row_number() over (order by started_at desc, run_id) = 1
+
+    union all
+
+    select run_id
+    from runs
+    where cadence <> 'nightly'
+    qualify row_number() over (order by started_at desc, run_id) = 1
+
+),
 
 edges as (
 
     select distinct
         from_relation,
         from_column,
+        from_model_name,
         to_relation,
-        to_column
+        to_column,
+        to_model_name
     from {{ ref('fct_lineage_edges') }}
+    where run_id in (select run_id from last_runs)
 
 ),
 
@@ -18,6 +49,7 @@ steps as (
     select
         'raw.loan_servicing' as relation_name,
         'days_past_due' as column_name,
+        cast(null as varchar) as model_name,
         0 as step
 
     union
@@ -25,10 +57,13 @@ steps as (
     select
         edges.to_relation,
         edges.to_column,
+        edges.to_model_name,
         steps.step + 1
     from steps
     inner join edges on steps.relation_name = edges.from_relation and steps.column_name = edges.from_column
-    where steps.step < 25
+    where
+        steps.step < 25
+        and coalesce(steps.model_name, edges.from_model_name, '') = coalesce(edges.from_model_name, steps.model_name, '')
 
 )
 

@@ -1,15 +1,45 @@
--- Every column that the PD of an account goes back to, by the SQL of the nights and of the trainings, and in how many steps.
+-- Every column that the PD of an account goes back to, by the SQL of the last night and the last training, and in how many
+-- steps. Where a relation holds rows of several models, the walk keeps to those of the model that a step names.
 with recursive
+
+runs as (
+
+    select
+        run_id,
+        cadence,
+        started_at
+    from {{ ref('fct_runs') }}
+    where run_id in (select run_id from {{ ref('fct_lineage_edges') }})
+
+),
+
+last_runs as (
+
+    select run_id
+    from runs
+    where cadence <> 'weekly'
+    qualify row_number() over (order by started_at desc, run_id) = 1
+
+    union all
+
+    select run_id
+    from runs
+    where cadence <> 'nightly'
+    qualify row_number() over (order by started_at desc, run_id) = 1
+
+),
 
 edges as (
 
     select distinct
         from_relation,
         from_column,
+        from_model_name,
         to_relation,
         to_column,
-        transformation
+        to_model_name
     from {{ ref('fct_lineage_edges') }}
+    where run_id in (select run_id from last_runs)
 
 ),
 
@@ -18,6 +48,7 @@ steps as (
     select
         'marts.fct_account_scores' as relation_name,
         'pd' as column_name,
+        cast(null as varchar) as model_name,
         0 as step
 
     union
@@ -25,10 +56,13 @@ steps as (
     select
         edges.from_relation,
         edges.from_column,
+        edges.from_model_name,
         steps.step + 1
     from steps
     inner join edges on steps.relation_name = edges.to_relation and steps.column_name = edges.to_column
-    where steps.step < 25
+    where
+        steps.step < 25
+        and coalesce(steps.model_name, edges.to_model_name, '') = coalesce(edges.to_model_name, steps.model_name, '')
 
 )
 

@@ -1,7 +1,10 @@
 """Column-level lineage as a reviewer reads it: from what is published back to what landed, Python models included."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from nightbook import lineage
 
 from docsite.blocks import Link, Missing, Page, Section, Table, Text, node
 from docsite.reading import Reading
@@ -23,6 +26,14 @@ _MODEL = "models:/"
 Column = tuple[str, str]
 
 
+@dataclass(frozen=True)
+class Edges:
+    """into: column -> what it is made of -> how -> for the rows of which models, where a relation holds several's."""
+
+    into: Mapping[Column, Mapping[Column, Mapping[str, set[str]]]]
+    steps: lineage.Steps
+
+
 def pages(reading: Reading) -> Iterator[Page]:
     """One page, of the last night's and the last training's code."""
     yield Page(
@@ -36,7 +47,7 @@ def pages(reading: Reading) -> Iterator[Page]:
 
 def _sections(reading: Reading) -> Iterator[Section]:
     edges = _edges(reading)
-    if not edges:
+    if edges is None:
         yield Section("No lineage", "missing", [Missing("No run has left lineage in this warehouse yet.")])
         return
     yield Section(
@@ -45,10 +56,10 @@ def _sections(reading: Reading) -> Iterator[Section]:
         [
             Text(
                 [
-                    f"{sum(map(len, edges.values())):,} edges, read off the SQL that ran by a parser, or declared by a "
-                    "Python model and checked against its columns. IDENTITY: the value is handed on; TRANSFORMATION: "
-                    "computed row by row; AGGREGATION: rows are folded; INDIRECT: no value flows, the column decides "
-                    "which rows stand. Source: ",
+                    f"{sum(map(len, edges.into.values())):,} edges, read off the SQL that ran by a parser, or declared "
+                    "by a Python model and checked against its columns. IDENTITY: the value is handed on; "
+                    "TRANSFORMATION: computed row by row; AGGREGATION: rows are folded; INDIRECT: no value flows, the "
+                    "column decides which rows stand. Source: ",
                     node("fct_lineage_edges"),
                     "; as SQL: ",
                     Link(
@@ -61,36 +72,38 @@ def _sections(reading: Reading) -> Iterator[Section]:
             Text(
                 [
                     "A registered model is a step like any other: its version was made of the training set, and scores "
-                    "are made of it. For one score of one customer: `python orchestrate.py explain`."
+                    "are made of it. Where a relation holds rows of several models, a path keeps to those of one. For "
+                    "one score of one customer: `python orchestrate.py explain`."
                 ]
             ),
         ],
     )
     for relation in _PUBLISHED:
-        if any(place == relation for place, _ in edges):
+        if any(place == relation for place, _ in edges.into):
             yield _published(relation, edges)
     for kind in ("account", "application"):
         yield _inputs(kind, edges)
     yield Section(
-        "Every relation", "relations", [_direct(relation, edges) for relation in sorted({to for to, _ in edges})]
+        "Every relation", "relations", [_direct(relation, edges) for relation in sorted({to for to, _ in edges.into})]
     )
 
 
-def _published(relation: str, edges: Mapping[Column, dict[Column, str]]) -> Section:
+def _published(relation: str, edges: Edges) -> Section:
     name = relation.partition(".")[2]
     rows = []
     for column in _columns(relation, edges):
         reached = _origins((relation, column), edges)
-        rows.append([column, _listed(edges[relation, column]), _landed(reached), ", ".join(_through(reached))])
+        rows.append([column, _listed(edges.into[relation, column]), _landed(reached), ", ".join(_through(reached))])
     head = ["column", "made of", "goes back to landed columns", "through models"]
     return Section(name, name, [Text([node(name), ":"]), Table(head, rows)])
 
 
-def _inputs(kind: str, edges: Mapping[Column, dict[Column, str]]) -> Section:
+def _inputs(kind: str, edges: Edges) -> Section:
     relation = f"features.feat_{kind}s"
     rows = []
     for column in _columns(relation, edges):
-        [family] = {place for place, _ in edges[relation, column]} if len(edges[relation, column]) == 1 else [""]
+        families = {place for place, _ in edges.into[relation, column]}
+        [family] = families if len(families) == 1 else [""]
         rows.append([column, family, _landed(_origins((relation, column), edges))])
     return Section(
         f"Inputs of {kind}s",
@@ -108,49 +121,45 @@ def _inputs(kind: str, edges: Mapping[Column, dict[Column, str]]) -> Section:
     )
 
 
-def _direct(relation: str, edges: Mapping[Column, dict[Column, str]]) -> Table:
+def _direct(relation: str, edges: Edges) -> Table:
     rows = [
-        [column, f"{place}.{source}", transformation]
+        [column, f"{place}.{source}", transformation, ", ".join(sorted(models))]
         for column in _columns(relation, edges)
-        for (place, source), transformation in sorted(edges[relation, column].items())
+        for (place, source), found in sorted(edges.into[relation, column].items())
+        for transformation, models in sorted(found.items())
     ]
-    return Table(["column", "made of", "how"], rows, title=f"{relation}: {len(rows)} edges")
+    return Table(["column", "made of", "how", "for the rows of"], rows, title=f"{relation}: {len(rows)} edges")
 
 
-def _edges(reading: Reading) -> dict[Column, dict[Column, str]]:
-    """(relation, column) -> what it was made of, and how; of the code of the last night and the last training."""
+def _edges(reading: Reading) -> Edges | None:
+    """Of the code of the last night and the last training."""
     if not reading.has("audit.fct_lineage_edges"):
-        return {}
+        return None
     runs = [run["run_id"] for run in (reading.last_night(), reading.last_training()) if run]
-    found: dict[Column, dict[Column, str]] = defaultdict(dict)
-    for run_id in runs:
-        for row in reading.query(
-            "select from_relation, from_column, to_relation, to_column, transformation from audit.fct_lineage_edges"
-            " where run_id = ?",
-            [run_id],
-        ):
-            found[row["to_relation"], row["to_column"]][row["from_relation"], row["from_column"]] = row[
-                "transformation"
-            ]
-    return dict(found)
+    rows = [
+        row
+        for run_id in runs
+        for row in reading.query("select * from audit.fct_lineage_edges where run_id = ?", [run_id])
+    ]
+    into: dict[Column, dict[Column, dict[str, set[str]]]] = {}
+    for row in rows:
+        sources = into.setdefault((row["to_relation"], row["to_column"]), {})
+        found = sources.setdefault((row["from_relation"], row["from_column"]), {})
+        model = row.get("to_model_name") or row.get("from_model_name")
+        found.setdefault(row["transformation"], set()).update({model} if model else ())
+    return Edges(into, lineage.steps(rows)) if rows else None
 
 
-def _origins(start: Column, edges: Mapping[Column, dict[Column, str]]) -> set[Column]:
+def _origins(start: Column, edges: Edges) -> set[Column]:
     """Every column that something goes back to, however far."""
-    seen, waiting = set(), [start]
-    while waiting:
-        for origin in edges.get(waiting.pop(), {}):
-            if origin not in seen:
-                seen.add(origin)
-                waiting.append(origin)
-    return seen
+    return {(place, column) for place, column, _ in lineage.reached((*start, None), edges.steps)} - {start}
 
 
-def _columns(relation: str, edges: Mapping[Column, dict[Column, str]]) -> list[str]:
-    return sorted(column for place, column in edges if place == relation)
+def _columns(relation: str, edges: Edges) -> list[str]:
+    return sorted(column for place, column in edges.into if place == relation)
 
 
-def _listed(sources: Mapping[Column, str]) -> str:
+def _listed(sources: Iterable[Column]) -> str:
     """Direct sources, one relation's columns together; long lists by their number."""
     by = defaultdict(list)
     for place, column in sorted(sources):

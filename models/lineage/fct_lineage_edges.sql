@@ -16,7 +16,15 @@ edges as (
 
     union all
 
-    select * from {{ weekly }}
+    select
+        *
+        {#- A training of an earlier version left edges that do not say whose rows they are about. -#}
+        {%- set there = adapter.get_columns_in_relation(weekly) | map(attribute='name') | map('lower') | list -%}
+        {%- for name in ('from_model_name', 'to_model_name') if name not in there -%}
+        ,
+        cast(null as varchar) as {{ name }}
+        {%- endfor %}
+    from {{ weekly }}
     {%- endif %}
 
 )
@@ -27,7 +35,9 @@ select
     edges.from_column,
     edges.to_relation,
     edges.to_column,
-    edges.transformation
+    edges.transformation,
+    edges.from_model_name,
+    edges.to_model_name
 from runs
 inner join edges
     on

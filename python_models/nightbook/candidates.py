@@ -141,7 +141,7 @@ def score_holdout(training_sets: Mapping[str, object], candidates: list[dict]) -
         champion = registry.champion(name) if registry.champion_version(name) else None
         table = frames.table(training_sets[name], ORDER)
         _require(table, champion)
-        inputs = frames.matrix(table, candidate.features)
+        inputs = inference.inputs(table, candidate.features)
         split = np.array(table["split"].to_pylist(), dtype=object)
         label = table["is_default"].to_numpy()
         benchmark = fit_logistic(inputs[split == "train"], label[split == "train"], candidate.features)
@@ -152,7 +152,7 @@ def score_holdout(training_sets: Mapping[str, object], candidates: list[dict]) -
                 "model_name": pa.repeat(pa.scalar(name), kept.num_rows),
                 **{column: kept[column] for column in kept.column_names},
                 "candidate_pd": _pd(candidate, inputs[seen]),
-                "champion_pd": _pd(champion, frames.matrix(table, champion.features)[seen])
+                "champion_pd": _pd(champion, inference.inputs(table, champion.features)[seen])
                 if champion
                 else pa.nulls(kept.num_rows, pa.float64()),
                 "benchmark_pd": pa.array(np.asarray(benchmark.pd(inputs[seen]), dtype=np.float64)),
@@ -182,7 +182,7 @@ def measure(training_sets: Mapping[str, object], candidates: list[dict], holdout
             inference.load_booster(candidate.booster_bytes, candidate.digest),
             candidate.features,
             candidate.metadata["monotone"],
-            frames.matrix(frames.table(training_sets[name], ORDER), candidate.features),
+            inference.inputs(frames.table(training_sets[name], ORDER), candidate.features),
         )
         found += [
             {"model_name": name, "mlflow_run_id": row["mlflow_run_id"], **asdict(measurement)}

@@ -21,6 +21,7 @@ _SUBTYPES = {
     lineage.INDIRECT: ("INDIRECT", "FILTER"),
 }
 REGISTRY = "mlflow"
+_REGISTRATIONS = ("training", "registrations")
 
 
 def tell(project: Path) -> str | None:
@@ -147,38 +148,85 @@ def _join_columns(events: list[dict]) -> None:
                     f"select * from audit.lineage_{cadence} inner join audit.run_provenance using (manifest_digest)"
                 )
             ]
-            has_champions = warehouse.has(query, "scoring", "champions")
-            champions = query("select * from scoring.champions") if has_champions else []
+            versions, registered = (
+                {row["model_name"]: row["model_version"] for row in query(f"select * from {schema}.{relation}")}
+                if warehouse.has(query, schema, relation)
+                else {}
+                for schema, relation in (("scoring", "champions"), _REGISTRATIONS)
+            )
     except Exception:
         # A first run that failed early has no such relation yet; its events say as much as they can.
         return
-    versions = {row["model_name"]: row["model_version"] for row in champions}
     into = defaultdict(lambda: defaultdict(list))
     for edge in edges:
         into[edge["to_relation"]][edge["to_column"]].append(edge)
     for event in events:
         # Said once a node, by the event that says that it is there.
-        for dataset in event.get("outputs", []) if event["eventType"] == "COMPLETE" else ():
+        for dataset in list(event.get("outputs", [])) if event["eventType"] == "COMPLETE" else ():
             database, _, relation = dataset["name"].partition(".")
             if relation not in into:
                 continue
-            origins, fields = {}, {}
-            for column, found in into[relation].items():
-                fields[column] = {
-                    "inputFields": [_input_field(edge, dataset["namespace"], database, versions) for edge in found]
-                }
-                origins |= {
-                    (one["namespace"], one["name"]): None
-                    for one in fields[column]["inputFields"]
-                    if one["namespace"] == REGISTRY
-                }
-            dataset.setdefault("facets", {})["columnLineage"] = {
-                "_producer": event["producer"],
-                "_schemaURL": "https://openlineage.io/spec/facets/1-2-0/ColumnLineageDatasetFacet.json"
-                "#/$defs/ColumnLineageDatasetFacet",
-                "fields": fields,
+            place = (dataset["namespace"], database)
+            dataset.setdefault("facets", {})["columnLineage"] = told = _facet(
+                event["producer"], into, relation, place, versions
+            )
+            origins = {
+                (one["namespace"], one["name"]): None
+                for column in told["fields"].values()
+                for one in column["inputFields"]
+                if one["namespace"] == REGISTRY
             }
             event.setdefault("inputs", []).extend({"namespace": space, "name": name} for space, name in origins)
+            if relation == ".".join(_REGISTRATIONS):
+                event["outputs"] += [
+                    {
+                        "namespace": REGISTRY,
+                        "name": f"models:/{name}/{version}",
+                        "facets": {
+                            "columnLineage": _facet(event["producer"], into, f"models:/{name}", place, registered)
+                        },
+                    }
+                    for name, version in sorted(registered.items())
+                ]
+
+
+def _facet(producer: str, into: dict, relation: str, place: tuple[str, str], versions: dict[str, int]) -> dict:
+    """Which column of which dataset each column of a relation was made of; place: namespace and database of all."""
+    told = {}
+    for column, found in into[relation].items():
+        named = [_input_field(edge, *place, versions) for edge in _of_one(found, into)]
+        told[column] = {"inputFields": [one for at, one in enumerate(named) if one not in named[:at]]}
+    return {
+        "_producer": producer,
+        "_schemaURL": "https://openlineage.io/spec/facets/1-2-0/ColumnLineageDatasetFacet.json"
+        "#/$defs/ColumnLineageDatasetFacet",
+        "fields": told,
+    }
+
+
+def _of_one(found: list[dict], into: dict) -> list[dict]:
+    """Edges into a column, as they can be told to who knows datasets but no rows of one model in them.
+
+    A column that is made of one model's rows of a relation is told to be made of what those rows are made of.
+    """
+    told, waiting, seen = [], list(found), set()
+    models: dict[tuple, set] = defaultdict(set)
+    for edge in found:
+        models[edge["from_relation"], edge["from_column"]].add(edge["from_model_name"])
+    while waiting:
+        edge = waiting.pop(0)
+        origin = (edge["from_relation"], edge["from_column"])
+        model = edge["from_model_name"]
+        is_everybody = model is None or (edge in found and len(models[origin]) > 1)
+        behind = [] if is_everybody else [
+            one for one in into[origin[0]][origin[1]] if one["to_model_name"] in (None, model)
+        ]  # fmt: skip
+        if not behind:
+            told.append(edge)
+        elif (*origin, model) not in seen:
+            seen.add((*origin, model))
+            waiting += behind
+    return told
 
 
 def _input_field(edge: dict, namespace: str, database: str, versions: dict[str, int]) -> dict:

@@ -54,7 +54,7 @@ def page(told: dict) -> str:
     title = f"{told['kind']} {told['key']} as of {told['as_of_date']}"
     inputs = [
         [row["feature"], telling.value(row["value"]), f"{row['contribution']:+.6f}", row["description"], row["source"],
-         ", ".join((row["defined_in"] or {}).get("files", [])), (row["defined_in"] or {}).get("git_commit")]
+         telling.place(row["defined_in"]), (row["defined_in"] or {}).get("git_commit")]
         for row in told["inputs"]
     ]  # fmt: skip
     raw = "".join(_rows(name, rows) for name, rows in told["raw"].items())

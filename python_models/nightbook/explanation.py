@@ -1,6 +1,5 @@
 """How one score came about: model, people, inputs and their contributions, definitions, raw rows; each link checked."""
 
-import re
 import subprocess
 from dataclasses import asdict
 from datetime import date, datetime
@@ -11,13 +10,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from nightbook import nights, registry, scoring, warehouse
+from nightbook import families, foundations, nights, registry, scoring, warehouse
 from nightbook.errors import NightbookError
-from nightbook.landing.contract import TABLES
 
 # Contributions are float32; a hundred and fifty of them are added up.
 _TOLERANCE = 1e-4
-_MONTHS_OF_ROWS = 25
 
 
 def explain(as_of: date, *, account: str | None = None, application: str | None = None) -> dict:
@@ -53,7 +50,7 @@ def explain(as_of: date, *, account: str | None = None, application: str | None 
             "model": _model(query, model, score),
             "gate": _gate(query, model),
             **_contributions(connection, model, score, inputs, column, kind, night.run),
-            "raw": _raw(query, kind, key, as_of, night.run["known_at"]),
+            "raw": _raw(query, night, kind, key),
         }
     return _plain(told)
 
@@ -218,31 +215,27 @@ def _contributions(connection, model, score: dict, inputs, column: str, kind: st
 
 
 def _definitions(connection, kind: str, run: dict) -> dict[str, dict]:
-    """Feature -> the model that defines it, its files, and the commit that last touched them before the run."""
+    """Feature -> the model that has it, file and line where it is written, and the last commit before the run.
+
+    files: where all of the family's SQL stands, which the commit is the last to have touched.
+    """
     found = warehouse.rows(
         connection,
         "select lower(table_name) as relation, lower(column_name) as feature from information_schema.columns"
         " where lower(table_schema) = 'features' order by relation, ordinal_position",
     )
-    places: dict[str, dict] = {}
-    of_feature = {}
-    for row in found:
-        table = row["relation"]
+    root, of_feature = Path(), {}
+    for table in sorted({row["relation"] for row in found}):
         if not table.startswith(f"feat_{kind}_"):
             continue
-        if table not in places:
-            places[table] = _place(table, run)
-        of_feature[row["feature"]] = places[table]
+        names = [file.as_posix() for file in families.files(table, root)]
+        family = {"model": table, "files": names, "git_commit": _last_commit(names, run)}
+        written = families.places(table, root)
+        for name in (row["feature"] for row in found if row["relation"] == table):
+            if name in written:
+                file, line = written[name]
+                of_feature[name] = {"file": file.as_posix(), "line": line, **family}
     return of_feature
-
-
-def _place(model_name: str, run: dict) -> dict:
-    files = list(Path("models/features").rglob(f"{model_name}.sql"))
-    for path in list(files):
-        called = re.findall(r"\b(\w+)\(", path.read_text())
-        files += [macro for name in called if (macro := Path("macros/features") / f"{name}.sql").exists()]
-    names = sorted({path.as_posix() for path in files})
-    return {"model": model_name, "files": names, "git_commit": _last_commit(names, run)}
 
 
 def _last_commit(files: list[str], run: dict) -> str | None:
@@ -255,51 +248,14 @@ def _last_commit(files: list[str], run: dict) -> str | None:
     return done.stdout.strip() or None
 
 
-def _raw(query, kind: str, key: str, as_of: date, known_at: datetime) -> dict[str, list[dict]]:
-    """Rows of the landing tables that the inputs rest on, as known at the run's cutoff, the superseded ones marked."""
-    table, column = ("accounts", "account_id") if kind == "account" else ("applications", "application_id")
-    # Lists, by which the engine passes over the files and row groups that cannot hold them.
-    customers = _column(query, f"select distinct customer_id from raw.{table} where {column} = ?", [key])
-    of_customers = _among("customer_id", customers)
-    of_accounts = _among(
-        "account_id", _column(query, f"select distinct account_id from raw.accounts where {of_customers}")
-    )
-    first = f"date '{as_of}' - interval '{_MONTHS_OF_ROWS} months'"
-    # What a customer owes elsewhere is an input too, as it stood on the date.
-    conditions = {
-        "accounts": of_accounts,
-        "loan_servicing": f"{of_accounts} and snapshot_date = date '{as_of}'",
-        "default_events": of_accounts,
-        "customers": of_customers,
-        "bureau_pulls": f"{of_customers} and pulled_on <= date '{as_of}'",
-    }
-    if kind == "account":
-        own = _among("account_id", [key])
-        conditions["loan_servicing"] = (
-            f"(({own} and snapshot_date between {first} and date '{as_of}') or ({conditions['loan_servicing']}))"
-        )
-        conditions["payments"] = f"{own} and paid_on between {first} and date '{as_of}'"
-    else:
-        conditions["applications"] = of_customers
-    rows = {}
-    for name, condition in conditions.items():
-        grain = ", ".join(TABLES[name].grain)
-        rows[name] = query(
-            f"select *, row_number() over (partition by {grain} order by _loaded_at desc, _load_id desc) > 1"
-            f" as is_superseded from raw.{name} where {condition} and _loaded_at <= ?"
-            f" order by {grain}, _loaded_at, _load_id",
-            [known_at],
-        )
-    return rows
+def _raw(query, night: nights.Night, kind: str, key: str) -> dict[str, list[dict]]:
+    """Rows of the landing tables that the score rests on, the superseded ones marked."""
 
+    def ask(sql: str) -> list:
+        return [value for row in query(sql) for value in row.values()]
 
-def _column(query, sql: str, parameters: list | None = None) -> list[str]:
-    return sorted(value for row in query(sql, parameters) for value in row.values() if value is not None)
-
-
-def _among(column: str, keys: list[str]) -> str:
-    listed = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
-    return f"{column} in ({listed})" if keys else "false"
+    found = foundations.queries(night, kind, key, ask)
+    return {name: query(sql) for name, sql in found.items() if warehouse.has(query, "raw", name)}
 
 
 def _plain(value):

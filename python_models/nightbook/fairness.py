@@ -1,6 +1,5 @@
 """Whether a protected attribute is an input, and which alternatives of a training rank as well and treat more alike."""
 
-from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,49 +45,27 @@ def protected_inputs(edges: Sequence[dict], catalog: Sequence[dict], attributes:
     Returns:
         One row per input and attribute, with a shortest path of columns from where the attribute landed.
     """
-    leads_to: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for edge in edges:
-        target = (edge["to_relation"], edge["to_column"])
-        leads_to.setdefault((edge["from_relation"], edge["from_column"]), []).append(target)
+    leads_to = lineage.steps(edges, upstream=False)
     found = []
     for attribute in attributes:
-        start = (f"raw.{attribute['landed_table']}", attribute["landed_column"])
-        came_from = _reached(start, leads_to)
+        start = (f"raw.{attribute['landed_table']}", attribute["landed_column"], None)
+        came_from = lineage.reached(start, leads_to)
+        ends = {node[:2]: node for node in reversed(came_from)}
         for row in catalog:
             columns = [(relation, row["name"]) for relation in lineage.FEATURES.get(row["model_name"], ())]
-            column = next((one for one in columns if one in came_from), (columns or [(None, row["name"])])[0])
+            column = next((one for one in columns if one in ends), (columns or [(None, row["name"])])[0])
             is_named = row["name"] in (attribute["attribute"], attribute["landed_column"])
-            if row["in_model"] and (is_named or column in came_from):
-                path = _path(column, came_from) if column in came_from else [column]
+            if row["in_model"] and (is_named or column in ends):
+                path = lineage.path(ends[column], came_from) if column in ends else [column]
                 found.append(
                     {
                         "model_name": row["model_name"],
                         "feature": row["name"],
                         "attribute": attribute["attribute"],
-                        "path": " > ".join(f"{relation}.{name}" for relation, name in path),
+                        "path": " > ".join(f"{node[0]}.{node[1]}" for node in path),
                     }
                 )
     return found
-
-
-def _reached(start: tuple[str, str], leads_to: dict) -> dict[tuple[str, str], tuple[str, str] | None]:
-    """Every column that can be reached from one, with the column before it on a shortest path."""
-    came_from: dict[tuple[str, str], tuple[str, str] | None] = {start: None}
-    waiting = deque([start])
-    while waiting:
-        column = waiting.popleft()
-        for target in sorted(leads_to.get(column, ())):
-            if target not in came_from:
-                came_from[target] = column
-                waiting.append(target)
-    return came_from
-
-
-def _path(column: tuple[str, str], came_from: dict) -> list[tuple[str, str]]:
-    path = [column]
-    while came_from[path[-1]] is not None:
-        path.append(came_from[path[-1]])
-    return path[::-1]
 
 
 def alternatives(scores: pa.Table, counts: Sequence[dict]) -> list[dict]:

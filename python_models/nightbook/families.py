@@ -1,4 +1,4 @@
-"""Which relation makes which feature, read off the SQL that names them, for the YAML that documents their columns."""
+"""Which relation makes which feature, and where it is written, read off the SQL that names them."""
 
 import re
 from pathlib import Path
@@ -36,9 +36,37 @@ _PARTS = {
 def named(relation: str, root: Path) -> set[str]:
     """Every alias in the SQL of a family; features are among them."""
     if relation == "feat_account_behaviour":
-        return set(re.findall(r"\bas (\w+)\s*(?:,|$)", _behaviour(root), re.MULTILINE))
+        return _aliases(_behaviour(root))
     text = "".join((root / path).read_text(encoding="utf-8") for path in NAMED_IN[relation])
     return set(re.findall(r"\bas (\w+)", text))
+
+
+def places(relation: str, root: Path) -> dict[str, tuple[Path, int]]:
+    """Name -> file and line, counted from one, where it is written; a family's features are among the names."""
+    if relation == "feat_account_behaviour":
+        file = _MACROS / "behaviour_features.sql"
+        return {name: (file, line) for name, line in _lines_of_behaviour(root).items()}
+    found = {}
+    # The first file is the family's own: what it makes of a name of the macro that it calls is the feature.
+    for file in reversed(NAMED_IN[relation]):
+        for number, line in enumerate((root / file).read_text(encoding="utf-8").splitlines(), start=1):
+            found |= dict.fromkeys(re.findall(r"\bas (\w+)", line), (file, number))
+    return found
+
+
+def files(relation: str, root: Path) -> list[Path]:
+    """Where a family's SQL stands, down to the macros of features that it calls."""
+    made_in = {}
+    for file in sorted([*(root / _MACROS).glob("*.sql"), *(root / _POPULATIONS).glob("*.sql")]):
+        made_in |= dict.fromkeys(re.findall(r"\bmacro (?:default__)?(\w+)\(", file.read_text(encoding="utf-8")), file)
+    [model] = (root / "models" / "features").rglob(f"{relation}.sql")
+    found, waiting = set(), [model]
+    while waiting:
+        if (file := waiting.pop()) not in found:
+            found.add(file)
+            called = re.findall(r"\b(\w+)\(", file.read_text(encoding="utf-8"))
+            waiting += [made_in[name] for name in called if name in made_in]
+    return sorted(file.relative_to(root) for file in found)
 
 
 def closed_parts(root: Path) -> dict[str, str]:
@@ -60,8 +88,29 @@ def _part(measure: str, months: int, part: str) -> str:
 
 def _behaviour(root: Path) -> str:
     """The columns of behaviour_features, by the project's own macros; only what they call around names is left out."""
+    return _rendered("{{ behaviour_features() }}", root)
+
+
+def _lines_of_behaviour(root: Path) -> dict[str, int]:
+    """Feature -> line of behaviour_features.sql that has its statistic, in the call that names its measure."""
+    text = (root / _MACROS / "behaviour_features.sql").read_text(encoding="utf-8")
+    calls = list(re.finditer(r"\{\{ window_stats?\(.*?\}\}(?: as \w+)?", text, re.DOTALL))
+    written = _rendered("\0".join(call[0] for call in calls), root).split("\0")
+    found = {}
+    for call, sql in zip(calls, written, strict=True):
+        for name in _aliases(sql):
+            statistic = call[0].find(f"'{name.rpartition('_')[2]}':")
+            found[name] = text.count("\n", 0, call.start() + max(statistic, 0)) + 1
+    return found
+
+
+def _aliases(sql: str) -> set[str]:
+    return set(re.findall(r"\bas (\w+)\s*(?:,|$)", sql, re.MULTILINE))
+
+
+def _rendered(call: str, root: Path) -> str:
     macros = ("window_stat", "over_months", "behaviour_features")
     text = "".join((root / _MACROS / f"{name}.sql").read_text(encoding="utf-8") for name in macros)
     environment = Environment(extensions=["jinja2.ext.do"])  # noqa: S701 - SQL of our own, no HTML
-    template = environment.from_string(text + "{{ behaviour_features() }}")
+    template = environment.from_string(text + call)
     return template.render(rounded=lambda number, places: number, at_least=lambda number, least: number)

@@ -1,9 +1,21 @@
-"""Which landed rows the scores of a night rest on, as conditions in SQL that every engine reads."""
+"""Which landed rows the scores of a night rest on, in SQL that every engine reads.
 
-from collections.abc import Callable, Mapping
+Twice: `conditions` is everything of the customers, which a derivation lays out, also one by another version of the
+code; `queries` picks out of that, for one score, the rows that have a say in it.
+"""
 
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+
+from nightbook import nights
+from nightbook.landing.contract import TABLES
 from nightbook.nights import Night
 
+# How far the models of the DAG look back: windows of 24 months, from the month before where tonight's is not whole;
+# bureau files of 24 months; as many days for the last state of an account that the date's snapshot lacks.
+_MONTHS_OF_PAYMENTS = 25
+_MONTHS_OF_PULLS = 23
+_DAYS_OF_A_STATE = 40
 # A name for a query, and the query, to what stands for its rows in a later one.
 Keep = Callable[[str, str], str]
 
@@ -56,6 +68,88 @@ def conditions(night: Night, raw: str, picked: Mapping[str, str], keep: Keep) ->
         f" or application_id in (select key from {picked['application']})",
         "default_events": of_account,
     }
+
+
+def queries(night: Night, kind: str, key: str, ask: Callable[[str], list]) -> dict[str, str]:
+    """Landing table -> query of the landed rows that one score rests on, each with is_superseded.
+
+    Without any other row the score and its inputs would be the same; each that is not superseded can change them, if
+    only by showing a default, after which there is no score. In the place of a superseded one stands another version:
+    that known on the night's date where it is asked for, else the last by the night's cutoff. Facts of the whole book
+    are not here: which dates have a snapshot, and in which month the ledger begins.
+
+    Args:
+        kind: account or application.
+        key: what was scored.
+        ask: gives the values of a query's only column.
+    """
+    table, column = ("accounts", "account_id") if kind == "account" else ("applications", "application_id")
+    seen, as_of, own = known(night), f"date '{night.as_of_date}'", f"{column} = {nights.text(key)}"
+    # Whose it is was known then; the keys as lists, by which the engine passes over what cannot hold them.
+    customers = ask(
+        f"select customer_id from raw.{table} where {own} and {seen} order by {_as_known_on(night)} limit 1"
+    )
+    of_customer = _among("customer_id", customers)
+    accounts = ask(f"select distinct account_id from raw.accounts where {of_customer} and {seen}")
+    # The last state that an account of the customer had, the others' too: what is owed in all is an input.
+    since = night.as_of_date - timedelta(_DAYS_OF_A_STATE)
+    last_states = f"({_among('account_id', accounts)} and snapshot_date >= date '{since}')"
+    whole = {"customers": of_customer, "accounts": _among("account_id", accounts), "policy_overrides": "true"}
+    own_states = "false"
+    if kind == "account":
+        whole["default_events"], own_states = own, own
+        whole["accounts"] = _among("account_id", {*accounts, key})
+    else:
+        whole["applications"] = own
+    found = {name: _versions(name, night, f"{condition} and {seen}") for name, condition in whole.items()}
+    found["loan_servicing"] = (
+        _versions("loan_servicing", night, f"({own_states} or {last_states}) and snapshot_date <= {as_of} and {seen}")
+        + f" qualify {own_states} or snapshot_date = max(snapshot_date) over (partition by account_id)"
+    )
+    # With every version of them, wherever a correction has put one: by its being there, that before it does not count.
+    touched = {"bureau_pulls": ("pull_id", of_customer, "pulled_on", _MONTHS_OF_PULLS)}
+    if kind == "account":
+        touched["payments"] = ("payment_id", own, "paid_on", _MONTHS_OF_PAYMENTS)
+    for name, (grain, condition, day, months) in touched.items():
+        first = f"date '{night.as_of_date.replace(day=1)}' - interval '{months} months'"
+        keys = f"select {grain} from raw.{name} where {condition} and {seen} and {day} between {first} and {as_of}"
+        found[name] = _versions(name, night, f"{grain} in ({keys}) and {seen}")
+    return {
+        name: f"{found[name]} order by {', '.join(TABLES[name].grain)}, _loaded_at, _load_id"
+        for name in TABLES
+        if name in found
+    }
+
+
+def _versions(name: str, night: Night, condition: str) -> str:
+    """Rows of a landing table with whether another version stands in their place."""
+    grain = ", ".join(TABLES[name].grain)
+    latest, as_known = (
+        f"row_number() over (partition by {grain} order by {order}) = 1"
+        for order in ("_loaded_at desc, _load_id desc", _as_known_on(night))
+    )
+    counts = {
+        "customers": as_known,
+        # Terms are asked for at the end of each month, and by all versions whose an account is.
+        "accounts": "true",
+        # The last version says when it was applied for, that known on the date all else.
+        "applications": f"{latest} or {as_known}",
+    }
+    return f"select *, not ({counts.get(name, latest)}) as is_superseded from raw.{name} where {condition}"
+
+
+def _as_known_on(night: Night) -> str:
+    """The order of macro version_order_as_of, of the night's date."""
+    is_known = f"cast(_loaded_at as date) <= date '{night.as_of_date + timedelta(1)}'"
+    return (
+        f"case when {is_known} then 0 else 1 end, case when {is_known} then _loaded_at end desc,"
+        f" case when {is_known} then _load_id end desc, _loaded_at, _load_id"
+    )
+
+
+def _among(column: str, keys: Iterable[str | None]) -> str:
+    listed = ", ".join(nights.text(key) for key in sorted({key for key in keys if key is not None}))
+    return f"{column} in ({listed})" if listed else "false"
 
 
 def known(night: Night) -> str:

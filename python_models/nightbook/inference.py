@@ -2,10 +2,13 @@
 
 import functools
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 import xgboost as xgb
 
+from nightbook import frames
 from nightbook.errors import NightbookError
 from nightbook.frames import CACHED_ROWS
 
@@ -31,6 +34,25 @@ def load_booster(booster_bytes: bytes, digest: str) -> xgb.Booster:
     except xgb.core.XGBoostError as error:
         raise NightbookError("model file is not an XGBoost booster; restore the artifact") from error
     return booster
+
+
+def inputs(batch: pa.RecordBatch | pa.Table, features: Sequence[str]) -> np.ndarray:
+    """A model's inputs as float32, NaN for null, shape (rows, features); what training refuses is not scored either.
+
+    Raises:
+        NightbookError: an input holds NaN or infinity.
+    """
+    matrix = frames.matrix(batch, features)
+    known = [batch.num_rows - batch.column(name).null_count for name in features]
+    if np.count_nonzero(np.isfinite(matrix)) != sum(known):
+        odd = np.flatnonzero(np.isfinite(matrix).sum(axis=0) != known)[0]
+        raise not_a_number(f"feature {features[odd]}")
+    return matrix
+
+
+def not_a_number(what: str) -> NightbookError:
+    """The refusal of an input that holds NaN or infinity."""
+    return NightbookError(f"{what}: holds NaN or infinity; store null for what is not known")
 
 
 def feature_digests(matrix: np.ndarray) -> list[str]:

@@ -3,11 +3,15 @@
 An edge leads from a column of one relation to a column of another. It is IDENTITY where the value is handed on as it
 is, TRANSFORMATION where it is computed row by row, AGGREGATION where rows are folded, and INDIRECT where no value
 flows: a constant depends on the columns that decide which rows it stands in. The words are OpenLineage's.
+
+Some relations hold rows of several scoring models, told apart by their column model_name. An edge says whose rows it is
+about on either side, so that what one model was made of is never taken for what the other was.
 """
 
 import json
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 import pyarrow as pa
 import sqlglot
@@ -18,6 +22,7 @@ from sqlglot.schema import MappingSchema
 
 from nightbook import deployment, frames, home
 from nightbook.errors import NightbookError
+from nightbook.model_rows import COLUMN, EACH, ModelRows, Origins
 
 IDENTITY, TRANSFORMATION, AGGREGATION, INDIRECT = "IDENTITY", "TRANSFORMATION", "AGGREGATION", "INDIRECT"
 _STRENGTH = (IDENTITY, TRANSFORMATION, AGGREGATION, INDIRECT)
@@ -31,6 +36,8 @@ SCHEMA = pa.schema(
         ("to_relation", pa.string()),
         ("to_column", pa.string()),
         ("transformation", pa.string()),
+        ("from_model_name", pa.string()),
+        ("to_model_name", pa.string()),
     ]
 )
 
@@ -41,24 +48,33 @@ FEATURES = {
 }
 # Cadence -> where the edges upstream of its inputs are kept.
 _INPUT_LINEAGE = {"nightly": "audit.input_lineage", "weekly": "audit.input_lineage_weekly"}
+_SAME_MODELS = [(name, name) for name in FEATURES]
 # relation -> column names in order
 Columns = Mapping[str, list[str]]
-# (relation, column) -> transformation
-Origins = dict[tuple[str, str], str]
+# Relation, column, and the model whose rows are meant; all rows without one.
+Node = tuple[str, str, str | None]
+# Column -> for whose rows, and the column that it is made of, or that is made of it.
+Steps = dict[tuple[str, str], list[tuple[str | None, Node]]]
+_REGISTERED = "models:/"
 
 
 @dataclass(frozen=True)
 class Edge:
-    """One column's dependence on another; relations are schema.name, or models:/NAME for a model of the registry."""
+    """One column's dependence on another; relations are schema.name, or models:/NAME for a model of the registry.
+
+    Where a relation holds rows of several models, *_model_name says whose are meant; None means everybody's.
+    """
 
     from_relation: str
     from_column: str
     to_relation: str
     to_column: str
     transformation: str
+    from_model_name: str | None = None
+    to_model_name: str | None = None
 
 
-_EDGE = ("from_relation", "from_column", "to_relation", "to_column", "transformation")
+_EDGE = tuple(one.name for one in fields(Edge))
 
 
 def of_sql(sql: str, relation: str, columns: Columns, written_for: str = "duckdb") -> list[Edge]:
@@ -98,9 +114,11 @@ def of_sql(sql: str, relation: str, columns: Columns, written_for: str = "duckdb
         for position, name in enumerate(_names(root)):
             if own and name not in own:
                 continue
-            for (from_relation, from_column), transformation in sorted(walker.origins(root, position).items()):
-                edges.append(Edge(from_relation, from_column, relation, name, transformation))
-        return edges
+            for (origin, column, theirs, ours), transformation in walker.origins(root, position).items():
+                ours = ours if COLUMN in own else None
+                pairs = _SAME_MODELS if theirs == EACH else [(theirs, ours)]
+                edges += [Edge(origin, column, relation, name, transformation, *pair) for pair in pairs]
+        return sorted(edges, key=lambda edge: [getattr(edge, one) or "" for one in _EDGE])
     except sqlglot.errors.SqlglotError as error:
         raise NightbookError(f"{relation}: its SQL cannot be read for lineage: {str(error).splitlines()[0]}") from error
 
@@ -113,7 +131,8 @@ def of_declaration(
     Args:
         declared: entries with `to` (columns; all without one), `from` (model, or models:/NAME -> columns, '*' for all,
             or `inputs` for those that are model inputs) and `by` (a transformation). IDENTITY leads from each column to
-            its namesake. `into` names another target.
+            its namesake. `into` names another target. `model` says whose rows are meant where a relation holds those of
+            several models: a model's name, or `each` where the rows of each are made of its own.
         relation: schema.name.
         columns: of every relation.
         relations: model name -> schema.name.
@@ -127,7 +146,7 @@ def of_declaration(
         into = entry.get("into", relation)
         targets = entry.get("to") or columns[relation]
         for source, named in entry["from"].items():
-            is_external = source.startswith("models:/")
+            is_external = source.startswith(_REGISTERED)
             origin = source if is_external else relations.get(source)
             if origin is None:
                 raise NightbookError(f"{relation}: lineage declared from {source}, which is no model")
@@ -139,12 +158,36 @@ def of_declaration(
             if unknown:
                 raise NightbookError(f"{relation}: lineage declared from {origin}.{unknown[0]}, which does not exist")
             edges += [
-                Edge(origin, name, into, target, entry["by"])
+                Edge(origin, name, into, target, entry["by"], *pair)
+                for pair in _declared_models(entry.get("model"), origin, into, columns)
                 for target in targets
                 for name in chosen
                 if entry["by"] != IDENTITY or name == target
             ]
     return edges
+
+
+def _declared_models(
+    model: str | None, origin: str, into: str, columns: Columns
+) -> list[tuple[str | None, str | None]]:
+    """Whose rows of the origin make whose rows of the target."""
+    if model not in (None, EACH, *FEATURES):
+        raise NightbookError(f"{into}: lineage declared of {model}, which is no scoring model")
+    is_split = [COLUMN in columns.get(relation, ()) for relation in (origin, into)]
+    for relation in (origin, into):
+        if relation.startswith(_REGISTERED):
+            model = relation.removeprefix(_REGISTERED)
+    if model is None and all(is_split):
+        raise NightbookError(
+            f"{into}: lineage declared from {origin} must say `model`: both hold rows of several models"
+        )
+    if model == EACH:
+        if not all(is_split):
+            raise NightbookError(
+                f"{into}: lineage declared from {origin} of each model, but one of the two has no model_name"
+            )
+        return _SAME_MODELS
+    return [tuple(model if split else None for split in is_split)]
 
 
 def of_run(
@@ -217,6 +260,45 @@ def nodes() -> list[dict]:
             }
         )
     return found
+
+
+def steps(edges: Iterable[Mapping], *, upstream: bool = True) -> Steps:
+    """What each column is made of, or with upstream=False what is made of it.
+
+    Args:
+        edges: rows with the fields of `Edge`.
+    """
+    found: Steps = {}
+    for edge in edges:
+        source, target = (tuple(edge.get(f"{end}_{name}") for name in ("relation", "column", "model_name"))
+                          for end in ("from", "to"))  # fmt: skip
+        here, there = (target, source) if upstream else (source, target)
+        found.setdefault(here[:2], []).append((here[2], there))
+    return found
+
+
+def reached(start: Node, leads: Steps) -> dict[Node, Node | None]:
+    """Every column that some steps lead to, with the one before it on a shortest path; the start has none.
+
+    A path that came to the rows of one model goes on by steps of that model, or of all, alone.
+    """
+    came_from: dict[Node, Node | None] = {start: None}
+    waiting = deque([start])
+    while waiting:
+        node = waiting.popleft()
+        for whose, there in sorted(leads.get(node[:2], ()), key=lambda step: [one or "" for one in step[1]]):
+            if there not in came_from and (None in (whose, node[2]) or whose == node[2]):
+                came_from[there] = node
+                waiting.append(there)
+    return came_from
+
+
+def path(node: Node, came_from: Mapping[Node, Node | None]) -> list[Node]:
+    """From the start of a walk to a column that it reached."""
+    found = [node]
+    while (before := came_from[found[-1]]) is not None:
+        found.append(before)
+    return found[::-1]
 
 
 def of_project(
@@ -312,6 +394,7 @@ class _Walker:
 
     columns: Columns
     found: dict[tuple[int, int], Origins] = field(default_factory=dict)
+    rows: dict[int, ModelRows] = field(default_factory=dict)
 
     def origins(self, scope: Scope, position: int) -> Origins:
         key = (id(scope), position)
@@ -336,15 +419,17 @@ class _Walker:
             kind = IDENTITY
         else:
             kind = AGGREGATION if value.find(exp.AggFunc) else TRANSFORMATION
+        # A window over all models' rows makes one model's of another's.
+        is_mixed = any(not self._of(scope).keeps_apart(one) for one in value.find_all(exp.Window))
         merged: Origins = {}
         for column in find_all_in_scope(projection, exp.Column):
-            _merge(merged, self._of_column(scope, column.table, column.name), kind)
+            _merge(merged, self._of_column(scope, column.table, column.name, is_mixed), kind)
             for looked_up_by in _range_of(scope, column.table):
-                _merge(merged, self._of_column(scope, looked_up_by.table, looked_up_by.name), INDIRECT)
+                _merge(merged, self._of_column(scope, looked_up_by.table, looked_up_by.name, is_mixed), INDIRECT)
         for inner in scope.subquery_scopes:
             if _is_within(inner.expression, projection):
                 for position in range(len(inner.expression.selects)):
-                    _merge(merged, self.origins(inner, position), kind)
+                    _merge(merged, self._of(scope).seen(None, self.origins(inner, position), is_mixed=True), kind)
         return merged
 
     def _of_rows(self, scope: Scope) -> Origins:
@@ -356,30 +441,36 @@ class _Walker:
             for column in find_all_in_scope(clause, exp.Column) if clause else ():
                 _merge(merged, self._of_column(scope, column.table, column.name), INDIRECT)
         if not merged:
-            for source in scope.sources.values():
-                names = _names(source) if isinstance(source, Scope) else self.columns.get(_relation(source), ())
-                for position, name in enumerate(names):
-                    found = (
-                        self.origins(source, position)
-                        if isinstance(source, Scope)
-                        else {(_relation(source), name): IDENTITY}
-                    )
-                    _merge(merged, found, INDIRECT)
+            # Of those in sight, the ones it selects from: a query before it may have nothing to do with it.
+            for alias, (_, source) in scope.selected_sources.items():
+                for name in self._columns(source):
+                    _merge(merged, self._of_column(scope, alias, name), INDIRECT)
         return merged
 
-    def _of_column(self, scope: Scope, table: str, name: str) -> Origins:
+    def _of_column(self, scope: Scope, table: str, name: str, is_mixed: bool = False) -> Origins:
         source = scope.sources.get(table)
+        found: Origins = {}
         if isinstance(source, exp.Table):
-            return {(_relation(source), name): IDENTITY}
-        if isinstance(source, Scope):
+            whose = EACH if COLUMN in self._columns(source) else None
+            found = {(_relation(source), name, whose, None): IDENTITY}
+        elif isinstance(source, Scope):
             names = _names(source)
             if name in names:
-                return self.origins(source, names.index(name))
-            merged: Origins = {}
-            for position in range(len(names)):
-                _merge(merged, self.origins(source, position), TRANSFORMATION)
-            return merged
-        return {}
+                found = self.origins(source, names.index(name))
+            else:
+                for position in range(len(names)):
+                    _merge(found, self.origins(source, position), TRANSFORMATION)
+        return self._of(scope).seen(table, found, is_mixed)
+
+    def _columns(self, source: exp.Table | Scope) -> Collection[str]:
+        return _names(source) if isinstance(source, Scope) else self.columns.get(_relation(source), ())
+
+    def _of(self, scope: Scope) -> ModelRows:
+        if id(scope) not in self.rows:
+            sources = scope.selected_sources.items()
+            split = {alias for alias, (_, source) in sources if COLUMN in self._columns(source)}
+            self.rows[id(scope)] = ModelRows.of(scope, split)
+        return self.rows[id(scope)]
 
 
 def _range_of(scope: Scope, table: str) -> list[exp.Column]:

@@ -208,7 +208,7 @@ def score(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
     # The trees leave Python's lock alone, the digests hold it: side by side they keep both cores busy.
     with ThreadPoolExecutor(1) as aside:
         for batch in frames.batches(relation, [key, "as_of_date"], model.features):
-            matrix = _inputs(batch, model)
+            matrix = inference.inputs(batch, model.features)
             digests = aside.submit(feature_digests, matrix)
             margin = booster.inplace_predict(matrix, predict_type="margin")
             pd = probability(margin)
@@ -240,7 +240,7 @@ def explain(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
     schema = contribution_schema(key)
     names = [*model.features, BASE_VALUE]
     for batch in frames.batches(relation, [key, "as_of_date"], model.features):
-        matrix = _inputs(batch, model)
+        matrix = inference.inputs(batch, model.features)
         contributions = booster.predict(
             xgb.DMatrix(matrix, feature_names=list(model.features), nthread=provenance.threads()), pred_contribs=True
         )
@@ -261,16 +261,6 @@ def explain(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
 def _chosen(chosen: Iterable[dict], model_name: str) -> Model | None:
     versions = [row["model_version"] for row in chosen if row["model_name"] == model_name]
     return registry.load(model_name, versions[0]) if versions else None
-
-
-def _inputs(batch: pa.RecordBatch, model: Model) -> np.ndarray:
-    """The model's inputs as float32; what training refuses is not scored either."""
-    matrix = frames.matrix(batch, model.features)
-    known = [batch.num_rows - batch.column(name).null_count for name in model.features]
-    if np.count_nonzero(np.isfinite(matrix)) != sum(known):
-        name = model.features[np.flatnonzero(np.isfinite(matrix).sum(axis=0) != known)[0]]
-        raise NightbookError(f"feature {name}: holds NaN or infinity; store null for what is not known")
-    return matrix
 
 
 def _booster(model: Model) -> xgb.Booster:

@@ -46,7 +46,7 @@ def score(challengers: Iterable[dict], populations: Mapping[str, tuple[object, s
         Batches of `SCHEMA`.
 
     Raises:
-        NightbookError: a challenger's artifact fails its check.
+        NightbookError: a challenger's artifact fails its check, or an input holds NaN or infinity.
     """
     for row in challengers:
         relation, key = populations[row["model_name"]]
@@ -54,7 +54,7 @@ def score(challengers: Iterable[dict], populations: Mapping[str, tuple[object, s
         booster = inference.load_booster(model.booster_bytes, model.digest)
         booster.set_param({"nthread": provenance.threads()})
         for batch in frames.batches(relation, [key, "as_of_date"], model.features):
-            pd = predict_pd(booster, frames.matrix(batch, model.features))
+            pd = predict_pd(booster, inference.inputs(batch, model.features))
             yield pa.record_batch(
                 [
                     pa.repeat(pa.scalar(model.model_name), batch.num_rows),

@@ -76,10 +76,9 @@ def _contributions(told: dict) -> Branch:
     moved = [row for row in told["inputs"] if row["contribution"]]
     lines = []
     for row in moved[:_SPELLED_OUT]:
-        place = row["defined_in"] or {"model": "no model of this checkout"}
         lines.append(
             f"{row['contribution']:+.4f}  {row['feature']} = {value(row['value'])}: {row['description']} "
-            f"({row['source']}, {place['model']})"
+            f"({row['source']}, {place(row['defined_in'])})"
         )
     rest = moved[_SPELLED_OUT:]
     if rest:
@@ -112,6 +111,11 @@ def _rows(raw: dict[str, list[dict]]) -> Branch:
 def value(number: float | None) -> str:
     """An input's value as a person reads it."""
     return "unknown" if number is None else f"{number:g}"
+
+
+def place(defined_in: dict | None) -> str:
+    """Where an input is written, as a person looks it up."""
+    return "no model of this checkout" if defined_in is None else f"{defined_in['file']}:{defined_in['line']}"
 
 
 def _leaf(line: str) -> Branch:

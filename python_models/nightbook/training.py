@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xgboost as xgb
 
-from nightbook import boosting, calibration, frames, metrics
+from nightbook import boosting, calibration, frames, inference, metrics
 from nightbook.boosting import FeatureSpec
 from nightbook.errors import NightbookError
 
@@ -395,10 +395,11 @@ def _matrix(table: pa.Table, features: Sequence[FeatureSpec]) -> np.ndarray:
     matrix = np.empty((table.num_rows, len(features)), dtype=np.float32)
     for number, feature in enumerate(features):
         column = table[feature.name]
-        values = frames.doubles(column)
-        if np.count_nonzero(np.isnan(values)) != column.null_count or np.isinf(values).any():
-            raise NightbookError(f"feature {feature.name}: holds NaN or infinity; store null for what is not known")
-        matrix[:, number] = values
+        # What float32 cannot hold is infinity to a model.
+        with np.errstate(over="ignore"):
+            matrix[:, number] = frames.doubles(column)
+        if np.count_nonzero(np.isfinite(matrix[:, number])) != len(column) - column.null_count:
+            raise inference.not_a_number(f"feature {feature.name}")
     return matrix
 
 

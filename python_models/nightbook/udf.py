@@ -12,7 +12,6 @@ import numpy as np
 import xgboost as xgb
 
 from nightbook import inference
-from nightbook.errors import NightbookError
 
 # Rows that a function is handed at a time, at most.
 BATCH_ROWS = 16_384
@@ -48,7 +47,7 @@ def _inputs(batch, names: list[str]) -> np.ndarray:
     if np.count_nonzero(np.isfinite(matrix)) != batch.iloc[:, -1].sum():
         infinite = np.flatnonzero(np.isinf(matrix).any(axis=0))
         what = f"feature {names[infinite[0]]}" if len(infinite) else "a feature"
-        raise NightbookError(f"{what}: holds NaN or infinity; store null for what is not known")
+        raise inference.not_a_number(what)
     return matrix
 
 

@@ -1,6 +1,6 @@
 -- A row is an account that servicing reports on a scored date and that raw.accounts does not know: it would drop out of
 -- the book, its provision with it. Land the missing account.
-{{ config(tags=['nightly', 'weekly']) }}
+{{ config(tags=['nightly']) }}
 
 select distinct
     servicing.account_id,

@@ -1,7 +1,9 @@
 """Edges between columns, read off SQL and off declarations."""
 
+from collections import defaultdict
+
 import pytest
-from nightbook import lineage
+from nightbook import events, lineage
 from nightbook.errors import NightbookError
 from nightbook.lineage import AGGREGATION, IDENTITY, INDIRECT, TRANSFORMATION
 
@@ -9,6 +11,10 @@ COLUMNS = {
     "raw.a": ["id", "x", "y"],
     "raw.b": ["id", "z", "low", "high"],
     "out.t": ["id", "v", "w"],
+    # Rows of several models, told apart by model_name.
+    "raw.p": ["model_name", "k", "q"],
+    "raw.r": ["model_name", "k", "s"],
+    "out.m": ["model_name", "v"],
 }
 
 
@@ -43,6 +49,129 @@ def edges(sql: str) -> set[tuple]:
 )  # fmt: skip
 def test_sql(sql, expected):
     assert edges(sql) == expected
+
+
+def whose(sql: str, relation: str = "out.m") -> set[tuple]:
+    """Edges into v: whose rows there make whose rows here."""
+    return {
+        (edge.from_relation, edge.from_column, edge.from_model_name, edge.to_model_name)
+        for edge in lineage.of_sql(sql, relation, COLUMNS)
+        if edge.to_column == "v"
+    }
+
+
+A, B = "account_pd", "application_pd"
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        # Each model's of its own.
+        ("select model_name, q as v from raw.p", {("raw.p", "q", A, A), ("raw.p", "q", B, B)}),
+        ("select model_name, max(q) as v from raw.p group by model_name", {("raw.p", "q", A, A), ("raw.p", "q", B, B)}),
+        ("select p.model_name, r.s as v from raw.p left join raw.r on p.model_name = r.model_name and p.k = r.k",
+         {("raw.r", "s", A, A), ("raw.r", "s", B, B)}),
+        ("select model_name, r.s as v from raw.p join raw.r using (model_name, k)",
+         {("raw.r", "s", A, A), ("raw.r", "s", B, B)}),
+        ("select model_name, k, sum(q) over (partition by model_name) as v from raw.p",
+         {("raw.p", name, one, one) for name in ("model_name", "q") for one in (A, B)}),
+        # One model's, by its name.
+        ("select model_name, q as v from raw.p where model_name = 'account_pd' and k > 1", {("raw.p", "q", A, A)}),
+        ("with c as (select * from raw.p) select model_name, q as v from c where 'account_pd' = model_name",
+         {("raw.p", "q", A, A)}),
+        ("select p.model_name, r.s as v from raw.p join raw.r on p.model_name = r.model_name"
+         " where r.model_name = 'account_pd'", {("raw.r", "s", A, A)}),
+        ("with c as (select 'account_pd' as model_name, x as v from raw.a"
+         " union all select 'application_pd' as model_name, z as v from raw.b) select * from c",
+         {("raw.a", "x", None, A), ("raw.b", "z", None, B)}),
+        ("with c as (select 'account_pd' as model_name, x as v from raw.a"
+         " union all select 'application_pd' as model_name, z as v from raw.b)"
+         " select model_name, v from c where model_name = 'account_pd'", {("raw.a", "x", None, A)}),
+        # One model's rows make the other's.
+        ("select 'application_pd' as model_name, q as v from raw.p where model_name = 'account_pd'",
+         {("raw.p", "q", A, B)}),
+        # Everybody's: nothing says whose, or rows of all take part.
+        ("select p.model_name, r.s as v from raw.p join raw.r on p.k = r.k", {("raw.r", "s", None, None)}),
+        ("select p.model_name, r.s as v from raw.p cross join raw.r where p.model_name = r.model_name or p.k = 1",
+         {("raw.r", "s", None, None)}),
+        ("select model_name, sum(q) over (order by k) as v from raw.p",
+         {("raw.p", "q", None, None), ("raw.p", "k", None, None)}),
+        ("select model_name, (select max(s) from raw.r) as v from raw.p", {("raw.r", "s", None, None)}),
+        ("select max(model_name) as model_name, max(q) as v from raw.p", {("raw.p", "q", None, None)}),
+        ("select p.model_name, p.q as v from raw.p left join raw.r on r.model_name = 'account_pd'",
+         {("raw.p", "q", A, A), ("raw.p", "q", B, B)}),
+    ],
+)  # fmt: skip
+def test_sql_says_whose_rows_are_made_of_whose(sql, expected):
+    assert whose(sql) == expected
+
+
+def test_a_relation_of_one_model_is_made_of_that_models_rows():
+    assert whose("select q as v from raw.p where model_name = 'account_pd'", "out.t") == {("raw.p", "q", A, None)}
+    assert whose("select q as v from raw.p", "out.t") == {("raw.p", "q", None, None)}
+
+
+def test_a_constant_does_not_hang_on_queries_that_it_does_not_select_from():
+    sql = "with other as (select z from raw.b), c as (select 1 as v, x as id from raw.a) select id, v from c"
+    assert edges(sql) == {("raw.a", "x", "id", IDENTITY)} | {
+        ("raw.a", name, "v", INDIRECT) for name in COLUMNS["raw.a"]
+    }
+
+
+STACKED = [
+    # Two models' versions in one relation; the second model reads the scores of the first.
+    ("models:/account_pd.version", None, "s.champions.digest", A),
+    ("models:/application_pd.version", None, "s.champions.digest", B),
+    ("raw.a.x", None, "models:/account_pd.version", None),
+    ("raw.b.z", None, "models:/application_pd.version", None),
+    ("s.champions.digest", A, "s.accounts.pd", A),
+    ("s.champions.digest", B, "s.applications.pd", B),
+    ("s.accounts.pd", None, "f.applications.their_pd", None),
+    ("f.applications.their_pd", None, "s.applications.pd", B),
+]
+
+
+def rows(*told: tuple) -> list[dict]:
+    found = []
+    for source, theirs, target, ours in told:
+        ends = [dict(zip(("relation", "column"), end.rsplit(".", 1), strict=True)) for end in (source, target)]
+        found.append(
+            {f"from_{name}": value for name, value in ends[0].items()}
+            | {f"to_{name}": value for name, value in ends[1].items()}
+            | {"from_model_name": theirs, "to_model_name": ours}
+        )
+    return found
+
+
+def reached(start: str, *told: tuple, upstream: bool = True) -> set[str]:
+    node = (*start.rsplit(".", 1), None)
+    return {f"{one[0]}.{one[1]}" for one in lineage.reached(node, lineage.steps(rows(*told), upstream=upstream))}
+
+
+def test_a_walk_keeps_to_the_rows_of_the_model_that_it_came_to():
+    found = reached("s.accounts.pd", *STACKED)
+    assert "raw.a.x" in found and "raw.b.z" not in found
+    assert reached("raw.b.z", *STACKED, upstream=False) == {
+        "raw.b.z", "models:/application_pd.version", "s.champions.digest", "s.applications.pd"
+    }  # fmt: skip
+    # And is not lost where one model truly reads what the other made.
+    assert {"raw.a.x", "raw.b.z"} <= reached("s.applications.pd", *STACKED)
+    assert "s.applications.pd" in reached("raw.a.x", *STACKED, upstream=False)
+
+
+def test_without_a_word_about_models_a_walk_goes_everywhere():
+    unnamed = [(source, None, target, None) for source, _, target, _ in STACKED]
+    assert "raw.b.z" in reached("s.accounts.pd", *unnamed)
+
+
+def test_an_event_tells_of_what_one_models_rows_are_made_of():
+    into: dict = defaultdict(lambda: defaultdict(list))
+    for row in rows(*STACKED):
+        into[row["to_relation"]][row["to_column"]].append(row | {"transformation": TRANSFORMATION})
+    told = events._of_one(into["s.accounts"]["pd"], into)
+    assert [one["from_relation"] for one in told] == ["models:/account_pd"]
+    both = events._of_one(into["s.champions"]["digest"], into)
+    assert [one["from_relation"] for one in both] == ["models:/account_pd", "models:/application_pd"]
 
 
 @pytest.mark.parametrize("sql", ["select from where", "select (1 as v from raw.a"])
@@ -93,7 +222,7 @@ def test_what_was_read_upstream_is_not_read_again():
         lineage.of_project(unread, UPSTREAM, set(), "t", {"out.t": upstream[:2]})
 
 
-RELATIONS = {"a": "raw.a", "t": "out.t"}
+RELATIONS = {"a": "raw.a", "t": "out.t", "p": "raw.p"}
 
 
 def declared(*entries: dict) -> set[tuple]:
@@ -110,6 +239,26 @@ def test_declarations():
     assert declared({"into": "models:/m", "to": ["version"], "from": {"a": ["y"]}, "by": AGGREGATION}) == {
         ("raw.a", "y", "models:/m", "version")
     }
+
+
+def test_declarations_say_whose_rows_are_made_of_whose():
+    def told(*entries: dict) -> set[tuple]:
+        found = lineage.of_declaration(entries, "out.m", COLUMNS, RELATIONS, set())
+        return {(edge.from_relation, edge.from_model_name, edge.to_model_name) for edge in found}
+
+    entry = {"to": ["v"], "by": TRANSFORMATION}
+    assert told(entry | {"from": {"p": ["q"]}, "model": "each"}) == {("raw.p", A, A), ("raw.p", B, B)}
+    assert told(entry | {"from": {"p": ["q"]}, "model": A}) == {("raw.p", A, A)}
+    assert told(entry | {"from": {"a": ["x"]}, "model": A}) == {("raw.a", None, A)}
+    assert told(entry | {"from": {"a": ["x"]}}) == {("raw.a", None, None)}
+    assert told(entry | {"from": {f"models:/{B}": ["version"]}}) == {(f"models:/{B}", None, B)}
+    for wrong, why in (
+        ({"from": {"p": ["q"]}}, r"from raw\.p must say `model`"),
+        ({"from": {"p": ["q"]}, "model": "nobody"}, "of nobody, which is no scoring model"),
+        ({"from": {"a": ["x"]}, "model": "each"}, r"raw\.a of each model, but"),
+    ):
+        with pytest.raises(NightbookError, match=f"^out\\.m: lineage declared .*{why}"):
+            told(entry | wrong)
 
 
 @pytest.mark.parametrize("source", [{"nobody": ["x"]}, {"a": ["gone"]}])

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from lifecycle_store import APPROVER, MODEL, SPECS
-from nightbook import boosting, frames, inference, registry, scoring
+from nightbook import boosting, frames, inference, registry, scoring, shadow
 from nightbook.errors import NightbookError
 
 KEY = "account_id"
@@ -67,8 +67,13 @@ def test_threads_do_not_show(monkeypatch, accounts, champion, forest):
         assert explained(model, accounts.limit(50)).equals(reasons)
 
 
+def as_challenger(model, relation, key):
+    chosen = [{"model_name": model.model_name, "model_version": model.version}]
+    return shadow.score(chosen, {model.model_name: (relation, key)})
+
+
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
-@pytest.mark.parametrize("use", [scoring.score, scoring.explain])
+@pytest.mark.parametrize("use", [scoring.score, scoring.explain, as_challenger])
 def test_value_that_training_refuses_is_not_scored(accounts, champion, use, value):
     spoiled = accounts.project(
         f"* replace (case when {KEY} = 'A000123' then cast('{value}' as double) else utilization end as utilization)"

@@ -103,6 +103,7 @@ def test_bad_values_are_refused(table, features):
     refused(with_column(table, "is_default", [0.5] * table.num_rows), features, "use an integer")
     refused(changed(table, "noise", 5, float("nan")), features, "feature noise: holds NaN or infinity")
     refused(changed(table, "noise", 5, float("inf")), features, "feature noise: holds NaN or infinity")
+    refused(changed(table, "noise", 5, 1e39), features, "feature noise: holds NaN or infinity")
 
 
 def test_bad_columns_are_refused(table, features):

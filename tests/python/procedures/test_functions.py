@@ -12,18 +12,20 @@ from snowflake.connector.errors import ProgrammingError
 
 FEATURES = [FeatureSpec(f"f{number}") for number in range(12)]
 ACCOUNTS = 100_000
+CHAMPION = "scoring.scores(session, chosen, model.model_name, session.table(table), 'account_id')"
+AS_CHALLENGER = "shadow.scores(session, chosen, {model.model_name: (session.table(table), 'account_id')})"
 BODY = """
 def main(session):
     import json, sys
     from pathlib import Path
-    from nightbook import registry, scoring
+    from nightbook import registry, scoring, shadow
     folder = Path(sys._xoptions["snowflake_import_directory"])
     told = json.loads((folder / "model.json").read_text())
     model = registry.Model(**told, booster_bytes=(folder / "model.ubj").read_bytes())
     registry.load = lambda name, version: model
     chosen = [{"model_name": model.model_name, "model_version": model.version}]
     for table in TABLES:
-        found = scoring.scores(session, chosen, model.model_name, session.table(table), "account_id")
+        found = SCORES
         found.write.mode("overwrite").save_as_table(table + "_scored")
     return "OK"
 """
@@ -50,14 +52,16 @@ def model() -> registry.Model:
     return registry.Model("account_pd", 3, "run", candidate.digest, candidate.booster_bytes, metadata)
 
 
-@pytest.fixture
-def score(call, put, model, runtime):
+@pytest.fixture(params=[CHAMPION])
+def score(call, put, model, runtime, request):
     """A function that scores tables of the account as <table>_scored."""
     told = {name: getattr(model, name) for name in ("model_name", "version", "mlflow_run_id", "digest", "metadata")}
     files = [put("model.ubj", model.booster_bytes), put("model.json", json.dumps(told).encode())]
 
     def score(*tables: str) -> None:
-        call(BODY.replace("TABLES", repr(tables)), imports=[*runtime["imports"], *files])
+        call(
+            BODY.replace("TABLES", repr(tables)).replace("SCORES", request.param), imports=[*runtime["imports"], *files]
+        )
 
     return score
 
@@ -137,7 +141,16 @@ def test_a_procedure_that_fetches_the_book_is_noticed(call, connection, records)
     assert max(records()[0]["rows"]) == 50_000
 
 
-@pytest.mark.parametrize(("value", "named"), [("inf", "feature f1: "), ("nan", "a feature: ")])
+@pytest.mark.parametrize(
+    ("score", "value", "named"),
+    [
+        (CHAMPION, "inf", "feature f1: "),
+        (CHAMPION, "nan", "a feature: "),
+        (AS_CHALLENGER, "inf", "feature f1: "),
+        (AS_CHALLENGER, "nan", "a feature: "),
+    ],
+    indirect=["score"],
+)
 def test_a_value_that_is_none_is_not_scored(score, connection, value, named):
     inputs = ", ".join(f"cast('{value if spec.name == 'f1' else 1}' as float) as {spec.name}" for spec in FEATURES)
     connection.cursor().execute(

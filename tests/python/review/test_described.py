@@ -1,5 +1,6 @@
 """Descriptions that follow from a definition: one SQL line and one catalog row describe a column everywhere."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,7 @@ ROW = 'account_pd,shortfall_9m_avg,"What was short, on average.",double,9,0,1000
 @pytest.fixture
 def project(tmp_path) -> Path:
     """A copy of what the catalog reads and writes."""
-    for folder in ("macros/features", "models", "seeds/reference"):
+    for folder in ("macros/features", "macros/populations", "models", "seeds/reference"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "seeds" / "raw").mkdir()
     shutil.copy(ROOT / catalog.SAMPLE, tmp_path / catalog.SAMPLE)
@@ -73,3 +74,37 @@ def test_each_family_makes_features_of_the_catalog():
     made = {name: families.named(name, ROOT) & listed for name in (*families.NAMED_IN, "feat_account_behaviour")}
     assert all(len(names) > 5 for names in made.values())
     assert set().union(*made.values()) == listed
+
+
+def test_each_feature_of_the_catalog_is_found_in_the_line_that_writes_it():
+    catalogued = catalog.read(ROOT / catalog.CATALOG)
+    of_model = {"account_pd": "feat_account_", "application_pd": "feat_application_"}
+    for row in catalogued:
+        name = row["name"]
+        found = {
+            place
+            for family in (*families.NAMED_IN, "feat_account_behaviour")
+            if family.startswith(of_model[row["model_name"]])
+            for place in [families.places(family, ROOT).get(name)]
+            if place
+        }
+        assert len(found) == 1, (name, found)
+        [(file, number)] = found
+        line = (ROOT / file).read_text().splitlines()[number - 1]
+        if f"as {name}" in line:
+            continue
+        # A window: its measure's name, statistic and months stand in the call, the statistic in the line.
+        measure, months, statistic = re.fullmatch(r"(\w+?)_(\d+)m_(\w+)", name).groups()
+        assert file.name == "behaviour_features.sql"
+        lengths = re.search(rf"'{statistic}': \[([\d, ]+)\]", line)[1].split(", ")
+        assert months in lengths, (name, line)
+        call = re.findall(r"\{\{ window_stats\(.*?\}\}", (ROOT / file).read_text(), re.DOTALL)
+        [own] = [one for one in call if line.strip().rstrip(",") in one]
+        assert f"name='{measure}'" in own or own.startswith(f"{{{{ window_stats('{measure}'"), (name, own)
+
+
+def test_a_window_rests_on_the_macros_that_its_family_calls():
+    files = {file.name for file in families.files("feat_account_behaviour", ROOT)}
+    assert files >= {"feat_account_behaviour.sql", "behaviour_features.sql", "window_stat.sql", "over_months.sql"}
+    assert not files & {"bureau_features.sql", "exposure_features.sql", "outcomes.sql"}
+    assert "behaviour_features.sql" not in {file.name for file in families.files("feat_account_bureau", ROOT)}

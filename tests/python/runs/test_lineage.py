@@ -6,47 +6,46 @@ from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from nightbook import lineage
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import column_lineage_dataset
 
 from .conftest import ok, refused
 
-
-def paths(home) -> dict[tuple[str, str], set[tuple[str, str]]]:
-    """(relation, column) -> what it was made of, by the last night and the training before it."""
-    made_of = defaultdict(set)
-    for *origin, relation, column in home.query(
-        "select distinct from_relation, from_column, to_relation, to_column from audit.fct_lineage_edges"
-    ):
-        made_of[relation, column].add(tuple(origin))
-    return made_of
+NAMES = ("from_relation", "from_column", "to_relation", "to_column", "from_model_name", "to_model_name")
 
 
-def landed(made_of, start: tuple[str, str]) -> set[tuple[str, str]]:
-    """Columns of schema raw that a column goes back to, and what lies between."""
-    seen, waiting = set(), [start]
-    while waiting:
-        node = waiting.pop()
-        if node not in seen:
-            seen.add(node)
-            waiting += made_of.get(node, ())
-    return seen
+@pytest.fixture(scope="module")
+def edges(demo) -> list[dict]:
+    """By the last night and the training before it."""
+    rows = demo[0].query(f"select distinct {', '.join(NAMES)} from audit.fct_lineage_edges")
+    return [dict(zip(NAMES, row, strict=True)) for row in rows]
 
 
-def test_every_column_of_a_score_goes_back_to_what_landed(demo):
+@pytest.fixture(scope="module")
+def made_of(edges) -> lineage.Steps:
+    return lineage.steps(edges)
+
+
+def behind(made_of: lineage.Steps, *start: str, model: str | None = None) -> set[tuple[str, str]]:
+    """Columns that a column goes back to, itself included."""
+    return {node[:2] for node in lineage.reached((*start, model), made_of)}
+
+
+def test_every_column_of_a_score_goes_back_to_what_landed(demo, made_of):
     home, _ = demo
-    made_of = paths(home)
     for relation in ("fct_account_scores", "fct_application_scores"):
         columns = home.query(
             f"select column_name from duckdb_columns() where schema_name = 'marts' and table_name = '{relation}'"
         )
         assert len(columns) > 10
         for (column,) in columns:
-            seen = landed(made_of, (f"marts.{relation}", column))
+            seen = behind(made_of, f"marts.{relation}", column)
             assert any(name.startswith("raw.") for name, _ in seen), (relation, column)
-    seen = landed(made_of, ("marts.fct_account_scores", "pd"))
+    seen = behind(made_of, "marts.fct_account_scores", "pd")
     for node in (
         ("scoring.tonight_account_scores", "pd"),
+        ("scoring.champions", "model_digest"),
         ("models:/account_pd", "version"),
         ("training.training_set_account_pd", "is_default"),
         ("features.feat_account_behaviour", "dpd_6m_max"),
@@ -59,10 +58,83 @@ def test_every_column_of_a_score_goes_back_to_what_landed(demo):
     assert ("raw.customers", "full_name") not in seen and ("raw.applications", "narrative") not in seen
 
 
-def test_every_column_that_a_python_model_makes_is_declared(demo):
+# Relation -> whose it is, and columns that hang on a model. The last five hold rows of both.
+OF_MODELS = {
+    "marts.fct_account_scores": (
+        "account_pd",
+        ["pd", "margin", "score", "risk_grade", "model_version", "model_digest"],
+    ),
+    "marts.fct_provisions": ("account_pd", ["pd", "loss_pd", "expected_loss", "ifrs9_stage"]),
+    "marts.rpt_regulatory_features": ("account_pd", ["model_version"]),
+    "marts.fct_application_scores": ("application_pd", ["pd", "score", "risk_grade", "reason_1", "model_version"]),
+    "marts.fct_application_contributions": ("application_pd", ["contribution", "model_version"]),
+    "marts.underwriting_queue": ("application_pd", ["pd", "rank", "triage_band", "reasons"]),
+    "monitoring.fct_feature_psi": (None, ["value"]),
+    "monitoring.fct_score_drift": (None, ["value"]),
+    "monitoring.fct_challenger_comparison": (None, ["value"]),
+    "scoring.champion_profiles": (None, ["share"]),
+    "training.fct_gate_decisions": (None, ["candidate_value", "verdict"]),
+}
+# The customer-level rollups are keyed by the dates of accounts and of applications, together.
+OF_THE_KEY = {"applied_on", "customer_id"}
+ONLY_APPLICATIONS = {
+    "stated_income",
+    "requested_amount",
+    "requested_term_months",
+    "purpose",
+    "channel",
+    "home_ownership",
+}
+# What an application model reads of the book: how many accounts the customer has, what is owed, and how late.
+OF_THE_BOOK = {"account_status", "balance", "credit_limit", "days_past_due", "scheduled_payment", "snapshot_date"}
+
+
+def seen_of(made_of: lineage.Steps, relation: str, column: str, model: str) -> tuple[set[str], ...]:
+    seen = behind(made_of, relation, column, model=model if OF_MODELS[relation][0] is None else None)
+    return (
+        {name for place, name in seen if place == "raw.applications"},
+        {name for place, name in seen if place == "raw.loan_servicing"},
+        {place for place, _ in seen if place.startswith(("models:/", "training.training_set"))},
+    )
+
+
+@pytest.mark.parametrize("model", ["account_pd", "application_pd"])
+@pytest.mark.parametrize("relation", OF_MODELS)
+def test_what_a_score_is_made_of_is_one_models(edges, made_of, relation, model):
+    whose, columns = OF_MODELS[relation]
+    if whose not in (None, model):
+        return
+    other = {"account_pd": "application_pd", "application_pd": "account_pd"}[model]
+    for column in columns:
+        applications, servicing, models = seen_of(made_of, relation, column, model)
+        assert f"training.training_set_{model}" in models, column
+        assert not any(other in name for name in models), (column, models)
+        if model == "account_pd":
+            assert applications <= OF_THE_KEY and servicing >= {"days_past_due", "amount_paid"}, column
+        else:
+            assert applications >= ONLY_APPLICATIONS and servicing <= OF_THE_BOOK, column
+        outcome = behind(made_of, f"training.training_set_{model}", "is_default")
+        assert ("raw.default_events", "defaulted_on") in outcome
+    # As it was, when an edge did not say whose rows it is about.
+    mixed = lineage.steps({name: value for name, value in edge.items() if "model" not in name} for edge in edges)
+    if relation not in ("training.fct_gate_decisions", "scoring.champion_profiles"):
+        assert f"models:/{other}" in seen_of(mixed, relation, columns[0], model)[2]
+
+
+def test_the_analysis_walks_as_the_library_does(demo, made_of):
+    home, _ = demo
+    said = json.loads(
+        ok(
+            home.dbt("show", "--quiet", "--select", "where_a_score_comes_from", "--limit", "-1", "--output", "json")
+        ).stdout
+    )
+    found = {(row["relation_name"], row["column_name"]) for row in said["show"]}
+    assert found == behind(made_of, "marts.fct_account_scores", "pd")
+
+
+def test_every_column_that_a_python_model_makes_is_declared(demo, made_of):
     """Or the path would end there; what is read from outside the warehouse has nothing to go back to."""
     home, _ = demo
-    made_of = paths(home)
     manifest = json.loads((home.path / "target" / "manifest.json").read_text())
     for node in manifest["nodes"].values():
         is_told = node["name"] != "run_provenance" and "lineage" not in node["name"]
@@ -96,12 +168,30 @@ def test_the_events_of_the_demo_are_openlineage(demo):
                     )
             if dataset["name"].endswith("tonight_account_scores") and event["eventType"] == "COMPLETE":
                 scored = True
-                assert {"namespace": "mlflow", "name": "models:/account_pd/1"} in event["inputs"] or any(
-                    one["name"].endswith("champions") for one in event["inputs"]
-                )
+                assert {"namespace": "mlflow", "name": "models:/account_pd/1"} in event["inputs"]
+                assert any(one["name"].endswith("champions") for one in event["inputs"])
                 inputs = dataset["facets"]["columnLineage"]["fields"]["pd"]["inputFields"]
-                assert {one["field"] for one in inputs} > {"dpd_6m_max", "bureau_score", "model_digest"}
+                assert {one["field"] for one in inputs} > {"dpd_6m_max", "bureau_score", "version"}
     assert scored
+
+
+def test_a_receiver_of_events_finds_one_model_behind_a_score(demo):
+    """Who joins up the events knows datasets and columns, and no rows of one model in them."""
+    home, _ = demo
+    made_of = defaultdict(set)
+    for line in (home.path / "lineage" / "events.jsonl").read_text().splitlines():
+        for dataset in json.loads(line).get("outputs", []):
+            for column, found in dataset.get("facets", {}).get("columnLineage", {}).get("fields", {}).items():
+                made_of[dataset["name"], column] |= {(one["name"], one["field"]) for one in found["inputFields"]}
+    for kind, model, other in (("account",) * 2 + ("application",), ("application",) * 2 + ("account",)):
+        seen, waiting = set(), [(f"warehouse.marts.fct_{kind}_scores", "pd")]
+        while waiting:
+            if (node := waiting.pop()) not in seen:
+                seen.add(node)
+                waiting += made_of[node]
+        places = {name for name, _ in seen}
+        assert {f"models:/{model}_pd/1", f"warehouse.training.training_set_{model}_pd"} <= places
+        assert not {name for name in places if f"{other}_pd" in name}
 
 
 @pytest.fixture
