@@ -8,24 +8,24 @@
         {%- set known = run_query('select distinct rule from ' ~ rules).columns[0].values() -%}
         {%- for override in overrides() if override.rule not in ('*', 'drift') and override.rule not in known -%}
             {{ exceptions.raise_compiler_error(
-                "NIGHTBOOK_OVERRIDE names " ~ override.rule ~ ", which is no rule of seeds/reference/input_rules.csv: name one"
+                "NIGHTBOOK_OVERRIDE names " ~ shown_text(override.rule) ~ ", which is no rule of seeds/reference/input_rules.csv: name one"
                 ~ " of it, as RULE:TABLE.COLUMN"
             ) }}
         {%- endfor -%}
-        {%- set judged = run_query("select count(*) from " ~ checks ~ " where run_id = '" ~ invocation_id ~ "'") -%}
+        {%- set judged = run_query("select count(*) from " ~ checks ~ " where run_id = " ~ text_literal(invocation_id)) -%}
         {%- if judged.columns[0].values()[0] == 0 -%}
             {{ exceptions.raise_compiler_error(
                 "The input was not judged in this run: build int_run together with what it rests on (+int_run, a selector or a tag)"
             ) }}
         {%- endif -%}
         {%- set stops = rows_of(
-            "select message, rule, table_name, column_name, count(*) over () as stops from " ~ checks ~ " where run_id = '" ~ invocation_id
-            ~ "' and status = 'stop' order by rule, table_name, column_name limit 1"
+            "select message, rule, table_name, column_name, count(*) over () as stops from " ~ checks ~ " where run_id = " ~ text_literal(invocation_id)
+            ~ " and status = 'stop' order by rule, table_name, column_name limit 1"
         ) -%}
         {%- if stops -%}
             {%- set stop = stops[0] -%}
             {{ exceptions.raise_compiler_error(
-                stop.message.rstrip(".") ~ ". Nothing was scored. Land it right, or take the responsibility: --override " ~ stop.rule ~ ":"
+                shown_text(stop.message).rstrip(".") ~ ". Nothing was scored. Land it right, or take the responsibility: --override " ~ stop.rule ~ ":"
                 ~ stop.table_name ~ ("." ~ stop.column_name if stop.column_name else "") ~ " --reason ..."
                 ~ (" (" ~ (stop.stops - 1) | int ~ " more in " ~ checks.schema ~ "." ~ checks.identifier ~ ")" if stop.stops > 1 else "")
             ) }}
@@ -49,6 +49,11 @@
             "NIGHTBOOK_OVERRIDE is set and NIGHTBOOK_OVERRIDE_REASON is not: whoever lets a stop pass says why"
         ) }}
     {%- endif -%}
+    {%- for name in ('NIGHTBOOK_OVERRIDE', 'NIGHTBOOK_OVERRIDE_REASON') if not nightbook._from_environment(name).isprintable() -%}
+        {{ exceptions.raise_compiler_error(
+            name ~ " is '" ~ shown_text(nightbook._from_environment(name)) ~ "': write it in one line, without control characters"
+        ) }}
+    {%- endfor -%}
     {{ return(found) }}
 {%- endmacro %}
 

@@ -1,6 +1,9 @@
 {# The cutoff of this run, UTC: rows loaded later do not exist for it. #}
 {% macro known_at() -%}
-    cast('{{ var("known_at") or nightbook._from_environment("NIGHTBOOK_KNOWN_AT") or run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp)
+    {{ given_timestamp(
+        var('known_at') or nightbook._from_environment('NIGHTBOOK_KNOWN_AT') or run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f'),
+        'NIGHTBOOK_KNOWN_AT'
+    ) }}
 {%- endmacro %}
 
 {# The date to score or train as of, if the caller named one, as a text. #}

@@ -5,7 +5,7 @@
 {% macro measured_dates(cohorts) -%}
     {%- set dates = none -%}
     {%- if execute and '__dbt__cte__' not in (cohorts | string) and load_relation(cohorts) -%}
-        {%- set asked = 'select distinct cohort_date from ' ~ cohorts ~ " where run_id = '" ~ invocation_id ~ "'" -%}
+        {%- set asked = 'select distinct cohort_date from ' ~ cohorts ~ ' where run_id = ' ~ text_literal(invocation_id) -%}
         {%- set dates = run_query(asked).columns[0].values() | list -%}
     {%- endif -%}
     {{ return(dates) }}

@@ -69,7 +69,7 @@ named as (
 )
 
 select
-    '{{ invocation_id }}' as run_id,
+    {{ text_literal(invocation_id) }} as run_id,
     night.as_of_date,
     {{ started_at() }} as checked_at,
     named.table_name,

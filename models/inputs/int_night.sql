@@ -9,7 +9,7 @@ snapshots as (
 
 night as (
 
-    select max({{ "cast('" ~ given_as_of() ~ "' as date)" if given_as_of() else 'snapshot_date' }}) as as_of_date
+    select max({{ given_date(given_as_of(), 'NIGHTBOOK_AS_OF') if given_as_of() else 'snapshot_date' }}) as as_of_date
     from snapshots
 
 ),
@@ -79,8 +79,8 @@ rhythm as (
 select
     night.as_of_date,
     {{ known_at() }} as known_at,
-    '{{ dbt.escape_single_quotes(actor()) }}' as actor,
-    '{{ dbt.escape_single_quotes(pinned_versions()) }}' as pinned_versions,
+    {{ text_literal(actor()) }} as actor,
+    {{ text_literal(pinned_versions()) }} as pinned_versions,
     earlier.snapshot_date as snapshot_before,
     tonight.row_count,
     coalesce(usual.row_count, earlier.row_count) as usual_row_count,

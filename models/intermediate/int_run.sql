@@ -4,7 +4,7 @@
 {{- stop_on_bad_input(ref('fct_input_checks'), ref('input_rules')) }}
 
 select
-    '{{ invocation_id }}' as run_id,
+    {{ text_literal(invocation_id) }} as run_id,
     '{{ cadence() }}' as cadence,
     as_of_date,
     known_at,

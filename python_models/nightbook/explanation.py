@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from nightbook import nights, registry, scoring, warehouse
+from nightbook import nights, provenance, registry, scoring, warehouse
 from nightbook.errors import NightbookError
 from nightbook.landing.contract import TABLES
 
@@ -247,10 +247,12 @@ def _place(model_name: str, run: dict) -> dict:
 
 def _last_commit(files: list[str], run: dict) -> str | None:
     """The commit that last changed the files, up to the code that ran; None where git cannot say."""
-    if not files or not run["git_commit"] or run["git_commit"] == "unknown":
+    if not files or not provenance.is_commit(run["git_commit"]):
         return None
     done = subprocess.run(
-        ["git", "log", "-1", "--format=%H", run["git_commit"], "--", *files], capture_output=True, text=True
+        ["git", "log", "-1", "--format=%H", "--end-of-options", run["git_commit"], "--", *files],
+        capture_output=True,
+        text=True,
     )
     return done.stdout.strip() or None
 
@@ -298,7 +300,7 @@ def _column(query, sql: str, parameters: list | None = None) -> list[str]:
 
 
 def _among(column: str, keys: list[str]) -> str:
-    listed = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
+    listed = ", ".join(map(warehouse.literal, keys))
     return f"{column} in ({listed})" if keys else "false"
 
 
