@@ -89,7 +89,9 @@ class Page:
 
 def file_name(name: str) -> str:
     """A name as part of a file's: as it is where it is made of letters, digits and underscores, else a digest of it."""
-    return name if re.fullmatch(r"\w{1,80}", name, re.ASCII) else hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:16]
+    if re.fullmatch(r"\w{1,80}", name, re.ASCII):
+        return name
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def node(name: str, shown: str = "", kind: str = "model") -> Link:

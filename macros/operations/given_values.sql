@@ -15,8 +15,7 @@
 
 {# A moment in UTC, YYYY-MM-DD HH:MM:SS, perhaps with up to six decimals of a second. #}
 {% macro given_timestamp(text, name) -%}
-    {%- set day, _, time = (text | string).partition(' ') -%}
-    {%- if not (nightbook._is_date(day) and modules.re.fullmatch('([01][0-9]|2[0-3])(:[0-5][0-9]){2}([.][0-9]{1,6})?', time)) -%}
+    {%- if not nightbook._is_timestamp(text | string) -%}
         {{ exceptions.raise_compiler_error(
             name ~ " is '" ~ shown_text(text) ~ "', which is no time: write YYYY-MM-DD HH:MM:SS, UTC, a day of the years 1900 to 2999"
         ) }}
@@ -32,6 +31,13 @@
     {%- set february = 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28 -%}
     {%- set days = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] -%}
     {{ return(1 <= month <= 12 and 1 <= day <= days[month - 1]) }}
+{%- endmacro %}
+
+{# True for a day of the calendar and a time of it as text. #}
+{% macro _is_timestamp(text) -%}
+    {%- set day, _, time = text.partition(' ') -%}
+    {%- set found = modules.re.fullmatch('([01][0-9]|2[0-3])(:[0-5][0-9]){2}([.][0-9]{1,6})?', time) -%}
+    {{ return(nightbook._is_date(day) and found is not none) }}
 {%- endmacro %}
 
 {#

@@ -62,10 +62,10 @@ def _plain_labels() -> Iterator[None]:
     Text.set_text = lambda artist, text: as_given(artist, None if text is None else _label(text))
     try:
         with warnings.catch_warnings():
-            # The browser has the letters that the font by which the room is measured has not; where there is too little
-            # room, the picture is drawn all the same.
-            warnings.filterwarnings("ignore", "Glyph .* missing from font")
-            warnings.filterwarnings("ignore", "constrained_layout not applied")
+            # The browser has the letters that the font by which the room is measured has not; without room, or a name
+            # for the legend, the picture is drawn all the same.
+            for told in ("Glyph .* missing from font", "constrained_layout not applied", "No artists with labels"):
+                warnings.filterwarnings("ignore", told)
             yield
     finally:
         Text.set_text = as_given
