@@ -6,13 +6,14 @@ import os
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "python_models"))
 # Before the working directory becomes the project's root, where dbt resolves its profile, paths and library.
 os.environ["NIGHTBOOK_HOME"] = str(Path(os.environ.get("NIGHTBOOK_HOME", ".nightbook")).absolute())
 
-from nightbook import commands  # noqa: E402
+from nightbook import commands, shown  # noqa: E402
 from nightbook.errors import NightbookError  # noqa: E402
 
 
@@ -71,11 +72,16 @@ def _explain(command: argparse.ArgumentParser, given: argparse.Namespace) -> Non
         commands.explain(given.as_of, given.account, given.application, given.json, given.evidence)
 
 
+class _Parser(argparse.ArgumentParser):
+    """argparse repeats what was typed, which need not have been typed by whoever reads it."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(shown.line(message))
+
+
 def parser() -> argparse.ArgumentParser:
     """Arguments of every command."""
-    top = argparse.ArgumentParser(
-        prog="orchestrate.py", description="Nightbook: batch credit scoring in one dbt project."
-    )
+    top = _Parser(prog="orchestrate.py", description="Nightbook: batch credit scoring in one dbt project.")
     command = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     land = command.add_parser("land", help="fill the landing schema").add_subparsers(
@@ -179,23 +185,29 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _say(line: str) -> None:
+    print(shown.line(f"nightbook: {line}"), file=sys.stderr)
+
+
 def main() -> int:
+    # A terminal of another encoding shows what it has no sign for as an escape, and fails no command.
+    sys.stdout.reconfigure(errors="backslashreplace")
     arguments = parser().parse_args()
     os.chdir(ROOT)
     try:
         arguments.run(arguments)
     except NightbookError as error:
-        print(f"nightbook: {error}", file=sys.stderr)
+        _say(str(error))
         return 1
     except Exception as error:
         # What no command foresaw: a full disk, a store that cannot be reached, a defect.
         if os.environ.get("NIGHTBOOK_DEBUG"):
             raise
         first = (str(error).strip().splitlines() or ["no message"])[0]
-        print(f"nightbook: {type(error).__name__}: {first} (NIGHTBOOK_DEBUG=1 shows where)", file=sys.stderr)
+        _say(f"{type(error).__name__}: {first} (NIGHTBOOK_DEBUG=1 shows where)")
         return 1
     except KeyboardInterrupt:
-        print("nightbook: interrupted; run the same command again to finish", file=sys.stderr)
+        _say("interrupted; run the same command again to finish")
         return 130
     return 0
 

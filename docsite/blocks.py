@@ -1,5 +1,7 @@
 """What a page is made of; one template renders all of it, so that a page is one module and no HTML."""
 
+import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -83,6 +85,13 @@ class Page:
     title: str
     lead: str
     sections: Sequence[Section] = field(default_factory=list)
+
+
+def file_name(name: str) -> str:
+    """A name as part of a file's: as it is where it is made of letters, digits and underscores, else a digest of it."""
+    if re.fullmatch(r"\w{1,80}", name, re.ASCII):
+        return name
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def node(name: str, shown: str = "", kind: str = "model") -> Link:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from numbers import Number
 
 from markupsafe import Markup, escape
+from nightbook import shown
 
 _FORMS = {"rate": "{:.2%}", "figure": "{:.3f}", "fine": "{:.4f}", "count": "{:,}", "money": "{:,.2f}"}
 _WHOLE_FROM = 1000
@@ -47,12 +48,14 @@ class Cited:
     def __html__(self) -> Markup:
         if self.value is None:
             return Markup("")
-        return Markup('<data value="{}" title="{}">{}</data>').format(plain(self.value), self.source, broken(str(self)))
+        return Markup('<data value="{}" title="{}">{}</data>').format(
+            shown.text(plain(self.value)), shown.text(self.source), broken(str(self))
+        )
 
 
 def broken(text: str) -> Markup:
     """A text, escaped, that a narrow column may break after an underscore."""
-    return Markup(str(escape(text)).replace("_", "_<wbr>"))
+    return Markup(str(escape(shown.text(text))).replace("_", "_<wbr>"))
 
 
 def plain(value: object) -> str:

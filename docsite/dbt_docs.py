@@ -4,17 +4,23 @@ import json
 import shutil
 from pathlib import Path
 
-from nightbook import builds, home
+from nightbook import builds, home, shown
 from nightbook.errors import NightbookError
 
 _PARSED = "partial_parse.msgpack"
-_STATIC, _MANIFEST = "static_index.html", "manifest.json"
+_PAGE, _MANIFEST, _CATALOG = "index.html", "manifest.json", "catalog.json"
+# Where dbt puts the two files into a page that needs no server; as they are, although they hold texts of whoever acted.
+_INLINE = {'"MANIFEST.JSON INLINE DATA"': _MANIFEST, '"CATALOG.JSON INLINE DATA"': _CATALOG}
 # What dbt's page would ask a server for that is nowhere: icons whose names are filled in later, a favicon that its own
-# build has not filled in, and a path of the host that the page was made for.
+# build has not filled in, and a path of the host that the page was made for. And its search, to which names are HTML.
 _MENDED = (
     ('xlink:href="{{ getIcon(', 'ng-attr-xlink:href="{{ getIcon('),
     ("${require('./assets/favicons/favicon.ico')}", "data:,"),
     ('<link rel="canonical" href="/overview/"/>', ""),
+    (
+        "n.highlight=function(t){if(",
+        'n.highlight=function(t){t=t&&String(t).replace(/&/g,"&amp;").replace(/</g,"&lt;");if(',
+    ),
 )
 
 
@@ -36,8 +42,10 @@ def write(target: Path, page: Path) -> tuple[dict, str | None]:
     if parsed.exists():
         shutil.copy(parsed, target / _PARSED)
     incomplete = builds.document(target)
-    text = (target / _STATIC).read_text(encoding="utf-8")
-    for before, after in _MENDED:
+    text = (target / _PAGE).read_text(encoding="utf-8")
+    # The files last: what they hold is not looked through.
+    filled = [(place, shown.in_script((target / file).read_text(encoding="utf-8"))) for place, file in _INLINE.items()]
+    for before, after in (*_MENDED, *filled):
         if before not in text:
             raise NightbookError(f"dbt's docs have changed: {before} is not in them; see docsite/dbt_docs.py")
         text = text.replace(before, after)

@@ -25,7 +25,7 @@ class Reading:
 
     def has(self, relation: str) -> bool:
         """Whether the warehouse holds schema.name."""
-        return warehouse.has(self.query, *relation.split("."))
+        return warehouse.has(self.query, *relation.split(".", 1))
 
     def cited(
         self,
@@ -109,4 +109,4 @@ def _literal(value: object) -> str:
         return f"timestamp '{value.isoformat(' ')}'"
     if isinstance(value, date):
         return f"date '{value.isoformat()}'"
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else plain(value)
+    return warehouse.literal(value) if isinstance(value, str) else plain(value)

@@ -8,9 +8,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
-from nightbook import pictures
+from nightbook import pictures, shown
 
-from docsite.blocks import Image, Link, Page
+from docsite.blocks import Image, Link, Page, file_name
 from docsite.cited import broken
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -21,6 +21,7 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
+        finalize=_seen,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -29,6 +30,7 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     environment.filters["markdown"] = lambda text: Markup(markdown.render(text))
     environment.filters["ticked"] = _ticked
+    environment.filters["file"] = file_of
     environment.tests["link"] = lambda value: isinstance(value, Link)
     environment.tests["several"] = lambda value: isinstance(value, list | tuple)
     template = environment.get_template("page.html")
@@ -38,10 +40,15 @@ def write(pages: Sequence[Page], folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(template.render(page=page, pages=pages), encoding="utf-8")
         for image in _images(page):
-            file = path.parent / "images" / image.name
+            file = path.parent / "images" / file_of(image)
             file.parent.mkdir(exist_ok=True)
             file.write_text(image.svg, encoding="utf-8")
     (folder / "style.css").write_text(pictures.STYLE + (_TEMPLATES / "style.css").read_text(), encoding="utf-8")
+
+
+def file_of(image: Image) -> str:
+    """The file of a picture, whatever is in its name."""
+    return f"{file_name(image.name.removesuffix('.svg'))}.svg"
 
 
 def relative(target: str, here: str) -> str:
@@ -50,6 +57,10 @@ def relative(target: str, here: str) -> str:
     if not path or path == here:
         return f"{hash_mark}{anchor}" if anchor else posixpath.basename(here)
     return posixpath.relpath(path, posixpath.dirname(here) or ".") + hash_mark + anchor
+
+
+def _seen(value: object) -> object:
+    return shown.text(value) if type(value) is str else value
 
 
 def _ticked(value: str) -> Markup:

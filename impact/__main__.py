@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from nightbook import shown
 from nightbook.errors import NightbookError
 
 from impact import comparison, limits, report, sides
@@ -23,13 +24,13 @@ def main() -> int:
     try:
         text, blocking = run(given.base, given.accounts, given.folder.absolute(), given.quick)
     except NightbookError as error:
-        print(f"nightbook: {error}", file=sys.stderr)
+        print(shown.line(f"nightbook: {error}"), file=sys.stderr)
         return 1
     print(text)
     if blocking:
         more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
         remedy = "mend the change, or say why in impact/limits.toml, [accepted]"
-        print(f"nightbook: impact: {blocking[0]}{more}; {remedy}", file=sys.stderr)
+        print(shown.line(f"nightbook: impact: {blocking[0]}{more}; {remedy}"), file=sys.stderr)
         return 1
     return 0
 

@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from nightbook import provenance
+from nightbook import provenance, shown
 from nightbook.errors import NightbookError
 
 MODIFIED = "@state:modified"
@@ -36,4 +36,4 @@ if __name__ == "__main__":
     try:
         print(*selectors(Path(sys.argv[1])))
     except NightbookError as error:
-        sys.exit(f"nightbook: {error}")
+        sys.exit(shown.line(f"nightbook: {error}"))

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from nightbook.shown import code
+from nightbook.shown import markdown as plain
+
 from impact.comparison import Feature, Impact, Scores
 from impact.limits import Limit
 
@@ -17,7 +20,7 @@ def markdown(books: dict[str, Impact], limits: list[Limit], how: str, notes: Seq
     """
     parts = ["# Score impact", _verdict(books, limits, notes), how]
     for book, impact in books.items():
-        parts += [f"## On the {book}", _lines(impact)]
+        parts += [f"## On the {plain(book)}", _lines(impact)]
         if any(one.change == "changed" for one in impact.features):
             parts += ["### Features", _features(impact.features)]
         if any(one.differing or one.on_one_side for one in impact.scores):
@@ -34,14 +37,14 @@ def _verdict(books: dict[str, Impact], limits: list[Limit], notes: Sequence[str]
     blocking = [one for one in limits if one.blocks]
     accepted = [one for one in limits if one.is_exceeded and one.accepted]
     if blocking:
-        head = "**Blocked.** " + "; ".join(str(one) for one in blocking) + "."
+        head = "**Blocked.** " + "; ".join(plain(one) for one in blocking) + "."
     elif accepted:
         head = "**Within limits, but for what is accepted.**"
     elif all(impact.is_none for impact in books.values()):
         head = "**No impact on any score" + (", as far as this report goes.**" if notes else ".**")
     else:
         head = "**Within limits.**"
-    told = [*notes, *(f"accepted: {one} ({one.accepted})" for one in accepted)]
+    told = [*map(plain, notes), *(f"accepted: {plain(one)} ({plain(one.accepted)})" for one in accepted)]
     return head + "".join(f"\n- {line}" for line in told)
 
 
@@ -50,8 +53,8 @@ def _lines(impact: Impact) -> str:
     for one in impact.scores:
         if one.differing or one.on_one_side:
             lines.append(
-                f"{one.model_name}: {one.differing:,} of {one.cases:,} scores differ, {one.regraded:,} change grade,"
-                f" PSI {one.psi:.4f}" + (f"; {one.on_one_side:,} on one side alone" if one.on_one_side else "")
+                f"{plain(one.model_name)}: {one.differing:,} of {one.cases:,} scores differ, {one.regraded:,} change"
+                f" grade, PSI {one.psi:.4f}" + (f"; {one.on_one_side:,} on one side alone" if one.on_one_side else "")
             )
     before, after = impact.loss
     if before != after:
@@ -62,26 +65,30 @@ def _lines(impact: Impact) -> str:
         lines.append(f"{impact.rebanded:,} of {impact.queued:,} applications change triage band, come or go")
     if impact.rereasoned:
         lines.append(f"{impact.rereasoned:,} applications have other reasons")
-    lines += [f"gate: {row['model_name']} fails {row['rule']}: {row['reason']}" for row in impact.verdicts]
+    lines += [
+        f"gate: {plain(row['model_name'])} fails {plain(row['rule'])}: {plain(row['reason'])}"
+        for row in impact.verdicts
+    ]
     return "\n".join(f"- {line}" for line in lines) or "Every feature, score, grade and provision is what it was."
 
 
 def _line(one: Feature) -> str:
     what = "model input" if one.is_input else "feature"
+    model, name = plain(one.model_name), code(one.name)
     if one.change == "renamed":
-        return f"{one.model_name}: {what} `{one.was}` is called `{one.name}`, with the same values"
+        return f"{model}: {what} {code(one.was)} is called {name}, with the same values"
     if one.change == "changed":
-        return f"{one.model_name}: {what} `{one.name}` differs for {one.differing:,} of {one.cases:,} cases"
+        return f"{model}: {what} {name} differs for {one.differing:,} of {one.cases:,} cases"
     if one.change == "left_out":
-        return f"{one.model_name}: `{one.name}` is no model input any more"
+        return f"{model}: {name} is no model input any more"
     if one.change == "redeclared":
-        return f"{one.model_name}: {what} `{one.name}` is declared otherwise; it was {one.was}"
-    return f"{one.model_name}: {what} `{one.name}` {one.change}"
+        return f"{model}: {what} {name} is declared otherwise; it was {plain(one.was)}"
+    return f"{model}: {what} {name} {one.change}"
 
 
 def _features(features: list[Feature]) -> str:
     rows = [
-        (one.model_name, f"`{one.name}`", f"{one.differing:,}", _number(one.mean_base), _number(one.mean_change),
+        (plain(one.model_name), code(one.name), f"{one.differing:,}", _number(one.mean_base), _number(one.mean_change),
          _number(one.psi))
         for one in features
         if one.change == "changed"
@@ -91,7 +98,7 @@ def _features(features: list[Feature]) -> str:
 
 def _scores(scores: list[Scores]) -> str:
     rows = [
-        (one.model_name, f"{one.cases:,}", f"{one.differing:,}", f"{one.regraded:,}", f"{one.mean_base:.4%}",
+        (plain(one.model_name), f"{one.cases:,}", f"{one.differing:,}", f"{one.regraded:,}", f"{one.mean_base:.4%}",
          f"{one.mean_change:.4%}", f"{one.psi:.4f}")
         for one in scores
     ]  # fmt: skip
@@ -101,15 +108,18 @@ def _scores(scores: list[Scores]) -> str:
 def _moves(one: Scores) -> str:
     grades = sorted({grade for move in one.moves for grade in move})
     rows = [
-        (f"{one.model_name} {old}", *(f"{one.moves.get((old, new), 0):,}" if old != new else "." for new in grades))
+        (
+            plain(f"{one.model_name} {old}"),
+            *(f"{one.moves.get((old, new), 0):,}" if old != new else "." for new in grades),
+        )
         for old in grades
     ]
-    return _table(("from / to", *grades), rows)
+    return _table(("from / to", *map(plain, grades)), rows)
 
 
 def _measured(impact: Impact) -> str:
     rows = [
-        (row["model_name"], row["metric"], f"{row['base']:.4f} ({row['low']:.4f} to {row['high']:.4f})",
+        (plain(row["model_name"]), plain(row["metric"]), f"{row['base']:.4f} ({row['low']:.4f} to {row['high']:.4f})",
          *(("none", "") if row["change"] is None else (f"{row['change']:.4f}", f"{row['change'] - row['base']:+.4f}")))
         for row in impact.measured
     ]  # fmt: skip
@@ -117,7 +127,7 @@ def _measured(impact: Impact) -> str:
 
 
 def _seconds(impact: Impact) -> str:
-    rows = [(cadence, f"{base:.0f} s", f"{change:.0f} s") for cadence, (base, change) in impact.seconds.items()]
+    rows = [(plain(cadence), f"{base:.0f} s", f"{change:.0f} s") for cadence, (base, change) in impact.seconds.items()]
     return _table(("run", "base", "change"), rows)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
+from nightbook import shown
 from nightbook.errors import NightbookError
 
 # What a score can depend on. Tests, documentation and this report cannot move one.
@@ -52,7 +53,7 @@ def tree_of(reference: str) -> str:
         NightbookError: there is no such commit in this clone.
     """
     try:
-        return _git("rev-parse", "--verify", f"{reference}^{{tree}}")
+        return _git("rev-parse", "--verify", "--end-of-options", f"{reference}^{{tree}}")
     except NightbookError as error:
         raise NightbookError(f"{reference} is no commit of this clone: fetch it, or name another base") from error
 
@@ -83,7 +84,9 @@ def lay_out(folder: Path, name: str, tree: str) -> Path:
     shutil.rmtree(code, ignore_errors=True)
     there = _git("ls-tree", "--name-only", tree).splitlines()
     wanted = [path for path in there if path in (*DECIDING, *NEEDED)]
-    packed = subprocess.run(["git", "archive", "--format=tar", tree, *wanted], capture_output=True, check=True)
+    packed = subprocess.run(
+        ["git", "archive", "--format=tar", "--end-of-options", tree, *wanted], capture_output=True, check=True
+    )
     with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:
         archive.extractall(code, filter="data")
     return code
@@ -188,7 +191,7 @@ def _dbt(side: Side, home: Path, *arguments: str, **more: str) -> None:
 
 
 def _call(side: Side, home: Path, arguments: list[str], more: dict[str, str]) -> None:
-    print(f"{side.name}, {home.name}: {' '.join(arguments[:6])}", flush=True)
+    print(shown.line(f"{side.name}, {home.name}: {' '.join(arguments[:6])}"), flush=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTBOOK_", "MLFLOW_", "DBT_"))}
     given = {
         "NIGHTBOOK_HOME": str(home),

@@ -135,8 +135,8 @@ class Subject:
         table = warehouse.arrow(
             self.reading.connection,
             "select entity_id, as_of_date, is_default, candidate_pd, champion_pd, benchmark_pd from "
-            f"training.holdout_scores where split = 'holdout' and model_name = '{self.name}' order by entity_id, "
-            "as_of_date",
+            "training.holdout_scores where split = 'holdout' and model_name = ? order by entity_id, as_of_date",
+            [self.name],
         )
         if not table.num_rows:
             return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from docsite.blocks import Missing, Page, Section
+from docsite.blocks import Missing, Page, Section, file_name
 from docsite.model import changes, data, explanation, performance, purpose, segments, stability
 from docsite.model.subject import Subject
 from docsite.reading import Reading
@@ -25,7 +25,7 @@ _OF_A_CHAMPION = (
 
 def path(name: str) -> str:
     """Where a model's page is, from the site's root."""
-    return f"models/{name}.html"
+    return f"models/{file_name(name)}.html"
 
 
 def pages(reading: Reading) -> Iterator[Page]:

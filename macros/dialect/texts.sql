@@ -88,9 +88,16 @@
     cast({{ number }} as varchar)
 {%- endmacro %}
 
-{# A text that is known when dbt runs, as a literal. #}
+{# A text that is known when dbt runs, as a literal. Whatever was not written in this project goes into SQL through here. #}
 {% macro text_literal(text) -%}
-    {{ return(adapter.dispatch('text_literal', 'nightbook')(text)) }}
+    {{ return(adapter.dispatch('text_literal', 'nightbook')(text | string)) }}
+{%- endmacro %}
+
+{# Texts that are known when dbt runs, written out for `in`; of none, one that nothing equals but an empty text. #}
+{% macro text_list(texts) -%}
+    {%- set written = [] -%}
+    {%- for text in texts -%}{%- do written.append(text_literal(text)) -%}{%- endfor -%}
+    {{ return('(' ~ (written | join(', ') or "''") ~ ')') }}
 {%- endmacro %}
 
 {# On Snowflake a backslash says that the next character is meant otherwise. #}

@@ -9,7 +9,7 @@
         {%- set known = run_query('select distinct rule from ' ~ rules).columns[0].values() -%}
         {%- for override in given if override.rule not in ('*', 'drift', 'partial_run') and override.rule not in known -%}
             {{ exceptions.raise_compiler_error(
-                "NIGHTBOOK_OVERRIDE names " ~ override.rule ~ ", which is no rule of seeds/reference/input_rules.csv: name one"
+                "NIGHTBOOK_OVERRIDE names " ~ shown_text(override.rule) ~ ", which is no rule of seeds/reference/input_rules.csv: name one"
                 ~ " of it, as RULE:TABLE.COLUMN"
             ) }}
         {%- endfor -%}
@@ -27,7 +27,7 @@
         {%- if stops -%}
             {%- set stop = stops[0] -%}
             {{ exceptions.raise_compiler_error(
-                stop.message.rstrip(".") ~ ". Nothing was scored. Land it right, or take the responsibility: --override " ~ stop.rule ~ ":"
+                shown_text(stop.message).rstrip(".") ~ ". Nothing was scored. Land it right, or take the responsibility: --override " ~ stop.rule ~ ":"
                 ~ stop.table_name ~ ("." ~ stop.column_name if stop.column_name else "") ~ " --reason ..."
                 ~ (" (" ~ (stop.stops - 1) | int ~ " more in " ~ checks.schema ~ "." ~ checks.identifier ~ ")" if stop.stops > 1 else "")
             ) }}

@@ -24,12 +24,12 @@
     {%- set found = rows_of(
         "select definition, kept_by, " ~ ("month_start" if has_months else "null as month_start") ~ " from " ~ relation ~ " group by all"
     ) -%}
-    {%- set keepers = found | map(attribute='kept_by') | unique | join("', '") -%}
+    {%- set keepers = found | map(attribute='kept_by') | unique | list -%}
     {%- for row in found if row.month_start -%}
         {%- if row.month_start | string not in news.months -%}{%- do news.months.append(row.month_start | string) -%}{%- endif -%}
     {%- endfor -%}
     {%- set before = rows_of(
-        "select run_id, " ~ microseconds_text('max(known_at)') ~ " as known_at from " ~ landings ~ " where run_id in ('" ~ keepers ~ "')"
+        "select run_id, " ~ microseconds_text('max(known_at)') ~ " as known_at from " ~ landings ~ " where run_id in " ~ text_list(keepers)
         ~ " group by run_id order by max(started_at) desc limit 1"
     ) -%}
     {%- if not before or (definition and found | rejectattr('definition', 'equalto', definition) | list) -%}
@@ -38,7 +38,7 @@
     {#- int_landings has counted what was loaded since the last run that came to a good end; mostly that is the one. -#}
     {%- set is_counted = run_query(
         "select count(*) = 0 from " ~ landings ~ " as landings inner join " ~ run ~ " as run on landings.run_id = run.run_id"
-        ~ " where landings.seen_at is distinct from cast('" ~ before[0].known_at ~ "' as timestamp)"
+        ~ " where landings.seen_at is distinct from cast(" ~ text_literal(before[0].known_at) ~ " as timestamp)"
     ).columns[0].values()[0] -%}
     {%- set compared %}
         with
@@ -48,7 +48,7 @@
             select landings.*
             from {{ landings }} as landings
             inner join {{ run }} as run on landings.run_id = run.run_id
-            where landings.relation_name in ('{{ sources | join("', '") }}')
+            where landings.relation_name in {{ text_list(sources) }}
 
         ),
 
@@ -56,7 +56,7 @@
 
             select *
             from {{ landings }}
-            where run_id = '{{ before[0].run_id }}' and relation_name in ('{{ sources | join("', '") }}')
+            where run_id = {{ text_literal(before[0].run_id) }} and relation_name in {{ text_list(sources) }}
 
         ),
 
@@ -71,12 +71,12 @@
             {% else %}
             {% for name, (versions, month) in sources.items() %}
             select
-                '{{ name }}' as relation_name,
+                {{ text_literal(name) }} as relation_name,
                 {{ month }} as month_start,
                 _load_id as load_id,
                 count(*) as row_count
             from {{ versions }}
-            where _loaded_at > cast('{{ before[0].known_at }}' as timestamp)
+            where _loaded_at > cast({{ text_literal(before[0].known_at) }} as timestamp)
             group by {{ month }}, _load_id
             {{ 'union all' if not loop.last }}
             {% endfor %}
@@ -183,10 +183,10 @@
     {%- set last = rows_of(keepers)[0] -%}
     {%- if not last.is_current -%}{{ return(news) }}{%- endif -%}
     {%- set later = run_query(
-        "select distinct run_id from " ~ landings ~ " where started_at > cast('" ~ last.started_at ~ "' as timestamp)"
-    ).columns[0].values() | join("', '") -%}
+        "select distinct run_id from " ~ landings ~ " where started_at > cast(" ~ text_literal(last.started_at) ~ " as timestamp)"
+    ).columns[0].values() -%}
     {%- set found = rows_of(
-        "select kept_by, kept_for from " ~ closed_months ~ " where kept_by in ('" ~ later ~ "') group by kept_by, kept_for"
+        "select kept_by, kept_for from " ~ closed_months ~ " where kept_by in " ~ text_list(later) ~ " group by kept_by, kept_for"
     ) -%}
     {%- do news.update({
         'is_void': found | rejectattr('kept_for', 'equalto', 'account') | list | length > 0,
@@ -222,14 +222,14 @@
         {%- for after, changes in of_load | groupby('after') -%}
             {%- set months = changes | map(attribute='month') | list -%}
             {%- do conditions.append(
-                "(_load_id = " ~ text_literal(load_id) ~ " and _loaded_at > cast('" ~ after ~ "' as timestamp)"
+                "(_load_id = " ~ text_literal(load_id) ~ " and _loaded_at > cast(" ~ text_literal(after) ~ " as timestamp)"
                 ~ (" and " ~ month ~ " in " ~ date_list(months) if month else "") ~ ")"
             ) -%}
         {%- endfor -%}
     {%- endfor -%}
     {%- if loads -%}
     (
-        _loaded_at > cast('{{ loads | map(attribute='after') | min }}' as timestamp)
+        _loaded_at > cast({{ text_literal(loads | map(attribute='after') | min) }} as timestamp)
         and ({{ conditions | join('\n            or ') }})
     )
     {%- else -%} false {%- endif -%}
@@ -238,6 +238,6 @@
 {# A list of dates written out for `in`, from texts. #}
 {% macro date_list(dates) -%}
     {%- set written = [] -%}
-    {%- for date in dates -%}{%- do written.append("cast('" ~ date ~ "' as date)") -%}{%- endfor -%}
+    {%- for date in dates -%}{%- do written.append('cast(' ~ text_literal(date) ~ ' as date)') -%}{%- endfor -%}
     ({{ written | join(', ') if written else 'cast(null as date)' }})
 {%- endmacro %}

@@ -6,7 +6,7 @@
     {%- if execute -%}
         {%- set relation = adapter.get_relation(this.database, this.schema, this.identifier) -%}
         {%- set found = run_query(
-            "select count(*) from " ~ relation ~ " where _load_id is distinct from '" ~ sample_load_id ~ "'"
+            "select count(*) from " ~ relation ~ " where _load_id is distinct from " ~ text_literal(sample_load_id)
         ) if relation else none -%}
         {%- if found and found.rows[0][0] > 0 -%}
             {{ exceptions.raise_compiler_error(

@@ -11,5 +11,5 @@
     {%- if may_ask and (flags.WHICH in ('build', 'run') or (relation and load_relation(relation))) -%}
         {%- set found.value = run_query(query).columns[0].values()[0] -%}
     {%- endif -%}
-    cast('{{ found.value if found.value is not none else otherwise }}' as {{ data_type }})
+    cast({{ text_literal(found.value if found.value is not none else otherwise) }} as {{ data_type }})
 {%- endmacro %}

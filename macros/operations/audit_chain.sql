@@ -63,7 +63,7 @@
             union all
             select
                 'partition' as kind,
-                '{{ relation_name }} {{ run.as_of_date }} {{ run.run_id }}' as subject,
+                {{ text_literal(relation_name ~ ' ' ~ run.as_of_date ~ ' ' ~ run.run_id) }} as subject,
                 {{ json_text(['row_count', 'digest']) }} as payload,
                 {{ started_at() }} as occurred_at
             from (
@@ -72,9 +72,9 @@
                     coalesce(max(digest), '') as digest
                 from {{ partitions }}
                 where
-                    relation_name = '{{ relation_name }}'
-                    and as_of_date = cast('{{ run.as_of_date }}' as date)
-                    and run_id = '{{ run.run_id }}'
+                    relation_name = {{ text_literal(relation_name) }}
+                    and as_of_date = cast({{ text_literal(run.as_of_date) }} as date)
+                    and run_id = {{ text_literal(run.run_id) }}
             ) as written
             {%- endfor %}
             {%- endif %}
@@ -107,7 +107,7 @@
                 news.subject,
                 news.payload,
                 cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp) as recorded_at,
-                '{{ invocation_id }}' as run_id
+                {{ text_literal(invocation_id) }} as run_id
             from news
             cross join last_entry
             {%- if links_at_a_time() %}

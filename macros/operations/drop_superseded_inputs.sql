@@ -23,7 +23,7 @@ where
         select inputs.run_id
         from (select distinct run_id from {{ ref('account_inputs') }}) as inputs
         where
-            inputs.run_id in ('{{ runs | join("', '") }}')
+            inputs.run_id in {{ text_list(runs) }}
             and not exists (
                 select 1 from {{ ref('fct_account_scores') }} as scores where scores.run_id = inputs.run_id
             )

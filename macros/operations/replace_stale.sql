@@ -29,9 +29,12 @@
     {{ in_one_transaction(replace) }}
 {% endmacro %}
 
-{# The months that a model's SQL names as its whole history, as texts; none where it computes a part of the history. #}
+{#
+    The months that a model's SQL names as its whole history, as texts; none where it computes a part of the history. Only
+    a comment before the query says so: further down, the words may stand in the name of a load.
+#}
 {% macro whole_history(sql) -%}
-    {%- set found = modules.re.search('/\\* the whole history:? ?(.*?) ?\\*/', sql) -%}
+    {%- set found = modules.re.match('(?:\\s|--[^\\n]*\\n)*/\\* the whole history:? ?(.*?) ?\\*/', sql) -%}
     {{ return(found.group(1).split() if found else none) }}
 {%- endmacro %}
 

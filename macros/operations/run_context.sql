@@ -19,10 +19,18 @@
             "NIGHTBOOK_OVERRIDE is set and NIGHTBOOK_OVERRIDE_REASON is not: whoever lets a stop pass says why"
         ) }}
     {%- endif -%}
+    {%- for name, text in given.items() if not text.isprintable() -%}
+        {{ exceptions.raise_compiler_error(
+            'NIGHTBOOK_' ~ name ~ " is '" ~ shown_text(text) ~ "': write it in one line, without control characters"
+        ) }}
+    {%- endfor -%}
+    {%- set as_of = (var('as_of') or given.AS_OF) | string -%}
+    {%- set known_at = (var('known_at') or given.KNOWN_AT) | string -%}
+    {%- if as_of -%}{%- do given_date(as_of, 'NIGHTBOOK_AS_OF') -%}{%- endif -%}
+    {%- if known_at -%}{%- do given_timestamp(known_at, 'NIGHTBOOK_KNOWN_AT') -%}{%- endif -%}
     {{ return({
-        'as_of': given_date((var('as_of') or given.AS_OF) | string, 'NIGHTBOOK_AS_OF'),
-        'known_at': given_timestamp((var('known_at') or given.KNOWN_AT) | string, 'NIGHTBOOK_KNOWN_AT')
-            or run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f'),
+        'as_of': as_of,
+        'known_at': known_at or run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f'),
         'actor': given.ACTOR or (env_var('LOGNAME', '') or env_var('USER', '') if execute else '') or 'unknown',
         'pinned_versions': given.VERSIONS,
         'overrides': given.OVERRIDE,

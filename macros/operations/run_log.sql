@@ -35,7 +35,7 @@
         {%- set names = succeeded | map(attribute='name') | list -%}
         insert into {{ nightbook._run_log() }} ({{ nightbook._run_log_columns() | join(', ') }})
         select
-            '{{ invocation_id }}',
+            {{ text_literal(invocation_id) }},
             '{{ cadence() }}',
             {{ '(select as_of_date from intermediate.int_run)' if 'int_run' in names else 'null' }},
             cast('{{ asked.known_at }}' as timestamp),
@@ -50,7 +50,7 @@
             {%- for column in nightbook._provenance_columns() %}
             {{ '(select ' ~ column ~ ' from audit.run_provenance)' if 'run_provenance' in names else 'null' }},
             {%- endfor %}
-            '{{ tojson(nightbook._rows_by_relation(succeeded)) }}',
+            {{ text_literal(tojson(nightbook._rows_by_relation(succeeded))) }},
             nullif({{ text_literal(asked.pinned_versions) }}, ''),
             nullif({{ text_literal(asked.overrides) }}, ''),
             nullif({{ text_literal(asked.override_reason) }}, '')
@@ -104,7 +104,7 @@
     {%- for node in nodes if node.config.materialized in ('table', 'incremental', 'seed', 'snapshot') -%}
         {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) -%}
         {%- do counts.append(
-            "select '" ~ node.schema ~ '.' ~ node.alias ~ "' as relation_name, count(*) as row_count from " ~ relation
+            'select ' ~ text_literal(node.schema ~ '.' ~ node.alias) ~ ' as relation_name, count(*) as row_count from ' ~ relation
         ) -%}
     {%- endfor -%}
     {%- for row in run_query((counts | join(' union all ')) ~ ' order by relation_name').rows if counts -%}

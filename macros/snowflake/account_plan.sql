@@ -14,7 +14,7 @@
         {%- set name = database ~ '_' ~ role | upper -%}
         {%- do steps.append({
             'key': 'ROLE ' ~ name, 'by': 'useradmin',
-            'sql': "create role if not exists " ~ name ~ " comment = '" ~ right.is_for ~ "'",
+            'sql': "create role if not exists " ~ name ~ ' comment = ' ~ text_literal(right.is_for),
         }) -%}
     {%- endfor -%}
     {%- do steps.extend(nightbook._landing_steps(database, masking)) -%}
@@ -53,7 +53,7 @@
             'sql': 'create warehouse if not exists ' ~ name ~ " warehouse_type = '" ~ one.type ~ "' warehouse_size = '"
                 ~ one.size ~ "' auto_suspend = 60 auto_resume = true initially_suspended = true"
                 ~ ' statement_timeout_in_seconds = 7200 statement_queued_timeout_in_seconds = 1800'
-                ~ " comment = '" ~ one.is_for ~ "'",
+                ~ ' comment = ' ~ text_literal(one.is_for),
         }) -%}
         {%- do steps.append({
             'key': 'MONITOR OF WAREHOUSE ' ~ name, 'by': 'accountadmin',
@@ -136,8 +136,8 @@
     {{ return([
         {
             'key': 'NETWORK RULE ' ~ rule, 'by': 'sysadmin',
-            'sql': 'create network rule if not exists ' ~ rule ~ " mode = egress type = host_port value_list = ('"
-                ~ registry_host ~ "')",
+            'sql': 'create network rule if not exists ' ~ rule ~ ' mode = egress type = host_port value_list = ('
+                ~ text_literal(registry_host) ~ ')',
         },
         {
             'key': 'SECRET ' ~ secret, 'by': 'sysadmin',

@@ -4,7 +4,7 @@
 #}
 {% macro snowflake__set_query_tag() -%}
     {%- set tag = tojson({'app': 'nightbook', 'run': invocation_id, 'node': model.name}, sort_keys=true) -%}
-    {%- do run_query("alter session set query_tag = '" ~ tag ~ "'") -%}
+    {%- do run_query('alter session set query_tag = ' ~ text_literal(tag)) -%}
 {%- endmacro %}
 
 {# The next node of the session says its own tag; between nodes, the last one stands. #}

@@ -22,7 +22,7 @@ select
 from ({{ unpivot_numbers(relation, columns) }}) as observed
 inner join {{ reference }} as bins
     on
-        bins.model_name = '{{ model_name }}'
+        bins.model_name = {{ text_literal(model_name) }}
         and observed.feature = bins.feature
         and case
             when bins.bin = -1 then observed.value is null
@@ -42,7 +42,7 @@ group by bins.model_name, bins.feature, bins.bin
     {%- set edges, known = edges.get(model_name, {}), {} -%}
     {%- for column, feature in columns.items() if feature in edges -%}{%- do known.update({column: feature}) -%}{%- endfor %}
 select
-    '{{ model_name }}' as model_name,
+    {{ text_literal(model_name) }} as model_name,
     placed.feature,
     placed.bin,
     case
@@ -63,14 +63,14 @@ from (
                 cast([
                     {%- for column, feature in known.items() %}
                     {
-                        'feature': '{{ feature }}',
+                        'feature': {{ text_literal(feature) }},
                         'case_count': count(*),
                         'known_count': count(observed.{{ column }}),
                         'lowest': cast(min(observed.{{ column }}) as double),
                         'highest': cast(max(observed.{{ column }}) as double),
                         'up_to_edge': [
                             {%- for edge in edges[feature] -%}
-                            count_if(observed.{{ column }} <= cast('{{ edge }}' as double)){{ ", " if not loop.last }}
+                            count_if(observed.{{ column }} <= cast({{ text_literal(edge) }} as double)){{ ", " if not loop.last }}
                             {%- endfor -%}
                         ]
                     }{{ "," if not loop.last }}

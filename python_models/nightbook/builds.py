@@ -113,7 +113,7 @@ def compiled(*models: str) -> dict[str, str]:
 
 
 def document(folder: Path) -> str | None:
-    """Have dbt write its docs into a folder: static_index.html, one page that needs no server, and what it is made of.
+    """Have dbt write its docs into a folder: index.html, manifest.json and catalog.json.
 
     Returns:
         Why the docs are without compiled SQL, where it cannot be compiled: some of it asks the warehouse, which is that
@@ -123,7 +123,7 @@ def document(folder: Path) -> str | None:
         NightbookError: the project is not valid, or the warehouse refuses.
     """
     target = ["--target-path", str(folder)]
-    arguments = ["docs", "generate", "--static", *target]
+    arguments = ["docs", "generate", *target]
     try:
         if _invoke(arguments, []).success:
             return None
@@ -228,7 +228,7 @@ def _progress(title: str) -> Iterator:
     console = Console(stderr=True)
     columns = [
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

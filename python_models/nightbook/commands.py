@@ -9,7 +9,20 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
-from nightbook import builds, catalog, gauges, home, landing, locks, mlflow_store, operations, refusals, reports, views
+from nightbook import (
+    builds,
+    catalog,
+    gauges,
+    given,
+    home,
+    landing,
+    locks,
+    mlflow_store,
+    operations,
+    refusals,
+    reports,
+    views,
+)
 from nightbook.errors import NightbookError
 
 
@@ -21,7 +34,7 @@ def _writes(command: str) -> Callable:
         def alone(*arguments, **options):
             with locks.writing(command) as killed:
                 if killed:
-                    print(f"{killed} did not come to an end: what it left half done is done again", flush=True)
+                    reports.say(f"{killed} did not come to an end: what it left half done is done again")
                 return call(*arguments, **options)
 
         return alone
@@ -55,7 +68,7 @@ def stage() -> None:
     """Put the library on the account's stage, for builds that dbt is told to do by others than this runner."""
     from nightbook import library
 
-    print(f"{library.FILE} is on @{library.STAGE}, SHA-256 {library.stage()}")
+    reports.say(f"{library.FILE} is on @{library.STAGE}, SHA-256 {library.stage()}")
 
 
 @operations.watched("weekly")
@@ -85,7 +98,7 @@ def approve(model: str, version: int, approver: str, change_request: str) -> Non
     from nightbook import registry
 
     mlflow_store.check()
-    names = {"approver": approver, "change_request": change_request}
+    names = {"approver": approver, "change_request": given.line(change_request, "--change-request")}
     promotion = registry.resumed(model, "approve", version, **names) or registry.approve(model, version, **names)
     _mirrored(promotion)
 
@@ -97,7 +110,7 @@ def rollback(model: str, approver: str, change_request: str) -> None:
     from nightbook import registry
 
     mlflow_store.check()
-    names = {"approver": approver, "change_request": change_request}
+    names = {"approver": approver, "change_request": given.line(change_request, "--change-request")}
     promotion = registry.resumed(model, "rollback", None, **names) or registry.rollback(model, **names)
     _mirrored(promotion)
 
@@ -124,12 +137,12 @@ def backfill(first: date, last: date, pinned: dict[str, int], override: str = ""
     for number, one in enumerate(dates, start=1):
         title = f"{one.as_of_date} ({number} of {len(dates)})"
         if one.is_done:
-            print(f"{title}: stands already", flush=True)
+            reports.say(f"{title}: stands already")
             continue
         named = {"NIGHTBOOK_AS_OF": one.as_of_date.isoformat(), "NIGHTBOOK_VERSIONS": one.versions}
         with _environment(**named, **_answered_for(override, reason)):
             build = builds.build("nightly", f"Scoring {title}")
-        print(f"{title}: scored by {one.versions} in {build.seconds:.0f} s", flush=True)
+        reports.say(f"{title}: scored by {one.versions} in {build.seconds:.0f} s")
 
 
 def explain(
@@ -143,7 +156,7 @@ def explain(
         from nightbook import evidence as pack
 
         digest = pack.write(told, evidence)
-        print(f"{evidence}: SHA-256 {digest}")
+        reports.say(f"{evidence}: SHA-256 {digest}")
     elif as_json:
         print(json.dumps(told, indent=2))
     else:
@@ -204,8 +217,10 @@ def docs(folder: Path | None = None) -> None:
     started = time.monotonic()
     built = build(folder)
     if built.incomplete:
-        print(f"note: dbt's docs are without compiled SQL until the next run: {built.incomplete}")
-    print(f"{built.pages} pages and dbt's docs in {time.monotonic() - started:.0f} s: open {folder / 'index.html'}")
+        reports.say(f"note: dbt's docs are without compiled SQL until the next run: {built.incomplete}")
+    reports.say(
+        f"{built.pages} pages and dbt's docs in {time.monotonic() - started:.0f} s: open {folder / 'index.html'}"
+    )
 
 
 @_writes("demo")
@@ -268,7 +283,12 @@ def _named(as_of: date | None, known_at: datetime | None) -> dict[str, str]:
 
 
 def _answered_for(override: str, reason: str) -> dict[str, str]:
-    return {"NIGHTBOOK_OVERRIDE": override, "NIGHTBOOK_OVERRIDE_REASON": reason} if override else {}
+    if not override:
+        return {}
+    return {
+        "NIGHTBOOK_OVERRIDE": given.line(override, "--override"),
+        "NIGHTBOOK_OVERRIDE_REASON": given.line(reason, "--reason"),
+    }
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import tarfile
 from io import BytesIO
 from pathlib import Path
 
-from nightbook import home
+from nightbook import home, provenance
 from nightbook.errors import NightbookError
 from nightbook.nights import Night
 
@@ -57,7 +57,12 @@ def derive(scratch: Path, night: Night) -> str:
             f"{lacking}, and with changes that are in no commit (last commit {commit[:12]}): it cannot be derived anew;"
             " `explain` shows its stored inputs, model and contributions"
         )
-    packed = subprocess.run(["git", "archive", "--format=tar", commit], capture_output=True)
+    if not provenance.is_commit(commit):
+        raise NightbookError(
+            f"{lacking}: its record names the commit {commit!r}, which is no whole hash: `verify-audit` says whether"
+            " somebody has changed the record"
+        )
+    packed = subprocess.run(["git", "archive", "--format=tar", "--end-of-options", commit], capture_output=True)
     if packed.returncode:
         raise NightbookError(f"{lacking}: commit {commit[:12]}, which is not in this clone; fetch it and try again")
     folder = scratch / "code"

@@ -5,11 +5,11 @@ import hashlib
 import io
 import json
 import zipfile
-from html import escape
 from pathlib import Path
 
 from nightbook import pictures, telling
 from nightbook.errors import NightbookError
+from nightbook.shown import html as escape
 
 # The earliest time that a ZIP file can hold: the pack says nothing of when it was made.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
@@ -104,7 +104,7 @@ def _rows(name: str, rows: list[dict]) -> str:
 def _table(head: list[str], rows: list[list]) -> str:
     heads = "".join(f"<th>{escape(name)}</th>" for name in head)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape('' if value is None else str(value))}</td>" for value in row) + "</tr>"
+        "<tr>" + "".join(f"<td>{escape('' if value is None else value)}</td>" for value in row) + "</tr>"
         for row in rows
     )
     return f"<table><tr>{heads}</tr>{body}</table>"

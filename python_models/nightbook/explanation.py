@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from nightbook import families, foundations, nights, registry, scoring, warehouse
+from nightbook import families, foundations, nights, provenance, registry, scoring, warehouse
 from nightbook.errors import NightbookError
 
 # Contributions are float32; a hundred and fifty of them are added up.
@@ -240,10 +240,12 @@ def _definitions(connection, kind: str, run: dict) -> dict[str, dict]:
 
 def _last_commit(files: list[str], run: dict) -> str | None:
     """The commit that last changed the files, up to the code that ran; None where git cannot say."""
-    if not files or not run["git_commit"] or run["git_commit"] == "unknown":
+    if not files or not provenance.is_commit(run["git_commit"]):
         return None
     done = subprocess.run(
-        ["git", "log", "-1", "--format=%H", run["git_commit"], "--", *files], capture_output=True, text=True
+        ["git", "log", "-1", "--format=%H", "--end-of-options", run["git_commit"], "--", *files],
+        capture_output=True,
+        text=True,
     )
     return done.stdout.strip() or None
 
@@ -254,8 +256,8 @@ def _raw(query, night: nights.Night, kind: str, key: str) -> dict[str, list[dict
     def ask(sql: str) -> list:
         return [value for row in query(sql) for value in row.values()]
 
-    found = foundations.queries(night, kind, key, ask)
-    return {name: query(sql) for name, sql in found.items() if warehouse.has(query, "raw", name)}
+
+from nightbook import families, foundations, nights, provenance, registry, scoring, warehouse
 
 
 def _plain(value):

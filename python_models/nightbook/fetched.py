@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from nightbook import account, foundations
+from nightbook import account, foundations, warehouse
 from nightbook.landing.contract import TABLES
 from nightbook.nights import COMPARED, Chosen, Night
 
@@ -53,7 +53,7 @@ def _fetch_stored(source: account.Account, scratch: Path, night: Night, chosen: 
             of_chosen = f"{entity} in (select key from ({chosen[kind].sql}) as chosen)" if chosen else "true"
             sql = (
                 f"select * from {relation} where as_of_date = date '{night.as_of_date}'"
-                f" and run_id = '{night.run['run_id']}' and {of_chosen}"
+                f" and run_id = {warehouse.literal(night.run['run_id'])} and {of_chosen}"
             )
             # In the types that they are stored in: a value that was changed must not be rounded into the right one.
             schema = source.schema(sql)

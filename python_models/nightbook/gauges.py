@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nightbook import home
+from nightbook import home, shown
 from nightbook.notices import Ended
 from nightbook.warehouse import Query, has
 
@@ -54,7 +54,7 @@ def measured(query: Query) -> tuple[Figures, dict[str, str]]:
         try:
             for name, value, labels in read(query):
                 if value is not None:
-                    figures[name, tuple(sorted((key, str(text)) for key, text in labels.items()))] = float(value)
+                    figures[name, tuple(sorted((key, shown.line(text)) for key, text in labels.items()))] = float(value)
         except Exception as error:
             problems[read.__name__.strip("_")] = type(error).__name__
     return figures, problems
@@ -64,7 +64,7 @@ def of_runs(last: dict[str, Ended]) -> Figures:
     """How the last run of each cadence ended, as the runner knows it: also where nothing could be written of it."""
     figures = {}
     for cadence, run in last.items():
-        labels = (("cadence", cadence),)
+        labels = (("cadence", shown.line(cadence)),)
         started, ended = (
             datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp() for at in (run.started_at, run.ended_at)
         )

@@ -144,7 +144,8 @@ def _check_room(folder: Path) -> None:
 
 def _noted(folder: Path) -> Holder | None:
     try:
-        return Holder(**json.loads(_note_of(folder).read_text()))
+        holder = Holder(**json.loads(_note_of(folder).read_text()))
+        return holder if isinstance(holder.process, int) and holder.process > 0 else None
     except (OSError, ValueError, TypeError):
         return None
 

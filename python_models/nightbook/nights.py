@@ -86,7 +86,7 @@ def _chosen(query: warehouse.Query, night: Night, kind: str, key: str | None, sa
             f"select 1 as found from marts.{relation} where as_of_date = ? and {column} = ?", [night.as_of_date, key]
         ):
             raise NightbookError(never_scored(query, kind, key, night.as_of_date))
-        sql = f"select {text(key)} as key"
+        sql = f"select {warehouse.literal(key)} as key"
     elif sample is not None and warehouse.has(query, "marts", relation):
         sql = (
             f"select {column} as key from marts.{relation} where as_of_date = date '{night.as_of_date}'"
@@ -95,11 +95,6 @@ def _chosen(query: warehouse.Query, night: Night, kind: str, key: str | None, sa
     else:
         return Chosen("select key from (select '' as key) as nobody where key <> ''", [])
     return Chosen(sql, [row["key"] for row in query(sql)])
-
-
-def text(value: str) -> str:
-    """A value as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def never_scored(query: warehouse.Query, kind: str, key: str, as_of: date) -> str:

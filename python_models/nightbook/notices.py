@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from nightbook import home, webhook
+from nightbook import home, shown, webhook
 
 # Slack cuts a text at 40,000 characters and asks for 4,000.
 _MESSAGE = 3_500
@@ -154,9 +154,8 @@ def deliver(address: str, seconds: float) -> str | None:
 def message(notices: list[Notice]) -> dict:
     """Notices in the format of Slack's webhooks, which others take as well: a line each, and where they come from."""
     lines = [f"Nightbook on {platform.node()}, {home.home()}", *(f"{one.at} UTC {_cut(one.text)}" for one in notices)]
-    text = "\n".join(lines)
-    # The three characters that mean something there; a value out of somebody's data must not call a whole channel.
-    return {"text": text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")}
+    # A value out of somebody's data must neither call a whole channel nor be set in bold.
+    return {"text": "\n".join(shown.slack(line) for line in lines), "mrkdwn": False}
 
 
 def _as_many_as_fit(waiting: list[Notice]) -> list[Notice]:
@@ -171,7 +170,7 @@ def _as_many_as_fit(waiting: list[Notice]) -> list[Notice]:
 
 
 def _cut(text: str) -> str:
-    line = " ".join(text.split())
+    line = shown.line(" ".join(text.split()))
     return line if len(line) <= _LINE else line[: _LINE - 3] + "..."
 
 

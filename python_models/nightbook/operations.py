@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from nightbook import gauges, notices, reports, warehouse, webhook
+from nightbook import gauges, notices, reports, shown, warehouse, webhook
 from nightbook.errors import NightbookError
 from nightbook.notices import Ended, Journal, Notice
 
@@ -125,9 +125,9 @@ class _Watch:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             line = f"warning: {problems[0]}{more}"
             if self._warnings is None:
-                reports.console.print(line, soft_wrap=True, highlight=False, markup=False)
+                reports.say(line)
             else:
-                print(line, file=self._warnings)
+                print(shown.line(line), file=self._warnings)
 
     def _within(self, call: Callable[[], object]) -> None:
         """Take what a call takes off the seconds that are left."""

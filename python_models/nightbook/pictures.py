@@ -1,11 +1,16 @@
 """Pictures as SVG: the same bytes for the same figures, in colours that the colour-blind tell apart and print keeps."""
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from nightbook import shown
+
 # Okabe and Ito's palette, in an order whose first colours differ in lightness as well.
 BLUE, ORANGE, GREEN, SKY, PURPLE, BLACK = "#0072b2", "#d55e00", "#009e73", "#56b4e9", "#cc79a7", "#222222"
+# A longer label leaves no room for what it is a label of.
+_LABEL = 60
 # What a page of figures and tables looks like, wherever it is opened.
 STYLE = """
 body { font: 15px/1.5 sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -39,10 +44,33 @@ def drawn(width: float, height: float) -> Iterator[Picture]:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(_SETTINGS), _plain_labels():
         picture = Picture(Figure(figsize=(width, height), layout="constrained"))
         yield picture
         written = io.StringIO()
         # Nothing of when it was drawn, and by which release.
         picture.figure.savefig(written, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     picture.svg = written.getvalue()[written.getvalue().index("<svg") :]
+
+
+@contextmanager
+def _plain_labels() -> Iterator[None]:
+    """Whatever is written into a picture can be shown; labels of axes are known only when it is drawn."""
+    from matplotlib.text import Text
+
+    as_given = Text.set_text
+    Text.set_text = lambda artist, text: as_given(artist, None if text is None else _label(text))
+    try:
+        with warnings.catch_warnings():
+            # The browser has the letters that the font by which the room is measured has not; without room, or a name
+            # for the legend, the picture is drawn all the same.
+            for told in ("Glyph .* missing from font", "constrained_layout not applied", "No artists with labels"):
+                warnings.filterwarnings("ignore", told)
+            yield
+    finally:
+        Text.set_text = as_given
+
+
+def _label(text: object) -> str:
+    label = shown.line(text)
+    return label if len(label) <= _LABEL else label[: _LABEL - 3] + "..."

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -56,6 +57,11 @@ def git_commit() -> str:
         return f"{commit}{_DIRTY}" if changed or added else commit
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+
+
+def is_commit(name: object) -> bool:
+    """Whether a name is the whole hash of a commit: git takes others for options, files and branches as well."""
+    return isinstance(name, str) and re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", name) is not None
 
 
 def library_versions() -> dict[str, str]:

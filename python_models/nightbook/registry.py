@@ -611,7 +611,10 @@ def _version(model_name: str, version: int):
 
 
 def _versions(model_name: str) -> list:
-    return list(mlflow_store.client().search_model_versions(f"name = '{model_name}'"))
+    # A name that the search's own grammar cannot hold is looked for among all.
+    is_plain = not {"'", '"', "`", "\\"} & set(model_name)
+    found = mlflow_store.client().search_model_versions(f"name = '{model_name}'" if is_plain else None)
+    return [version for version in found if version.name == model_name]
 
 
 def _aliases(model_name: str) -> dict[int, list[str]]:

@@ -10,10 +10,23 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from nightbook import telling
+from nightbook import shown, telling
 
-# Logs and pipes have no width of their own; a table squeezed into 80 columns cannot be read.
-console = Console(width=None if Console().is_terminal else 140)
+# Logs and pipes have no width of their own; a table squeezed into 80 columns cannot be read. Square brackets and colons
+# are part of what people write, and mean nothing here.
+_console = Console(width=None if Console().is_terminal else 140, markup=False, emoji=False)
+
+
+class _Table(Table):
+    """A table of texts; None for an empty cell."""
+
+    def add_row(self, *cells: object) -> None:
+        super().add_row(*(None if one is None else shown.line(one) for one in cells))
+
+
+def say(text: str) -> None:
+    """Print one line."""
+    _console.print(shown.line(text), soft_wrap=True, highlight=False)
 
 
 @contextmanager
@@ -30,9 +43,9 @@ def load(landed) -> None:
     table = _table(f"Landed {landed.load_id}, last snapshot {landed.last_snapshot}", "table", "rows")
     for name, rows in landed.rows.items():
         table.add_row(name, f"{rows:,}")
-    console.print(table)
+    _console.print(table)
     for note in landed.notes:
-        console.print(f"note: {note}")
+        say(f"note: {note}")
 
 
 def training(build, candidates: list[dict]) -> None:
@@ -52,16 +65,15 @@ def training(build, candidates: list[dict]) -> None:
             _number(row["benchmark_auc"]),
             f"passed: version {row['model_version']}" if row["model_version"] else "not registered",
         )
-    console.print(table)
+    _console.print(table)
     for row in candidates:
         name, version = row["model_name"], row["model_version"]
         if version is None:
-            console.print(f"{name}: {row['reasons']}", soft_wrap=True, highlight=False)
+            say(f"{name}: {row['reasons']}")
         else:
-            console.print(
+            say(
                 f"{name}: awaits approval: python orchestrate.py approve {name} --version {version} "
                 "--approver NAME --change-request ID",
-                soft_wrap=True,
             )
 
 
@@ -69,15 +81,13 @@ def training_decision(decisions: list[dict]) -> None:
     """In one line, why there is a training or why there is none."""
     is_needed = any(row["decision"] == "train" for row in decisions)
     told = [f"{row['model_name']}: {row['reason']}" for row in decisions if row["rules_met"] or not is_needed]
-    console.print(
-        f"{'Training is needed' if is_needed else 'Not trained'}: {'. '.join(told)}", soft_wrap=True, highlight=False
-    )
+    say(f"{'Training is needed' if is_needed else 'Not trained'}: {'. '.join(told)}")
 
 
 def promotion(made) -> None:
     """Who is champion now, by whose word."""
     before = f"version {made.previous_version}" if made.previous_version else "none"
-    console.print(
+    say(
         f"{made.model_name}: version {made.model_version} is champion ({made.action} by {made.approver}, "
         f"{made.change_request}; before: {before})"
     )
@@ -85,7 +95,7 @@ def promotion(made) -> None:
 
 def mirror_follows() -> None:
     """That the warehouse will know of a promotion later, because the role that made it may not write there."""
-    console.print("The warehouse's mirror of the registry follows with the next run: this role may not write it")
+    say("The warehouse's mirror of the registry follows with the next run: this role may not write it")
 
 
 def night(build, scored: dict) -> None:
@@ -110,24 +120,22 @@ def night(build, scored: dict) -> None:
         table.add_row(
             "provisions", f"stage {row['ifrs9_stage']}", f"{row['accounts']:,}", "", f"{row['expected_loss']:,}"
         )
-    console.print(table)
-    console.print(
-        f"{accounts:,} accounts scored, {applications:,} applications triaged, provisions of {provision:,} in all"
-    )
+    _console.print(table)
+    say(f"{accounts:,} accounts scored, {applications:,} applications triaged, provisions of {provision:,} in all")
     for row in scored["worst_psi"]:
-        console.print(f"{row['model_name']}: most drifted {row['feature']}, PSI {row['value']:.3f} ({row['status']})")
+        say(f"{row['model_name']}: most drifted {row['feature']}, PSI {row['value']:.3f} ({row['status']})")
     for warning in build.warnings:
-        console.print(f"warning: {warning}")
+        say(f"warning: {warning}")
 
 
 def explanation(told: dict) -> None:
     """One score as a tree: what it is, whose model gave it, what moved it, and on which rows it rests."""
-    console.print(_tree(telling.of_score(told)), highlight=False)
+    _console.print(_tree(telling.of_score(told)), highlight=False)
 
 
 def version(told: dict) -> None:
     """How a version came about, and what another one does not share with it."""
-    console.print(_tree(telling.of_version(told)), highlight=False)
+    _console.print(_tree(telling.of_version(told)), highlight=False)
 
 
 def reproduction(found) -> None:
@@ -139,21 +147,20 @@ def reproduction(found) -> None:
     )  # fmt: skip
     for relation, rows in found.compared.items():
         table.add_row(relation, f"{rows:,}", f"{rows - found.different[relation]:,}")
-    console.print(table)
+    _console.print(table)
     for line in [*map(str, found.differences), *found.notes]:
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+        say(line)
 
 
 def verified(checked) -> None:
     """How much of the trail was checked, and the hash that answers for all of it."""
-    console.print(
+    say(
         f"As recorded: {checked.entries:,} entries of the audit log, {checked.facts:,} runs, versions, promotions and "
         f"verdicts, {checked.partitions:,} score partitions, {checked.versions:,} model versions",
-        highlight=False,
     )
     for note in checked.notes:
-        console.print(f"note: {note}", soft_wrap=True, highlight=False)
-    console.print(f"Note this hash out of reach of whoever writes the warehouse: {checked.head}", soft_wrap=True)
+        say(f"note: {note}")
+    say(f"Note this hash out of reach of whoever writes the warehouse: {checked.head}")
 
 
 def status(state: dict) -> None:
@@ -168,7 +175,7 @@ def status(state: dict) -> None:
             row["approver"],
             row["change_request"],
         )
-    console.print(champions)
+    _console.print(champions)
     runs = _table("Last runs", "cadence", "as of", "outcome", "seconds", "accounts", "applications", "actor")
     for row in state["last_runs"]:
         runs.add_row(
@@ -180,7 +187,7 @@ def status(state: dict) -> None:
             _whole(row["applications_scored"]),
             row["actor"],
         )
-    console.print(runs)
+    _console.print(runs)
     gate = _table("Last gate", "model", "holdout AUC", "KS", "Brier", "champion", "outcome")
     for row in state["last_gate"]:
         gate.add_row(
@@ -191,20 +198,20 @@ def status(state: dict) -> None:
             _number(row["champion_auc"]),
             f"version {row['model_version']}" if row["model_version"] else "not registered",
         )
-    console.print(gate)
+    _console.print(gate)
     for row in state["open_approvals"]:
-        console.print(f"open: {row['model_name']} version {row['model_version']}, made by {row['maker']}")
+        say(f"open: {row['model_name']} version {row['model_version']}, made by {row['maker']}")
     for row in (state["last_night"] or {}).get("worst_psi", []):
-        console.print(f"{row['model_name']}: most drifted {row['feature']}, PSI {row['value']:.3f} ({row['status']})")
+        say(f"{row['model_name']}: most drifted {row['feature']}, PSI {row['value']:.3f} ({row['status']})")
 
 
 def demo(state: dict, maker: str, approver: str) -> None:
     """What the demo did and where to look next."""
     figures = {row["model_name"]: row for row in state["last_gate"]}
-    console.print()
+    _console.print()
     for row in state["champions"]:
         gate = figures[row["model_name"]]
-        console.print(
+        say(
             f"Champion {row['model_name']} version {row['model_version']}: AUC {gate['auc']:.3f}, KS {gate['ks']:.3f}; "
             f"made by {maker}, approved by {approver}"
         )
@@ -212,10 +219,10 @@ def demo(state: dict, maker: str, approver: str) -> None:
     accounts = sum(row["accounts"] for row in last["grades"])
     applications = sum(row["applications"] for row in last["triage"])
     provision = sum(row["expected_loss"] for row in last["provisions"])
-    console.print(f"Accounts scored: {accounts:,}")
-    console.print(f"Applications triaged: {applications:,}")
-    console.print(f"Provisions: {provision:,}")
-    console.print("\nType next:")
+    say(f"Accounts scored: {accounts:,}")
+    say(f"Applications triaged: {applications:,}")
+    say(f"Provisions: {provision:,}")
+    _console.print("\nType next:")
     for line in (
         ". .venv/bin/activate",
         "python orchestrate.py status",
@@ -225,20 +232,21 @@ def demo(state: dict, maker: str, approver: str) -> None:
         "dbt build --select tag:nightly             # the same work without the runner",
         """dbt show --inline "select * from {{ ref('underwriting_queue') }} order by rank" --limit 5""",
     ):
-        console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
+        say(f"  {line}")
 
 
 def _tree(branch: telling.Branch) -> Tree:
     line, twigs = branch
-    tree = Tree(Text(line))
+    tree = Tree(Text(shown.line(line)))
     for twig in twigs:
         tree.children.append(_tree(twig))
     return tree
 
 
-def _table(title: str, *columns: str) -> Table:
-    console.print(f"\n[bold]{title}[/bold]", highlight=False, soft_wrap=True)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+def _table(title: str, *columns: str) -> _Table:
+    _console.print()
+    _console.print(Text(shown.line(title), style="bold"), soft_wrap=True)
+    table = _Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         is_number = name in ("rows", "count", "mean PD", "amount", "seconds", "accounts", "applications", "version")
         table.add_column(name, justify="right" if is_number else "left")

@@ -142,7 +142,7 @@ def _compare_relation(connection, found, relation, entity, key, chosen) -> None:
         )
 
     sides = (
-        side(stored_columns, f"book.{relation}", f" and run_id = '{run_id}'")
+        side(stored_columns, f"book.{relation}", " and run_id = ?")
         + " as stored full outer join "
         + side(derived_columns, relation, "")
         + " as derived on stored.row_key = derived.row_key"
@@ -150,14 +150,15 @@ def _compare_relation(connection, found, relation, entity, key, chosen) -> None:
     differs = " or ".join(f'stored."{name}" is distinct from derived."{name}"' for name in columns)
     condition = f"stored.row_key is null or derived.row_key is null or {differs}"
     counted = f"select count(*), count(case when {condition} then 1 end) from {sides}"
-    rows, different = connection.execute(counted).fetchone()
+    rows, different = connection.execute(counted, [run_id]).fetchone()
     found.compared[relation], found.different[relation] = rows, different
     if not different:
         return
     listed = ", ".join(f'{one}."{name}"' for name in columns for one in ("stored", "derived"))
     worst = connection.execute(
         f"select stored.row_key, derived.row_key, {listed} from {sides} where {condition}"
-        f" order by coalesce(stored.row_key, derived.row_key) limit {_SHOWN}"
+        f" order by coalesce(stored.row_key, derived.row_key) limit {_SHOWN}",
+        [run_id],
     ).fetchall()
     for stored_key, derived_key, *values in worst:
         name = stored_key or derived_key

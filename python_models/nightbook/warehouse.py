@@ -57,6 +57,12 @@ def arrow(connection: Connection, sql: str, parameters: object = None) -> pa.Tab
     return connection.sql(sql, params=parameters).to_arrow_table()
 
 
+def literal(text: str) -> str:
+    """A text as a literal of SQL, for where it cannot be a parameter."""
+    # In an account a backslash says that the next character is meant otherwise.
+    return "'" + (text.replace("\\", "\\\\") if home.is_account() else text).replace("'", "''") + "'"
+
+
 @contextmanager
 def asking() -> Iterator[Query]:
     """A function from SQL, and values for its question marks, to rows; the connection is `reading()`'s."""

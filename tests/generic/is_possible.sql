@@ -9,7 +9,7 @@ select
     highest
 from {{ model }}
 where
-    model_name = '{{ model_name }}'
-    and feature in ('{{ features | join("', '") }}')
+    model_name = {{ text_literal(model_name) }}
+    and feature in {{ text_list(features) }}
     and (lowest < {{ low }} or highest > {{ high }})
 {% endtest %}

@@ -13,8 +13,8 @@ columns as (
     {%- set is_integer = column.is_integer() or 'int' in data_type or (column.is_numeric() and column.numeric_scale == 0) %}
     {%- set is_double = column.is_float() or data_type == 'double' %}
     select
-        '{{ column.name | lower }}' as name,
-        '{{ "double" if is_double else "integer" if is_integer else data_type }}' as data_type
+        {{ text_literal(column.name | lower) }} as name,
+        {{ text_literal("double" if is_double else "integer" if is_integer else data_type) }} as data_type
     {{ "union all" if not loop.last }}
     {%- endfor %}
     {%- else %}
@@ -29,7 +29,7 @@ catalog as (
         name,
         data_type
     from {{ ref('feature_catalog') }}
-    where model_name = '{{ model_name }}'
+    where model_name = {{ text_literal(model_name) }}
 
 )
 

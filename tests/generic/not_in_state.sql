@@ -4,5 +4,5 @@ select *
 from {{ model }}
 where
     as_of_date in (select as_of_date from {{ ref('int_run') }})
-    and {{ column_name }} = '{{ state }}'
+    and {{ column_name }} = {{ text_literal(state) }}
 {% endtest %}

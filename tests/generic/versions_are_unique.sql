@@ -11,7 +11,7 @@
     {%- set new_rows -%}
         from {{ ref('int_landings') }} as landings
         inner join {{ ref('int_run') }} as run on landings.run_id = run.run_id
-        where landings.new_after is not null and landings.relation_name = '{{ landed_as }}'
+        where landings.new_after is not null and landings.relation_name = {{ text_literal(landed_as) }}
     {%- endset -%}
 {%- endif %}
 {%- set rows -%}

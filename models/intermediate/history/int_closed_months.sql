@@ -15,7 +15,7 @@
     computed again, all months of each. -#}
 {%- set parts = [] -%}
 {%- for month in news.new_months -%}
-    {%- set first_day = "cast('" ~ month ~ "' as date)" -%}
+    {%- set first_day = 'cast(' ~ text_literal(month) ~ ' as date)' -%}
     {%- do parts.append({'name': 'month_' ~ loop.index, 'month': first_day, 'before': add_months(first_day, -1)}) -%}
 {%- endfor -%}
 {%- if not is_whole or not parts -%}{%- do parts.append({'name': 'stale', 'month': none, 'before': none}) -%}{%- endif %}

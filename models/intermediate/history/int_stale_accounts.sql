@@ -3,8 +3,8 @@
 
 {%- set servicing, payments = ref('stg_loan_servicing_versions'), ref('stg_payment_versions') -%}
 {%- set news = closed_months_news() -%}
-{%- set first_day = "cast('" ~ (news.months | min if news.months else '9999-12-01') ~ "' as date)" -%}
-{%- set last_day = month_end("cast('" ~ (news.months | max if news.months else '0001-01-01') ~ "' as date)") %}
+{%- set first_day = 'cast(' ~ text_literal(news.months | min if news.months else '9999-12-01') ~ ' as date)' -%}
+{%- set last_day = month_end('cast(' ~ text_literal(news.months | max if news.months else '0001-01-01') ~ ' as date)') %}
 
 select account_id
 from {{ servicing }}

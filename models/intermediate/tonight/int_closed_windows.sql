@@ -42,14 +42,14 @@ months_in_question as (
 
     select *
     from {{ closed_months }}
-    where kept_by in ('{{ news.runs | join("', '") }}')
+    where kept_by in {{ text_list(news.runs) }}
 
     union all
 
     select *
     from {{ closed_months }}
     where
-        kept_by not in ('{{ news.runs | join("', '") }}')
+        kept_by not in {{ text_list(news.runs) }}
         and account_id in (select new_in_book.account_id from new_in_book)
 
 ),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from nightbook import shown
 from nightbook.landing.contract import MOMENT, TABLES
 from nightbook.landing.synthetic import plan
 
@@ -32,6 +33,8 @@ def write_sample(directory: Path) -> None:
 
 
 def _texts(column: pa.ChunkedArray) -> list[str | None]:
+    if column.type == pa.string():
+        return [None if one is None else shown.cell(one) for one in column.to_pylist()]
     seconds = column.cast(pa.timestamp("s")) if column.type == MOMENT else column
     return seconds.cast(pa.string()).to_pylist()
 

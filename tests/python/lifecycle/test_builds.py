@@ -182,4 +182,5 @@ print("then:", builds.document(Path("two")))
     first, then = done.stdout.splitlines()
     assert first.startswith("first: ") and "left_behind" in first and then == "then: None"
     for folder in ("one", "two"):
-        assert "model.small.asks" in (tmp_path / folder / "static_index.html").read_text()
+        assert "model.small.asks" in (tmp_path / folder / "manifest.json").read_text()
+        assert (tmp_path / folder / "index.html").exists() and (tmp_path / folder / "catalog.json").exists()

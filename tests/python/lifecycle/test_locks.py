@@ -130,3 +130,11 @@ def test_a_home_that_cannot_be_one_is_one_line(empty_home, monkeypatch):
     (empty_home / "file").write_text("in the way")
     monkeypatch.setenv("NIGHTBOOK_HOME", str(empty_home / "file"))
     assert refusal().endswith("file: File exists: give NIGHTBOOK_HOME a folder that can be written")
+
+
+@pytest.mark.parametrize("process", ["1", -1, 0, None, [1]])
+def test_a_note_that_names_no_process_names_nobody(empty_home, process):
+    note = {"command": "score", "actor": "[/risk]", "process": process, "host": socket.gethostname(), "since": "now"}
+    (empty_home / "lock.json").write_text(json.dumps(note))
+    with locks.writing("train") as before:
+        assert before is None

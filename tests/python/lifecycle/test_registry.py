@@ -8,7 +8,7 @@ import mlflow
 import pyarrow as pa
 import pytest
 from lifecycle_store import APPROVER, MAKER, MODEL, SPECS, log, new_model
-from nightbook import frames, home, registry, training
+from nightbook import frames, home, mlflow_store, registry, training
 from nightbook.errors import NightbookError
 
 
@@ -204,3 +204,15 @@ def test_names_are_independent(store):
     registry.approve(first, 3, approver=APPROVER, change_request="CR-1")
     assert registry.champion_version(first) == 3
     assert registry.champion_version(second) is None
+
+
+@pytest.mark.parametrize("name", ["it's", '"', "'\"", "x' or name like '%", "a\\", "[/risk]", "<b>", "\u202e"])
+def test_a_name_that_is_a_search_of_its_own_is_a_name(store, name):
+    """Somebody registers a model by hand: what is asked of all models goes on."""
+    client = mlflow_store.client()
+    client.create_registered_model(name)
+    try:
+        assert registry.versions(name) == [] and registry.champion_version(name) is None
+        assert {row["model_name"] for row in registry.all_versions()}
+    finally:
+        client.delete_registered_model(name)

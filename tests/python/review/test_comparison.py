@@ -223,3 +223,9 @@ def test_a_side_is_built_once_and_again_where_it_was_broken_off(tmp_path):
     assert not sides._once(side, lambda: made.append("second")).is_new
     assert sides._once(sides._side(tmp_path, "base", "other", tmp_path), lambda: made.append("third")).is_new
     assert made == ["first", "third"] and not side.lender.exists()
+
+
+@pytest.mark.parametrize("name", ["--git-dir", "--show-toplevel", "--output=report.md", "--all", "-h", ""])
+def test_a_base_is_a_name_and_no_option(name):
+    with pytest.raises(NightbookError, match="is no commit of this clone"):
+        sides.tree_of(name)

@@ -1,0 +1,48 @@
+"""Names of commits that come out of records and from users are names to git, whatever they are."""
+
+import subprocess
+from datetime import date
+from pathlib import Path
+
+import pytest
+from nightbook import derivation, explanation, provenance
+from nightbook.errors import NightbookError
+from nightbook.nights import Night
+
+NAMES = [
+    "--output={}", "--remote={}", "--exec={}", "HEAD", "main", "HEAD~1", "a" * 39, "a" * 41, "A" * 40, "", "-",
+    "a" * 40 + "\n",
+]  # fmt: skip
+
+
+@pytest.fixture
+def precious(tmp_path, monkeypatch) -> Path:
+    """A file in a repository of one commit, that an option could write over."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "precious.txt"
+    file.write_text("precious")
+    author = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for command in (["init", "-q", "-b", "main"], ["add", "precious.txt"], [*author, "commit", "-qm", "one"]):
+        subprocess.run(["git", *author, *command] if command[0] == "commit" else ["git", *command], check=True)
+    return file
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_night_is_derived_from_whole_hashes_alone(precious, monkeypatch, name):
+    run = {"run_id": "r", "git_commit": name.format(precious), "is_dirty": False}
+    monkeypatch.setattr(derivation, "_build", lambda *_: False)
+    with pytest.raises(NightbookError, match="no whole hash|in no commit") as refusal:
+        derivation.derive(precious.parent / "scratch", Night(date(2026, 6, 30), run, {}))
+    assert "\n" not in str(refusal.value) and precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_feature_s_last_change_is_asked_of_whole_hashes_alone(precious, name):
+    assert explanation._last_commit(["precious.txt"], {"git_commit": name.format(precious)}) is None
+    assert precious.read_text() == "precious"
+
+
+def test_a_whole_hash_is_one(precious):
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    assert provenance.is_commit(commit) and not provenance.is_commit(None)
+    assert explanation._last_commit(["precious.txt"], {"git_commit": commit}) == commit
