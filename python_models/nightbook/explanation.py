@@ -256,8 +256,8 @@ def _raw(query, night: nights.Night, kind: str, key: str) -> dict[str, list[dict
     def ask(sql: str) -> list:
         return [value for row in query(sql) for value in row.values()]
 
-
-from nightbook import families, foundations, nights, provenance, registry, scoring, warehouse
+    found = foundations.queries(night, kind, key, ask)
+    return {name: query(sql) for name, sql in found.items() if warehouse.has(query, "raw", name)}
 
 
 def _plain(value):
