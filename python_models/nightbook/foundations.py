@@ -7,7 +7,7 @@ code; `queries` picks out of that, for one score, the rows that have a say in it
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
-from nightbook import nights
+from nightbook import nights, warehouse
 from nightbook.landing.contract import TABLES
 from nightbook.nights import Night
 
@@ -84,7 +84,7 @@ def queries(night: Night, kind: str, key: str, ask: Callable[[str], list]) -> di
         ask: gives the values of a query's only column.
     """
     table, column = ("accounts", "account_id") if kind == "account" else ("applications", "application_id")
-    seen, as_of, own = known(night), f"date '{night.as_of_date}'", f"{column} = {nights.text(key)}"
+    seen, as_of, own = known(night), f"date '{night.as_of_date}'", f"{column} = {warehouse.literal(key)}"
     # Whose it is was known then; the keys as lists, by which the engine passes over what cannot hold them.
     customers = ask(
         f"select customer_id from raw.{table} where {own} and {seen} order by {_as_known_on(night)} limit 1"
@@ -148,7 +148,7 @@ def _as_known_on(night: Night) -> str:
 
 
 def _among(column: str, keys: Iterable[str | None]) -> str:
-    listed = ", ".join(nights.text(key) for key in sorted({key for key in keys if key is not None}))
+    listed = ", ".join(warehouse.literal(key) for key in sorted({key for key in keys if key is not None}))
     return f"{column} in ({listed})" if listed else "false"
 
 
