@@ -7,7 +7,7 @@ code; `queries` picks out of that, for one score, the rows that have a say in it
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
-from nightbook import nights, warehouse
+from nightbook import warehouse
 from nightbook.landing.contract import TABLES
 from nightbook.nights import Night
 
