@@ -90,7 +90,7 @@ def at_home(home: Home) -> Iterator:
 
 
 def second_version(home: Home, is_on_record: bool) -> None:
-    """Version 2 of account_pd, the champion under another number: left by a training, or by somebody in MLflow alone."""
+    """Version 2 of account_pd, the champion under another number: left by a training, or put into MLflow by hand."""
     with at_home(home) as client:
         first = client.get_model_version("account_pd", "1")
         client.create_model_version("account_pd", first.source, run_id=first.run_id, tags=first.tags)
