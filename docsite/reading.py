@@ -1,10 +1,12 @@
 """What pages read: the warehouse, the registry and dbt's docs blocks; each value comes with where it stands."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from nightbook import catalog, registry, warehouse
+from nightbook import catalog, warehouse
+from nightbook.record import Record, Version
 
 from docsite.cited import Cited, plain
 
@@ -78,8 +80,17 @@ class Reading:
         return found and found["block_contents"]
 
     def model_names(self) -> list[str]:
-        """Models that the catalog has inputs for, and those that the registry knows."""
-        return sorted({row["model_name"] for row in catalog.read()} | set(registry.model_names()))
+        """Models that the catalog has inputs for, and those with a version on record."""
+        return sorted({row["model_name"] for row in catalog.read()} | set(self.record.model_names))
+
+    @functools.cached_property
+    def record(self) -> Record:
+        """What the warehouse has on record of versions and promotions."""
+        return Record.of(self.query)
+
+    def champion(self, name: str) -> Version | None:
+        """The version of a model that is champion on record."""
+        return next((one for one in self.record.versions_of(name) if one.is_champion), None)
 
     def last_night(self) -> dict | None:
         """run_id and as_of_date of the last night that published."""

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
-from nightbook import shown
+import duckdb
+from nightbook import book, shown
 from nightbook.errors import NightbookError
 
 # What a score can depend on. Tests, documentation and this report cannot move one.
@@ -128,6 +129,7 @@ def _of_its_own(side: Side, accounts: int) -> None:
     for model in sorted({model for model, _ in _features(side.code, in_model=True)}):
         _run(side, side.lender, "approve", model, "--version", "1", "--approver", "impact-approver",
              "--change-request", "IMPACT")  # fmt: skip
+    _carry_record(side.lender, side.sample)
     _nights(side)
 
 
@@ -137,10 +139,21 @@ def _with_champions_of(against: Side, side: Side, accounts: int, is_quick: bool)
     # apart, or it would be scored as a challenger, which the base's night has not.
     for name in (REGISTRY, "training.db"):
         shutil.copy(against.lender / REGISTRY, side.lender / name)
+    _carry_record(against.lender, side.lender)
+    _carry_record(against.lender, side.sample)
     if not is_quick:
         apart = f"sqlite:///{side.lender / 'training.db'}"
         _run(side, side.lender, "train", NIGHTBOOK_ACTOR="impact-maker", MLFLOW_TRACKING_URI=apart)
+        _carry_record(against.lender, side.lender)
     _nights(side)
+
+
+def _carry_record(scored: Path, home: Path) -> None:
+    """Let a home score with the champions of another one, and know of no other version."""
+    file = str(scored / "warehouse.duckdb").replace("'", "''")
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        connection.execute(f"attach '{file}' as scored (read_only)")
+        book.carry_record(connection, "scored")
 
 
 def _land(side: Side, accounts: int) -> None:

@@ -2,7 +2,7 @@
 {#- One row per model and spell of the same champion, as the runs found it. -#}
 {{ config(
     schema='audit', unique_key='model_name', strategy='check', check_cols=['model_version'],
-    tags=['nightly', 'weekly', 'registry']
+    tags=['nightly', 'weekly']
 ) }}
 
 select

@@ -1,34 +1,39 @@
 """Who made, approved and replaced which version, and what versions do not share."""
 
 from nightbook import registry
+from nightbook.record import Version
 
 from docsite.blocks import Missing, Section, Table, Text, node
 from docsite.cited import Cited
-from docsite.model.subject import Subject
+from docsite.model.subject import Subject, cited
 
 _COMPARED = ("algorithm", "data_digest", "git_commit", "params", "libraries")
 _DIGITS = 12
 
 
 def section(subject: Subject) -> Section:
-    """Versions, moves of the alias, and differences from one version to the next."""
+    """Versions, moves of the champion, and differences from one version to the next."""
     if not subject.versions:
         return Section("Approvals and changes", "changes", [Missing("No version has ever been registered.")])
     versions = [
         [
-            _of(subject, one, "model_version", "count"),
-            _of(subject, one, "algorithm"),
-            _of(subject, one, "registered_at"),
-            _of(subject, one, "maker"),
-            _of(subject, one, "approver"),
-            _of(subject, one, "change_request"),
-            _of(subject, one, "is_champion"),
+            cited(one, "model_version", "count"),
+            cited(one, "algorithm"),
+            cited(one, "registered_at"),
+            cited(one, "maker"),
+            cited(one, "approver"),
+            cited(one, "change_request"),
+            cited(one, "is_champion"),
         ]
         for one in reversed(subject.versions)
     ]
     moves = [
         [
-            Cited(getattr(move, field), f"mlflow:/models/{subject.name}/promotions/{move.sequence}#{field}")
+            Cited(
+                getattr(move, field),
+                f"select {field} from audit.fct_promotions where model_name = '{subject.name}'"
+                f" and sequence = {move.sequence}",
+            )
             for field in (
                 "promoted_at",
                 "action",
@@ -39,7 +44,7 @@ def section(subject: Subject) -> Section:
                 "actor",
             )
         ]
-        for move in reversed(registry.promotions(subject.name))
+        for move in reversed(subject.reading.record.moves(subject.name))
     ]
     blocks: list[object] = [
         Table(
@@ -47,9 +52,9 @@ def section(subject: Subject) -> Section:
         ),
         Text(
             [
-                "Every move of the alias, latest first; the registry's own record, mirrored in ",
+                "Every move of the champion, latest first, as it is on record in ",
                 node("fct_promotions"),
-                " and chained in ",
+                " and entered in ",
                 node("fct_audit_log"),
                 ".",
             ]
@@ -59,7 +64,7 @@ def section(subject: Subject) -> Section:
     differences = [
         row
         for before, after in zip(subject.versions, subject.versions[1:], strict=False)
-        for row in _differences(subject, before, after)
+        for row in _differences(before, after)
     ][::-1]
     if differences:
         blocks.append(Text(["What a version does not share with the one before it:"]))
@@ -67,23 +72,17 @@ def section(subject: Subject) -> Section:
     return Section("Approvals and changes", "changes", blocks)
 
 
-def _of(subject: Subject, version: registry.Version, field: str, form: str = "text") -> Cited:
-    return Cited(
-        getattr(version, field), f"mlflow:/models/{subject.name}/versions/{version.model_version}#{field}", form
-    )
-
-
-def _differences(subject: Subject, before: registry.Version, after: registry.Version) -> list[list[object]]:
+def _differences(before: Version, after: Version) -> list[list[object]]:
     old, new = (_known(one) for one in (before, after))
     return [
-        [_of(subject, after, "model_version", "count"), name, _short(old[name]), _short(new[name])]
+        [cited(after, "model_version", "count"), name, _short(old[name]), _short(new[name])]
         for name in _COMPARED
         if old[name] != new[name]
     ]
 
 
-def _known(version: registry.Version) -> dict:
-    """As far as it can be told: a version whose artifact is gone has its record in the registry all the same."""
+def _known(version: Version) -> dict:
+    """As far as it can be told: a version whose artifact is gone is on record all the same."""
     return {
         "algorithm": version.algorithm,
         "data_digest": version.data_digest,

@@ -50,15 +50,15 @@ def _standing(subject: Subject) -> list[object]:
             Missing(f"{subject.name} has no champion: it scores nobody, and no figure of one can be shown. {told}"),
         ]
     found = [
-        ("Champion", ["version ", subject.of_registry("model_version")]),
-        ("Algorithm", subject.of_registry("algorithm")),
-        ("Made by", subject.of_registry("maker")),
-        ("Approved by", [subject.of_registry("approver"), ", ", subject.of_registry("change_request")]),
-        ("Approved at (UTC)", subject.of_registry("approved_at")),
-        ("Code", subject.of_registry("git_commit")),
-        ("SHA-256 of the model's file", subject.of_registry("model_digest")),
-        ("SHA-256 of its training set", subject.of_registry("data_digest")),
-        ("MLflow run", subject.of_registry("mlflow_run_id")),
+        ("Champion", ["version ", subject.of_record("model_version")]),
+        ("Algorithm", subject.of_record("algorithm")),
+        ("Made by", subject.of_record("maker")),
+        ("Approved by", [subject.of_record("approver"), ", ", subject.of_record("change_request")]),
+        ("Approved at (UTC)", subject.of_record("approved_at")),
+        ("Code", subject.of_record("git_commit")),
+        ("SHA-256 of the model's file", subject.of_record("model_digest")),
+        ("SHA-256 of its training set", subject.of_record("data_digest")),
+        ("MLflow run", subject.of_record("mlflow_run_id")),
         ("Every change", Link("approvals and changes", "#changes")),
     ]
     return [Facts(found)]

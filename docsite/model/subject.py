@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import xgboost as xgb
 from nightbook import catalog, frames, inference, nights, registry, warehouse
+from nightbook.record import Version
 
 from docsite.cited import Cited
 from docsite.reading import Reading
@@ -17,31 +18,31 @@ SAMPLE = 2000
 
 @dataclass(frozen=True)
 class Subject:
-    """A model of the catalog or the registry.
+    """A model of the catalog or of the record.
 
     version: the champion's record, and model its checked artifact; both None without a champion.
     """
 
     reading: Reading
     name: str
-    version: registry.Version | None
+    version: Version | None
     model: registry.Model | None
 
     @classmethod
     def of(cls, reading: Reading, name: str) -> "Subject":
-        """Read a model from the registry.
+        """Read a model from the record and the registry.
 
         Raises:
-            NightbookError: the alias is explained by no approval, or an artifact is not what was registered.
+            NightbookError: record, registry and artifact do not say the same.
         """
-        model = registry.champion(name) if registry.champion_version(name) is not None else None
-        version = next((one for one in registry.versions(name) if one.is_champion), None) if model else None
+        model = reading.record.champion(name) if registry.champion_version(name) is not None else None
+        version = reading.champion(name) if model else None
         return cls(reading, name, version, model)
 
     @property
-    def versions(self) -> list[registry.Version]:
-        """Every registered version, oldest first."""
-        return registry.versions(self.name) if self.name in registry.model_names() else []
+    def versions(self) -> list[Version]:
+        """Every version on record, oldest first."""
+        return self.reading.record.versions_of(self.name)
 
     @property
     def kind(self) -> str | None:
@@ -69,12 +70,9 @@ class Subject:
             "model_version": self.version.model_version,
         }
 
-    def of_registry(self, field: str, form: str = "text") -> Cited:
-        """A field of the champion's record in the registry."""
-        version = self.version
-        return Cited(
-            getattr(version, field), f"mlflow:/models/{self.name}/versions/{version.model_version}#{field}", form
-        )
+    def of_record(self, field: str, form: str = "text") -> Cited:
+        """A field of the champion's record."""
+        return cited(self.version, field, form)
 
     def of_fit(self, metric: str, form: str = "count") -> Cited:
         """A figure that training logged for the champion, None where it logged none."""
@@ -108,7 +106,7 @@ class Subject:
             return None
         return (
             "champion"
-            if self.version.model_version == registry.champion_at(self.name, training["started_at"])
+            if self.version.model_version == self.reading.record.champion_at(self.name, training["started_at"])
             else None
         )
 
@@ -182,6 +180,16 @@ class Subject:
         )
         table = table.rename_columns([column.lower() for column in table.column_names])
         return frames.matrix(pa.table(table), self.model.features) if table.num_rows else None
+
+
+def cited(version: Version, field: str, form: str = "text") -> Cited:
+    """A field of a version's record."""
+    return Cited(
+        getattr(version, field),
+        f"select {field} from audit.fct_model_versions where model_name = '{version.model_name}'"
+        f" and model_version = {version.model_version}",
+        form,
+    )
 
 
 @dataclass(frozen=True)

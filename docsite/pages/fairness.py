@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-from nightbook import registry
 
 from docsite import plots
 from docsite.blocks import Image, Link, Missing, Page, Prose, Section, Table, Text, node
@@ -88,7 +87,7 @@ def _measured(reading: Reading, name: str) -> list[dict]:
 
 def _trainings(reading: Reading, name: str, relation: str, column: str = "null", condition: str = "true") -> list[dict]:
     """Runs that a relation knows of, the last first; of the champion's training alone where it is among them."""
-    champion = next((one for one in registry.versions(name) if one.is_champion), None) if _is_known(name) else None
+    champion = reading.champion(name)
     found = reading.query(
         f"select distinct {column} as attribute, found.as_of_date, found.run_id, mlflow_run_id, started_at"
         f" from {relation} as found left join audit.run_log on found.run_id = audit.run_log.run_id"
@@ -231,10 +230,6 @@ def _alternatives(reading: Reading, name: str) -> Section | None:
             Table(head, [_alternative(row) for row in found], (3, 4, 5, 6, 7, 9, 10)),
         ],
     )
-
-
-def _is_known(name: str) -> bool:
-    return name in registry.model_names()
 
 
 def _alternative(row: dict) -> list[object]:

@@ -38,7 +38,7 @@ def page(reading: Reading, name: str) -> Page:
     """The page of one model.
 
     Raises:
-        NightbookError: its champion's alias is explained by no approval, or an artifact is not what was registered.
+        NightbookError: record, registry and artifact of its champion do not say the same.
     """
     return Page(
         path(name),

@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from nightbook import registry
-
 from docsite.blocks import Facts, Image, Link, Missing, Page, Section, Table, Text, node
-from docsite.cited import Cited
+from docsite.model.subject import cited
 from docsite.pages.models import path
 from docsite.reading import Reading
 
@@ -28,11 +26,7 @@ def pages(reading: Reading) -> Iterator[Page]:
 def _standing(reading: Reading) -> Section:
     rows = []
     for name in reading.model_names():
-        champion = (
-            next((one for one in registry.versions(name) if one.is_champion), None)
-            if name in registry.model_names()
-            else None
-        )
+        champion = reading.champion(name)
         figures = (
             reading.cited(
                 "training.fct_gate_decisions",
@@ -43,13 +37,12 @@ def _standing(reading: Reading) -> Section:
             if champion
             else []
         )
-        source = f"mlflow:/models/{name}/versions/{champion.model_version}" if champion else ""
         rows.append(
             [
                 Link(name, path(name)),
-                Cited(champion.model_version, f"{source}#model_version") if champion else "no champion",
-                Cited(champion.approver, f"{source}#approver") if champion else None,
-                Cited(champion.approved_at, f"{source}#approved_at") if champion else None,
+                cited(champion, "model_version") if champion else "no champion",
+                cited(champion, "approver") if champion else None,
+                cited(champion, "approved_at") if champion else None,
                 figures[0]["auc"] if figures else None,
             ]
         )

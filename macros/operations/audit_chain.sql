@@ -5,22 +5,14 @@
 #}
 {% macro ensure_audit_chain() %}
     {%- if execute -%}
-        {%- do make_missing_table(nightbook._audit_chain(), {
-            'sequence': 'bigint',
-            'kind': 'varchar',
-            'subject': 'varchar',
-            'payload': 'varchar',
-            'recorded_at': 'timestamp',
-            'run_id': 'varchar',
-            'previous_hash': 'varchar',
-            'entry_hash': 'varchar',
-        }) -%}
+        {%- do make_missing_table(nightbook._audit_chain(), nightbook._chain_columns()) -%}
     {%- endif -%}
 {% endmacro %}
 
 {#
     Adds to the log the facts that it does not hold yet, and the score partitions that this run has written; to an empty log
-    all partitions that there are.
+    all partitions that there are. Promotions are left out: they are entered as they are recorded, by record_promotion, and
+    one that is not was put in by other means.
 #}
 {% macro extend_audit_chain(results) %}
     {%- if execute and invocation_args_dict.which in ('build', 'run') -%}
@@ -30,22 +22,8 @@
         {%- set chain = nightbook._audit_chain() -%}
         {%- if facts %}
         {%- set is_empty = run_query('select count(*) from ' ~ chain).columns[0].values()[0] == 0 %}
-        {%- set insert %}
-        insert into {{ chain }} (sequence, kind, subject, payload, recorded_at, run_id, previous_hash, entry_hash)
-        with recursive
-
-        last_entry as (
-
-            select
-                coalesce(max(sequence), 0) as sequence,
-                coalesce(max(case when sequence = (select max(sequence) from {{ chain }}) then entry_hash end), '') as entry_hash
-            from {{ chain }}
-
-        ),
-
-        facts as (
-
-            select kind, subject, payload, occurred_at from {{ facts }}
+        {%- set news %}
+            select kind, subject, payload, occurred_at from {{ facts }} where kind <> 'promotion'
             {%- if partitions and is_empty %}
             union all
             select
@@ -78,82 +56,105 @@
             ) as written
             {%- endfor %}
             {%- endif %}
-
-        ),
-
-        news as (
-
-            select
-                facts.kind,
-                facts.subject,
-                facts.payload,
-                row_number() over (order by facts.occurred_at, facts.kind, facts.subject) as number
-            from facts
-            where
-                not exists (
-                    select 1
-                    from {{ chain }} as entries
-                    where entries.kind = facts.kind and entries.subject = facts.subject
-                )
-
-        ),
-
-        entries as (
-
-            select
-                news.number,
-                last_entry.sequence + news.number as sequence,
-                news.kind,
-                news.subject,
-                news.payload,
-                cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp) as recorded_at,
-                {{ text_literal(invocation_id) }} as run_id
-            from news
-            cross join last_entry
-            {%- if links_at_a_time() %}
-            where news.number <= {{ links_at_a_time() }}
-            {%- endif %}
-
-        ),
-
-        linked (number, previous_hash, entry_hash) as (
-
-            select
-                cast(0 as bigint) as number,
-                cast('' as varchar) as previous_hash,
-                last_entry.entry_hash
-            from last_entry
-
-            union all
-
-            select
-                cast(entries.number as bigint) as number,
-                linked.entry_hash as previous_hash,
-                {{ entry_hash('linked.entry_hash', 'entries') }} as entry_hash
-            from linked
-            inner join entries on entries.number = linked.number + 1
-
-        )
-
-        select
-            entries.sequence,
-            entries.kind,
-            entries.subject,
-            entries.payload,
-            entries.recorded_at,
-            entries.run_id,
-            linked.previous_hash,
-            linked.entry_hash
-        from entries
-        inner join linked on entries.number = linked.number
         {%- endset -%}
         {%- set turns = nightbook._turns_of_chain(facts, chain, partitions if is_empty) -%}
         {%- for turn in range(turns) %}
-        {{ insert }}{{ ';' if not loop.last }}
+        {{ nightbook._entries_of(news) }}{{ ';' if not loop.last }}
         {%- endfor %}
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}
+
+{#
+    The statement that enters facts into the log, each with the hash of the one before it; those that it holds are left out.
+    facts: SQL of kind, subject, payload, occurred_at.
+#}
+{% macro _entries_of(facts) -%}
+    {%- set chain = nightbook._audit_chain() -%}
+    insert into {{ chain }} (sequence, kind, subject, payload, recorded_at, run_id, previous_hash, entry_hash)
+    with recursive
+
+    last_entry as (
+
+        select
+            coalesce(max(sequence), 0) as sequence,
+            coalesce(max(case when sequence = (select max(sequence) from {{ chain }}) then entry_hash end), '') as entry_hash
+        from {{ chain }}
+
+    ),
+
+    facts as (
+
+        {{ facts | indent(12) }}
+
+    ),
+
+    news as (
+
+        select
+            facts.kind,
+            facts.subject,
+            facts.payload,
+            row_number() over (order by facts.occurred_at, facts.kind, facts.subject) as number
+        from facts
+        where
+            not exists (
+                select 1
+                from {{ chain }} as entries
+                where entries.kind = facts.kind and entries.subject = facts.subject
+            )
+
+    ),
+
+    entries as (
+
+        select
+            news.number,
+            last_entry.sequence + news.number as sequence,
+            news.kind,
+            news.subject,
+            news.payload,
+            cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp) as recorded_at,
+            {{ text_literal(invocation_id) }} as run_id
+        from news
+        cross join last_entry
+        {%- if links_at_a_time() %}
+        where news.number <= {{ links_at_a_time() }}
+        {%- endif %}
+
+    ),
+
+    linked (number, previous_hash, entry_hash) as (
+
+        select
+            cast(0 as bigint) as number,
+            cast('' as varchar) as previous_hash,
+            last_entry.entry_hash
+        from last_entry
+
+        union all
+
+        select
+            cast(entries.number as bigint) as number,
+            linked.entry_hash as previous_hash,
+            {{ entry_hash('linked.entry_hash', 'entries') }} as entry_hash
+        from linked
+        inner join entries on entries.number = linked.number + 1
+
+    )
+
+    select
+        entries.sequence,
+        entries.kind,
+        entries.subject,
+        entries.payload,
+        entries.recorded_at,
+        entries.run_id,
+        linked.previous_hash,
+        linked.entry_hash
+    from entries
+    inner join linked on entries.number = linked.number
+{%- endmacro %}
 
 {#
     The hash of an entry: SHA-256 of the lines previous hash, sequence, kind, subject, time, run and payload. previous_hash:
@@ -196,11 +197,26 @@
             (
                 select count(*)
                 from {{ facts }}
-                where kind || ' ' || subject not in (select entries.kind || ' ' || entries.subject from {{ chain }} as entries)
+                where
+                    kind <> 'promotion'
+                    and kind || ' ' || subject not in (select entries.kind || ' ' || entries.subject from {{ chain }} as entries)
             )
             {{- ' + (select count(*) from ' ~ partitions ~ ')' if partitions }} as news
     {%- endset -%}
     {{ return(1 + (3 + run_query(counted).columns[0].values()[0] | int) // links_at_a_time()) }}
+{%- endmacro %}
+
+{% macro _chain_columns() -%}
+    {{ return({
+        'sequence': 'bigint',
+        'kind': 'varchar',
+        'subject': 'varchar',
+        'payload': 'varchar',
+        'recorded_at': 'timestamp',
+        'run_id': 'varchar',
+        'previous_hash': 'varchar',
+        'entry_hash': 'varchar',
+    }) }}
 {%- endmacro %}
 
 {% macro _audit_chain() -%}

@@ -1,20 +1,43 @@
--- One row per registered version: how it was made and who let it score.
-{{ config(materialized='table') }}
+-- One row per version that a training registered: how it was made, and who let it score.
+with
+
+versions as (
+
+    select * from {{ source('audit', 'version_log') }}
+
+),
+
+-- One row per promotion, with its place among those of its model and among those of its version, the last first.
+promotions as (
+
+    select
+        *,
+        row_number() over (partition by model_name order by sequence desc) as place_in_model,
+        row_number() over (partition by model_name, model_version order by sequence desc) as place_in_version
+    from {{ source('audit', 'promotion_log') }}
+
+)
 
 select
-    model_name,
-    model_version,
-    mlflow_run_id,
-    model_digest,
-    algorithm,
-    maker,
-    run_id,
-    registered_at,
-    metadata_digest,
-    data_digest,
-    git_commit,
-    is_champion,
-    approver,
-    change_request,
-    approved_at
-from {{ ref('registry_versions') }}
+    versions.model_name,
+    versions.model_version,
+    versions.mlflow_run_id,
+    versions.model_digest,
+    versions.algorithm,
+    versions.maker,
+    versions.run_id,
+    versions.registered_at,
+    versions.metadata_digest,
+    versions.data_digest,
+    versions.git_commit,
+    versions.artifact_digest,
+    coalesce(promotions.place_in_model = 1, false) as is_champion,
+    promotions.approver,
+    promotions.change_request,
+    promotions.promoted_at as approved_at
+from versions
+left join promotions
+    on
+        versions.model_name = promotions.model_name
+        and versions.model_version = promotions.model_version
+        and promotions.place_in_version = 1

@@ -1,6 +1,5 @@
--- One row per move of a champion alias: approvals and rollbacks, who asked and under which change.
-{{ config(materialized='table') }}
-
+-- One row per move of a champion: approvals and rollbacks, who asked and under which change. `approve` and `rollback` alone
+-- write the log underneath.
 select
     model_name,
     sequence,
@@ -11,4 +10,4 @@ select
     change_request,
     actor,
     promoted_at
-from {{ ref('registry_promotions') }}
+from {{ source('audit', 'promotion_log') }}

@@ -28,6 +28,8 @@ select
     candidates.model_name,
     candidates.mlflow_run_id,
     candidates.maker,
+    candidates.model_digest,
+    candidates.data_digest,
     failures.failed_rules = 0 as is_passed
 from candidates
 inner join failures on candidates.model_name = failures.model_name

@@ -3,10 +3,16 @@
 Python because the profile is part of the model's artifact.
 """
 
-from nightbook import frames, scoring
+from nightbook import frames, record, scoring
 
 
 def model(dbt, session):
     dbt.config(materialized="table")
     night = frames.rows(dbt.ref("int_night"))[0]
-    return frames.records(session, scoring.INPUT_SCHEMA, scoring.input_profiles(night["pinned_versions"]))
+    kept = record.Record.of_frames(
+        dbt.source("audit", "audit_chain"),
+        dbt.source("audit", "promotion_log"),
+        dbt.source("audit", "version_log"),
+        dbt.source("verdicts", "fct_gate_decisions"),
+    )
+    return frames.records(session, scoring.INPUT_SCHEMA, scoring.input_profiles(kept, night["pinned_versions"]))

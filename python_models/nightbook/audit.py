@@ -1,16 +1,16 @@
 """Whether the trail behind the scores still says what it said when it was written.
 
 Four things are compared, each with what was entered in the audit log at the time: the log's own hashes, the facts that
-it tells of, the digest of every score partition, and the artifacts of every model version.
+it tells of, the digest of every score partition, and what the registry and the artifacts say of every model version.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from datetime import date
 
-from nightbook import registry
+from nightbook import chain, registry
 from nightbook.errors import NightbookError
+from nightbook.record import Record, differences
 from nightbook.warehouse import Query, has
 
 
@@ -43,41 +43,12 @@ def verify(query: Query, facts: str, partitions: str, head: str | None = None) -
         "select sequence, kind, subject, payload, recorded_at, run_id, previous_hash, entry_hash"
         " from audit.audit_chain order by sequence"
     )
-    _check_hashes(entries, head)
+    last = chain.check(entries, head)
     found = query(facts)
     _check_facts(entries, found)
     checked = _check_partitions(entries, query, partitions)
-    versions = _check_registry(query)
-    last = entries[-1]["entry_hash"] if entries else ""
-    return Checked(len(entries), len(found), checked, versions, last, _entered_late(entries, found))
-
-
-def entry_hash(previous_hash: str, entry: dict) -> str:
-    """SHA-256 of an entry and the hash before it; the macro entry_hash says the same in SQL."""
-    recorded_at = f"{entry['recorded_at']:%Y-%m-%d %H:%M:%S}"
-    lines = [previous_hash, str(entry["sequence"]), entry["kind"], entry["subject"], recorded_at]
-    lines += [entry["run_id"], entry["payload"]]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _check_hashes(entries: list[dict], head: str | None) -> None:
-    previous, named = "", {}
-    for number, entry in enumerate(entries, start=1):
-        name = f"audit log, entry {entry['sequence']} ({entry['kind']} {entry['subject']})"
-        if entry["sequence"] != number:
-            raise NightbookError(f"{name}: entry {number} should stand here: one was taken out, put in or moved")
-        if entry["previous_hash"] != previous:
-            raise NightbookError(f"{name}: does not follow the entry before it: one of the two was exchanged or moved")
-        if any(entry[column] is None for column in entry) or entry_hash(previous, entry) != entry["entry_hash"]:
-            raise NightbookError(f"{name}: was changed after it was written, its hash is another")
-        key = (entry["kind"], entry["subject"])
-        if key in named:
-            raise NightbookError(f"{name}: was entered before, as entry {named[key]}: a fact is entered once")
-        previous, named[key] = entry["entry_hash"], number
-    if head and head not in (entry["entry_hash"] for entry in entries):
-        raise NightbookError(
-            f"audit log: holds no entry with the hash {head}: it was cut short or written anew after that was noted"
-        )
+    versions, unknown = _check_registry(Record.of(query))
+    return Checked(len(entries), len(found), checked, versions, last, (*_entered_late(entries, found), *unknown))
 
 
 def _check_facts(entries: list[dict], facts: list[dict]) -> None:
@@ -92,7 +63,7 @@ def _check_facts(entries: list[dict], facts: list[dict]) -> None:
         name = f"{key[0]} {key[1]}"
         if key not in now:
             raise NightbookError(f"{name}: is entry {entry['sequence']} of the audit log, but its row is gone")
-        changed = _differences(json.loads(entry["payload"]), json.loads(now[key]))
+        changed = differences(json.loads(entry["payload"]), json.loads(now[key]))
         if changed:
             raise NightbookError(f"{name}: {changed} (entry {entry['sequence']} of the audit log)")
     for kind, subject in now:
@@ -153,44 +124,22 @@ def _check_partitions(entries: list[dict], query: Query, partitions: str) -> int
     return len(last)
 
 
-def _check_registry(query: Query) -> int:
-    """The registry must agree with its mirror, and every artifact with its digests."""
-    mirror = {(row["model_name"], row["sequence"]): row for row in query("select * from audit.fct_promotions")}
-    for move in registry.all_promotions():
-        key = (move["model_name"], move["sequence"])
-        if key not in mirror:
-            raise NightbookError(
-                f"registry, {key[0]} promotion {key[1]}: is not in the warehouse yet; `dbt build --selector registry`"
-                " brings it in, and says who asked for it"
-            )
-        changed = _differences(mirror.pop(key), move)
-        if changed:
-            raise NightbookError(f"registry, {key[0]} promotion {key[1]}: {changed}")
-    for model_name, sequence in mirror:
-        raise NightbookError(
-            f"registry, {model_name} promotion {sequence}: is gone, its mirror in the warehouse has it"
-        )
-    now = {(row["model_name"], row["model_version"]): row for row in registry.all_versions()}
-    versions = query(
-        "select model_name, model_version, model_digest, metadata_digest, data_digest from audit.fct_model_versions"
-    )
-    for row in versions:
-        name = f"registry, {row['model_name']} version {row['model_version']}"
-        found = now.get((row["model_name"], row["model_version"]))
-        if found is None:
-            raise NightbookError(f"{name}: is gone, its mirror in the warehouse has it")
-        changed = _differences(row, {key: found[key] for key in row})
-        if changed:
-            raise NightbookError(f"{name}: {changed}")
-        registry.load(row["model_name"], row["model_version"])
-    return len(versions)
+def _check_registry(record: Record) -> tuple[int, tuple[str, ...]]:
+    """Registry and artifacts against the record: every version, and which is champion.
 
-
-def _differences(recorded: dict, found: dict) -> str:
-    """What is not as recorded, in words; a column that is empty on both sides, or absent from one, is the same."""
-    changed = [
-        f"{name} is {json.dumps(found.get(name), default=str)}, was {json.dumps(recorded.get(name), default=str)}"
-        for name in dict.fromkeys([*recorded, *found])
-        if recorded.get(name) != found.get(name)
-    ]
-    return "; ".join(changed)
+    Returns:
+        How many versions are on record, and a line for each of the registry's that is not.
+    """
+    notes = []
+    for name in record.model_names:
+        for version in record.versions_of(name):
+            record.held(name, version.model_version)
+        if record.names_champion(name):
+            record.champion(name)
+        known = {version.model_version for version in record.versions_of(name)}
+        notes += [
+            f"registry, {name} version {number}: no training of this warehouse registered it; it cannot be approved"
+            for number in registry.version_numbers(name)
+            if number not in known
+        ]
+    return len(record.versions), tuple(notes)

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from nightbook import nights, provenance, registry, warehouse
+from nightbook import nights, promotions, provenance, warehouse
 from nightbook.errors import NightbookError
 from nightbook.landing.contract import TABLES
+from nightbook.record import Record
 
 
 @dataclass(frozen=True)
@@ -20,19 +21,20 @@ class Date:
 def plan(first: date, last: date, pinned: dict[str, int]) -> list[Date]:
     """The dates from first to last that have a snapshot, in order.
 
-    A date is scored by the versions that were champions at its end, but for those that are pinned. It is done where a
-    run that came to a good end scored it by the same versions, with the same code, and would see the same rows again.
+    A date is scored by the versions that were champions at its end, but for those that are pinned, which must have been
+    champions at some time. It is done where a run that came to a good end scored it by the same versions, with the same
+    code, and would see the same rows again.
 
     Raises:
-        NightbookError: no such date has a snapshot, or a model had no champion then.
+        NightbookError: no such date has a snapshot, a model had no champion then, or a pinned version never was one.
     """
     if first > last:
         raise NightbookError(f"--from {first} is later than --to {last}: exchange them")
-    models = registry.model_names()
-    if not models:
+    record = promotions.record()
+    if not record.model_names:
         raise NightbookError("no model is registered: train and approve one before past dates are scored")
     for name, version in pinned.items():
-        registry.load(name, version)
+        record.once_champion(name, version)
     with warehouse.asking() as query:
         dates = [
             row["snapshot_date"]
@@ -46,18 +48,18 @@ def plan(first: date, last: date, pinned: dict[str, int]) -> list[Date]:
             raise NightbookError(
                 f"no snapshot from {first} to {last}: snapshots are there from {known['first']} to {known['last']}"
             )
-        versions = {as_of: _versions(models, as_of, pinned) for as_of in dates}
+        versions = {as_of: _versions(record, as_of, pinned) for as_of in dates}
         done = _done(query, versions)
     return [Date(as_of, versions[as_of], as_of in done) for as_of in dates]
 
 
-def _versions(models: list[str], as_of: date, pinned: dict[str, int]) -> str:
+def _versions(record: Record, as_of: date, pinned: dict[str, int]) -> str:
     chosen = dict(pinned)
-    for name in models:
+    for name in record.model_names:
         if name not in chosen:
-            version = registry.champion_at(name, datetime.combine(as_of, time.max))
+            version = record.champion_at(name, datetime.combine(as_of, time.max))
             if version is None:
-                moves = registry.promotions(name)
+                moves = record.moves(name)
                 since = f"its first was approved at {moves[0].promoted_at}" if moves else "it has none to this day"
                 raise NightbookError(
                     f"{name} had no champion on {as_of}, {since}: say which version scores, --with-champion {name}=N"

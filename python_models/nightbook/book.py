@@ -10,14 +10,19 @@ from pathlib import Path
 
 import duckdb
 
-from nightbook import builds, fetched, foundations, home
+from nightbook import builds, fetched, foundations, home, record
 from nightbook.errors import NightbookError
 from nightbook.landing.contract import TABLES
 from nightbook.nights import Chosen, Night
 
+# What an earlier version kept of the record: tables that are views by now.
+_MIRRORS = (("audit", "fct_promotions"), ("audit", "fct_model_versions"))
+
 
 def land(scratch: Path, night: Night, chosen: dict[str, Chosen] | None) -> None:
-    """Schema raw of the scratch warehouse: all that has landed, or what the chosen keys rest on."""
+    """Schema raw of the scratch warehouse, all that has landed or what the chosen keys rest on; and the record of
+    versions, verdicts and promotions, without which nothing scores.
+    """
     if home.is_account():
         fetched.fetch(scratch, night, chosen)
     else:
@@ -36,8 +41,23 @@ def beside(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+def carry_record(connection: duckdb.DuckDBPyConnection, database: str) -> None:
+    """Copy the record of versions, verdicts and promotions, with its audit log, out of an attached warehouse.
+
+    For a home that is derived from another one and scores with its champions. What the home had of it is replaced.
+    """
+    wanted = {(schema, table) for schema, table, _ in record.RELATIONS.values()} | {*_MIRRORS}
+    for schema, table in connection.execute(
+        "select schema_name, table_name from duckdb_tables() where database_name = ?", [database]
+    ).fetchall():
+        if (schema, table) in wanted:
+            connection.execute(f"create schema if not exists {schema}")
+            connection.execute(f"create or replace table {schema}.{table} as from {database}.{schema}.{table}")
+
+
 def _land_from_file(scratch: Path, night: Night, chosen: dict[str, Chosen] | None) -> None:
     with beside(scratch) as connection:
+        carry_record(connection, "book")
         connection.execute("create schema raw")
         there = {
             name: view

@@ -112,6 +112,17 @@ def compiled(*models: str) -> dict[str, str]:
     return {one.node.name: one.node.compiled_code for one in result.result.results}
 
 
+def operate(macro: str, arguments: dict | None = None) -> None:
+    """Run a macro, as `dbt run-operation` does.
+
+    Raises:
+        NightbookError: the project is not valid, the warehouse is in use, or it refuses.
+    """
+    result = _invoke(["run-operation", macro, "--args", json.dumps(arguments or {})], [])
+    if not result.success:
+        raise NightbookError(one_line(result.result.results[0].message or ""))
+
+
 def document(folder: Path) -> str | None:
     """Have dbt write its docs into a folder: index.html, manifest.json and catalog.json.
 

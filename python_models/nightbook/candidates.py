@@ -10,6 +10,7 @@ from nightbook import frames, gate, inference, provenance, registry, training
 from nightbook.benchmark import fit_logistic
 from nightbook.boosting import FeatureSpec, predict_pd
 from nightbook.errors import NightbookError
+from nightbook.record import Record
 
 ORDER = ("entity_id", "as_of_date")
 
@@ -52,7 +53,16 @@ MEASUREMENT_SCHEMA = pa.schema(
 )
 
 REGISTRATION_SCHEMA = pa.schema(
-    [("model_name", pa.string()), ("mlflow_run_id", pa.string()), ("model_version", pa.int32())]
+    [
+        ("model_name", pa.string()),
+        ("mlflow_run_id", pa.string()),
+        ("model_version", pa.int32()),
+        ("registered_at", pa.timestamp("us")),
+        ("model_digest", pa.string()),
+        ("metadata_digest", pa.string()),
+        ("data_digest", pa.string()),
+        ("artifact_digest", pa.string()),
+    ]
 )
 
 
@@ -126,7 +136,9 @@ def _teaches(table: pa.Table, feature: FeatureSpec) -> bool:
     return feature.name not in table.column_names or table.column(feature.name).null_count < table.num_rows
 
 
-def score_holdout(training_sets: Mapping[str, object], candidates: list[dict]) -> Iterator[pa.RecordBatch]:
+def score_holdout(
+    training_sets: Mapping[str, object], candidates: list[dict], record: Record
+) -> Iterator[pa.RecordBatch]:
     """Candidate, champion, logistic benchmark and the fit that was not selected, on the same rows of train and holdout.
 
     The benchmark is fitted here and thrown away: it is a yardstick, never a model that could be deployed.
@@ -138,7 +150,7 @@ def score_holdout(training_sets: Mapping[str, object], candidates: list[dict]) -
     for row in _fitted(candidates):
         name = row["model_name"]
         candidate = registry.candidate(name, row["mlflow_run_id"])
-        champion = registry.champion(name) if registry.champion_version(name) else None
+        champion = record.champion(name) if record.names_champion(name) else None
         table = frames.table(training_sets[name], ORDER)
         _require(table, champion)
         inputs = inference.inputs(table, candidate.features)
@@ -195,19 +207,23 @@ def register(verdicts: list[dict], run_id: str) -> list[dict]:
     """Register each candidate none of whose blocking rules failed; rows of `REGISTRATION_SCHEMA`.
 
     Args:
-        verdicts: one row per model: model_name, mlflow_run_id, maker, is_passed.
+        verdicts: one row per model: model_name, mlflow_run_id, maker, is_passed, and the model_digest and data_digest
+            of what was fitted and judged.
+
+    Raises:
+        NightbookError: what was logged is not what was judged.
     """
-    return [
-        {
-            "model_name": row["model_name"],
-            "mlflow_run_id": row["mlflow_run_id"],
-            "model_version": registry.register(
-                row["model_name"], row["mlflow_run_id"], maker=row["maker"], run_id=run_id
-            ),
-        }
-        for row in verdicts
-        if row["is_passed"]
-    ]
+    found = []
+    for row in verdicts:
+        if not row["is_passed"]:
+            continue
+        made = registry.register(row["model_name"], row["mlflow_run_id"], maker=row["maker"], run_id=run_id)
+        if any(made[name] != row[name] for name in ("model_digest", "data_digest")):
+            raise NightbookError(
+                f"{row['model_name']} candidate {row['mlflow_run_id']}: was exchanged after it was judged: train again"
+            )
+        found.append({"model_name": row["model_name"], "mlflow_run_id": row["mlflow_run_id"], **made})
+    return found
 
 
 def _specs(catalog: list[dict], model_name: str) -> list[FeatureSpec]:

@@ -19,9 +19,9 @@ from nightbook import (
     locks,
     mlflow_store,
     operations,
-    refusals,
     reports,
     views,
+    warehouse,
 )
 from nightbook.errors import NightbookError
 
@@ -94,25 +94,23 @@ def train(
 @operations.watched()
 @_writes("approve")
 def approve(model: str, version: int, approver: str, change_request: str) -> None:
-    """Move the champion alias to a version."""
-    from nightbook import registry
+    """Make a version champion."""
+    from nightbook import promotions
 
     mlflow_store.check()
-    names = {"approver": approver, "change_request": given.line(change_request, "--change-request")}
-    promotion = registry.resumed(model, "approve", version, **names) or registry.approve(model, version, **names)
-    _mirrored(promotion)
+    asked = {"approver": approver, "change_request": given.line(change_request, "--change-request")}
+    reports.promotion(promotions.approve(model, version, **asked))
 
 
 @operations.watched()
 @_writes("rollback")
 def rollback(model: str, approver: str, change_request: str) -> None:
-    """Move the champion alias back."""
-    from nightbook import registry
+    """Make the version champion again that was it before."""
+    from nightbook import promotions
 
     mlflow_store.check()
-    names = {"approver": approver, "change_request": given.line(change_request, "--change-request")}
-    promotion = registry.resumed(model, "rollback", None, **names) or registry.rollback(model, **names)
-    _mirrored(promotion)
+    asked = {"approver": approver, "change_request": given.line(change_request, "--change-request")}
+    reports.promotion(promotions.rollback(model, **asked))
 
 
 @operations.watched("nightly")
@@ -242,11 +240,20 @@ def demo(accounts: int) -> None:
 
 
 def _check_models() -> None:
-    """What would score is looked at first: at the end of the features of a large book is late to find out."""
-    mlflow_store.check()
-    from nightbook import registry, scoring
+    """What would score is looked at first: at the end of the features of a large book is late to find out.
 
-    registry.check({row["model_name"] for row in catalog.read()}, scoring.pinned_versions())
+    The run looks again. A home of an earlier version has no record before that.
+    """
+    mlflow_store.check()
+    from nightbook import record, scoring
+
+    if not warehouse.exists():
+        return
+    with warehouse.asking() as query:
+        if not warehouse.has(query, "audit", "promotion_log"):
+            return
+        kept = record.Record.of(query)
+    record.check(kept, {row["model_name"] for row in catalog.read()}, scoring.pinned_versions())
 
 
 def _is_training_needed() -> bool:
@@ -255,26 +262,6 @@ def _is_training_needed() -> bool:
     decisions = views.training_decisions(build.run_id)
     reports.training_decision(decisions)
     return any(row["decision"] == "train" for row in decisions)
-
-
-def _mirrored(promotion) -> None:
-    """Report a promotion, which has happened, and bring the warehouse's mirror of the registry up to date."""
-    from nightbook import registry
-
-    reports.promotion(promotion)
-    try:
-        builds.build("registry", "Mirroring the registry")
-    except NightbookError as error:
-        if refusals.is_of_rights(str(error)):
-            # Who approves in an account need not be who builds in it.
-            registry.reported(promotion)
-            reports.mirror_follows()
-            return
-        raise NightbookError(
-            f"version {promotion.model_version} IS champion of {promotion.model_name}; only its mirror in the warehouse"
-            f" is behind until the next run, or until the same command is repeated: {error}"
-        ) from error
-    registry.reported(promotion)
 
 
 def _named(as_of: date | None, known_at: datetime | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from nightbook import families, foundations, nights, provenance, registry, scoring, warehouse
 from nightbook.errors import NightbookError
+from nightbook.record import Record
 
 # Contributions are float32; a hundred and fifty of them are added up.
 _TOLERANCE = 1e-4
@@ -61,9 +62,11 @@ def explain_version(model_name: str, version: int, against: int | None = None) -
     Raises:
         NightbookError: a version does not exist, or its artifact is not what was registered.
     """
-    told = _version_told(model_name, version)
+    with warehouse.asking() as query:
+        record = Record.of(query)
+    told = _version_told(record, model_name, version)
     if against is not None:
-        other = _version_told(model_name, against)
+        other = _version_told(record, model_name, against)
         told["against"] = {
             "model_version": against,
             "differs_in": {
@@ -88,9 +91,9 @@ def explain_version(model_name: str, version: int, against: int | None = None) -
     return _plain(told)
 
 
-def _version_told(model_name: str, version: int) -> dict:
+def _version_told(record: Record, model_name: str, version: int) -> dict:
+    found = record.version(model_name, version)
     model = registry.load(model_name, version)
-    [found] = [one for one in registry.versions(model_name) if one.model_version == version]
     names = ("algorithm", "params", "metrics", "features", "column_digests", "row_order")
     return {
         **{name: value for name, value in asdict(found).items() if name != "is_champion"},
@@ -139,13 +142,14 @@ def _check_score(model, score: dict, inputs, column: str) -> None:
 
 def _model(query, model, score: dict) -> dict:
     """The version, and the last promotion by which it could score at that time."""
-    version = next(one for one in registry.versions(model.model_name) if one.model_version == model.version)
+    record = Record.of(query)
+    version = record.version(model.model_name, model.version)
     moves = [
         move
-        for move in registry.promotions(model.model_name)
+        for move in record.moves(model.model_name)
         if move.model_version == model.version and move.promoted_at <= score["scored_at"]
     ]
-    pinned = not moves or registry.champion_at(model.model_name, score["scored_at"]) != model.version
+    pinned = not moves or record.champion_at(model.model_name, score["scored_at"]) != model.version
     return {
         "model_name": model.model_name,
         "model_version": model.version,

@@ -6,19 +6,20 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from nightbook import account, foundations, warehouse
+from nightbook import account, foundations, record, warehouse
 from nightbook.landing.contract import TABLES
 from nightbook.nights import COMPARED, Chosen, Night
 
 
 def fetch(scratch: Path, night: Night, chosen: dict[str, Chosen] | None) -> None:
-    """Fill the scratch warehouse with landed rows, and the file beside it with what is to be compared.
+    """Fill the scratch warehouse with landed rows and the record, and the file beside it with what is to be compared.
 
     Raises:
         NightbookError: the account refuses.
     """
     with account.connected() as source:
         _fetch_raw(source, scratch, night, chosen)
+        _fetch_record(source, scratch)
         _fetch_stored(source, scratch, night, chosen)
 
 
@@ -45,6 +46,15 @@ def _fetch_raw(source: account.Account, scratch: Path, night: Night, chosen: dic
                 rows = f"raw.{name} where {foundations.known(night)} and ({of_chosen})"
                 sql = f"select {', '.join(table.columns)} from {rows}"
                 _fill(connection, f"raw.{name}", table.schema, source.batches(sql, table.schema))
+
+
+def _fetch_record(source: account.Account, scratch: Path) -> None:
+    """The record of versions, verdicts and promotions, without which nothing scores."""
+    with duckdb.connect(str(scratch / "warehouse.duckdb")) as connection:
+        for schema, table, _ in record.RELATIONS.values():
+            sql = f"select * from {schema}.{table}"
+            arrow_schema = source.schema(sql)
+            _fill(connection, f"{schema}.{table}", arrow_schema, source.batches(sql, arrow_schema))
 
 
 def _fetch_stored(source: account.Account, scratch: Path, night: Night, chosen: dict[str, Chosen] | None) -> None:

@@ -109,11 +109,6 @@ def told(message: str) -> str | None:
     return None
 
 
-def is_of_rights(line: str) -> bool:
-    """Whether a line, as `told` gives it, says that the role lacks a right."""
-    return line.startswith(_NO_RIGHT)
-
-
 def _filled(text: str, written: Callable[[str], str]) -> str:
     """Names of the environment in braces replaced by their values."""
     return re.sub(r"\{(SNOWFLAKE_\w+)\}", lambda one: written(os.environ.get(one[1], "(not set)")), text)

@@ -93,11 +93,6 @@ def promotion(made) -> None:
     )
 
 
-def mirror_follows() -> None:
-    """That the warehouse will know of a promotion later, because the role that made it may not write there."""
-    say("The warehouse's mirror of the registry follows with the next run: this role may not write it")
-
-
 def night(build, scored: dict) -> None:
     """The book by grade, the queue by band, provisions by stage, and what drifted."""
     accounts = sum(row["accounts"] for row in scored["grades"])

@@ -11,6 +11,7 @@ import xgboost as xgb
 from nightbook import frames, functions, inference, provenance, registry
 from nightbook.errors import NightbookError
 from nightbook.inference import feature_digests, probability
+from nightbook.record import Record
 from nightbook.registry import Model
 
 BASE_VALUE = "(base value)"
@@ -80,25 +81,27 @@ def contribution_schema(key: str) -> pa.Schema:
     )
 
 
-def champions(populations: Mapping[str, object], versions: str | None = None) -> list[dict]:
-    """The version of each model that scores in this run, artifacts checked; rows of `CHAMPION_SCHEMA`.
+def champions(record: Record, populations: Mapping[str, object], versions: str | None = None) -> list[dict]:
+    """The version of each model that scores in this run, checked; rows of `CHAMPION_SCHEMA`.
 
-    The registry's champion, but where a version is pinned: a past date is scored again by the one that was champion
+    The champion on record, but where a version is pinned: a past date is scored again by the one that was champion
     then.
 
     Args:
+        record: what the warehouse has on record.
         populations: model name -> engine's frame of what it would score.
         versions: what is pinned, as `pinned_versions` reads it.
 
     Raises:
-        NightbookError: a model with somebody to score has no champion, or its artifact fails its check.
+        NightbookError: a model with somebody to score has no champion, a pinned version never was one, or record,
+            registry and artifact do not say the same.
     """
     pinned = pinned_versions(versions)
     found = []
     for name, population in populations.items():
-        if name not in pinned and registry.champion_version(name) is None and not frames.count(population):
+        if name not in pinned and not record.names_champion(name) and not frames.count(population):
             continue
-        model = registry.load(name, pinned[name]) if name in pinned else registry.champion(name)
+        model = record.once_champion(name, pinned[name]) if name in pinned else record.champion(name)
         found.append(
             {
                 "model_name": name,
@@ -126,21 +129,21 @@ def pinned_versions(text: str | None = None) -> dict[str, int]:
     return {name: int(version) for name, version in pinned.items()}
 
 
-def input_profiles(versions: str | None = None) -> list[dict]:
+def input_profiles(record: Record, versions: str | None = None) -> list[dict]:
     """What the training of each champion, or pinned version, saw of the landing tables; rows of `INPUT_SCHEMA`.
 
-    A version of before this was kept has nothing to say. versions: as `champions`.
+    A version of before this was kept has nothing to say. record, versions, and what is refused: as `champions`.
     """
     pinned = pinned_versions(versions)
     found = []
-    for name in registry.model_names():
-        version = pinned.get(name) or registry.champion_version(name)
-        if version:
-            model = registry.load(name, version)
-            found += [
-                {"model_name": name, "model_version": version, **row}
-                for row in model.metadata.get("landing_profile", [])
-            ]
+    for name in sorted({*record.model_names, *pinned}):
+        if name not in pinned and not record.names_champion(name):
+            continue
+        model = record.once_champion(name, pinned[name]) if name in pinned else record.champion(name)
+        found += [
+            {"model_name": name, "model_version": model.version, **row}
+            for row in model.metadata.get("landing_profile", [])
+        ]
     return found
 
 
@@ -152,7 +155,7 @@ def profiles(chosen: Iterable[dict]) -> list[dict]:
     """
     found = []
     for row in chosen:
-        model = registry.load(row["model_name"], row["model_version"])
+        model = _loaded(row)
         gains = _booster(model).get_score(importance_type="total_gain")
         total = sum(gains.values())
         for feature, profile in model.metadata["reference"].items():
@@ -259,8 +262,18 @@ def explain(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
 
 
 def _chosen(chosen: Iterable[dict], model_name: str) -> Model | None:
-    versions = [row["model_version"] for row in chosen if row["model_name"] == model_name]
-    return registry.load(model_name, versions[0]) if versions else None
+    return next((_loaded(row) for row in chosen if row["model_name"] == model_name), None)
+
+
+def _loaded(row: dict) -> Model:
+    """What was chosen, if it still is what was checked then."""
+    model = registry.load(row["model_name"], row["model_version"])
+    if model.digest != row["model_digest"]:
+        raise NightbookError(
+            f"{row['model_name']} version {row['model_version']}: its artifact was exchanged while the run was under "
+            "way: restore it or roll back"
+        )
+    return model
 
 
 def _booster(model: Model) -> xgb.Booster:

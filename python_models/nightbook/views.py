@@ -1,6 +1,7 @@
 """What the command line shows, read from the warehouse and the registry; it writes nothing."""
 
 from collections import defaultdict
+from dataclasses import asdict
 
 from nightbook import audit, builds, home
 from nightbook.errors import NightbookError
@@ -93,9 +94,13 @@ def night() -> dict:
 
 def status() -> dict:
     """Champions, last runs, last gate metrics, worst drift, open approvals; keys are the machine's contract."""
-    from nightbook import registry
+    from nightbook.record import Record
 
-    versions = registry.all_versions()
+    versions = []
+    if exists():
+        with asking() as query:
+            kept = Record.of(query)
+        versions = [asdict(version) for name in kept.model_names for version in kept.versions_of(name)]
     state = {
         "home": str(home.home()),
         "champions": [row for row in versions if row["is_champion"]],

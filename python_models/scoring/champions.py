@@ -1,9 +1,9 @@
-"""Ask the registry, once a run, which version of each model scores, and check its bytes before anything is written.
+"""Say, once a run, which version of each model scores: what the record, the registry and the artifact's bytes agree on.
 
 Python because the registry is MLflow.
 """
 
-from nightbook import frames, scoring
+from nightbook import frames, record, scoring
 
 
 def model(dbt, session):
@@ -12,4 +12,11 @@ def model(dbt, session):
     dbt.ref("protected_inputs")
     populations = {"account_pd": dbt.ref("accounts_tonight"), "application_pd": dbt.ref("applications_tonight")}
     run = frames.rows(dbt.ref("int_run"))[0]
-    return frames.records(session, scoring.CHAMPION_SCHEMA, scoring.champions(populations, run["pinned_versions"]))
+    kept = record.Record.of_frames(
+        dbt.source("audit", "audit_chain"),
+        dbt.source("audit", "promotion_log"),
+        dbt.source("audit", "version_log"),
+        dbt.source("verdicts", "fct_gate_decisions"),
+    )
+    found = scoring.champions(kept, populations, run["pinned_versions"])
+    return frames.records(session, scoring.CHAMPION_SCHEMA, found)

@@ -3,7 +3,7 @@
 Python because the models and the benchmark's binning are.
 """
 
-from nightbook import candidates, frames
+from nightbook import candidates, frames, record
 
 
 def model(dbt, session):
@@ -12,5 +12,11 @@ def model(dbt, session):
         "account_pd": dbt.ref("training_set_account_pd"),
         "application_pd": dbt.ref("training_set_application_pd"),
     }
-    scores = candidates.score_holdout(training_sets, frames.rows(dbt.ref("candidates")))
+    kept = record.Record.of_frames(
+        dbt.source("audit", "audit_chain"),
+        dbt.source("audit", "promotion_log"),
+        dbt.source("audit", "version_log"),
+        dbt.source("verdicts", "fct_gate_decisions"),
+    )
+    scores = candidates.score_holdout(training_sets, frames.rows(dbt.ref("candidates")), kept)
     return frames.relation(session, candidates.HOLDOUT_SCHEMA, scores)

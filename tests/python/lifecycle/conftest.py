@@ -10,8 +10,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from lifecycle_store import APPROVER, MAKER, MODEL, SPECS, Store, log, new_model, population
-from nightbook import boosting, frames, registry, training
+from lifecycle_store import APPROVER, MODEL, SPECS, Store, log, new_model, population, register, set_environment
+from nightbook import boosting, frames, promotions, registry, training
 
 
 @pytest.fixture(scope="session")
@@ -40,20 +40,12 @@ def accounts(connection, table):
     return known.union(connection.sql(f"select 'A_empty' as account_id, date '2024-01-31' as as_of_date, {empty}"))
 
 
-def _set_environment(patch: pytest.MonkeyPatch, folder: Path) -> None:
-    patch.setenv("NIGHTBOOK_HOME", str(folder))
-    patch.setenv("NIGHTBOOK_ACTOR", MAKER)
-    # Spinning OpenMP threads on a busy machine cost tenfold on tables this small.
-    patch.setenv("NIGHTBOOK_THREADS", "1")
-    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-
-
 @pytest.fixture(scope="session")
 def store(tmp_path_factory, table) -> Store:
     """Versions 1 (boosted trees, the champion) and 2 (forest) of account_pd; a third candidate is only logged."""
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
-        _set_environment(patch, folder)
+        set_environment(patch, folder)
         found = [training.train(table, SPECS, model_name=MODEL, threads=1)]
         found.append(training.train(population(2000, seed=5), SPECS, model_name=MODEL, threads=1))
         patch.setattr(boosting, "ROUNDS", 1)
@@ -61,15 +53,15 @@ def store(tmp_path_factory, table) -> Store:
         assert [candidate.algorithm for candidate in found] == ["boosted_trees", "random_forest", "boosted_trees"]
         runs = tuple(log(candidate) for candidate in found)
         for run in runs[:2]:
-            registry.register(MODEL, run, maker=MAKER, run_id="run-0")
-        registry.approve(MODEL, 1, approver=APPROVER, change_request="CR-1")
+            register(MODEL, run)
+        promotions.approve(MODEL, 1, approver=APPROVER, change_request="CR-1")
     return Store(folder, tuple(found), runs)
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch, store):
     """Every test starts in the shared home."""
-    _set_environment(monkeypatch, store.home)
+    set_environment(monkeypatch, store.home)
 
 
 @pytest.fixture

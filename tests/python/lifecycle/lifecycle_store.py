@@ -1,6 +1,7 @@
 """What the lifecycle tests share: a population with known structure, its catalog, and the candidates of one store."""
 
 import itertools
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -8,9 +9,12 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-from nightbook import registry, training
+import pytest
+from nightbook import home, promotions, registry, training
 from nightbook.boosting import FeatureSpec
 from scipy import special
+
+from tests.python.recorded import Book
 
 MODEL = "account_pd"
 MAKER = "Ann Maker"
@@ -24,6 +28,8 @@ SPECS = (
     FeatureSpec("never_landed", 0),
 )
 _names = itertools.count()
+# Home -> what is on record there.
+_books: dict[Path, Book] = defaultdict(Book)
 
 
 def population(rows: int = 3000, seed: int = 3) -> pa.Table:
@@ -78,20 +84,41 @@ class Store:
     runs: tuple[str, ...]
 
 
-def log(candidate: training.Candidate, model_name: str = MODEL) -> str:
+def log(candidate: training.Candidate, model_name: str = MODEL, maker: str = MAKER) -> str:
     return registry.log_candidate(
         model_name,
         candidate.booster_bytes,
         training.metadata(candidate),
-        tags={"maker": MAKER, "run_id": "run-0", "git_commit": "abc-dirty"},
+        tags={"maker": maker, "run_id": "run-0", "git_commit": "abc-dirty"},
         metrics={name: float(value) for name, value in candidate.metrics.items()},
         runner_up=candidate.runner_up.booster_bytes,
     )
+
+
+def book() -> Book:
+    """What is on record in this test's home."""
+    return _books[home.home()]
+
+
+def set_environment(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Make a folder the home, with a record that lies in no warehouse."""
+    patch.setenv("NIGHTBOOK_HOME", str(folder))
+    patch.setenv("NIGHTBOOK_ACTOR", MAKER)
+    # Spinning OpenMP threads on a busy machine cost tenfold on tables this small.
+    patch.setenv("NIGHTBOOK_THREADS", "1")
+    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    patch.setattr(promotions, "record", lambda: book().record())
+    patch.setattr(promotions, "write", lambda promotion: book().write(promotion))
+
+
+def register(name: str, run: str, *, maker: str = MAKER, run_id: str = "run-0", verdict: str = "pass") -> int:
+    """As a training does that has judged the candidate; gives the version's number."""
+    return book().register(name, run, maker=maker, run_id=run_id, verdict=verdict)
 
 
 def new_model(store: Store, versions: int = 3) -> str:
     """A model of this test's own with the shared candidates as its versions, none of them champion."""
     name = f"model_{next(_names)}"
     for run in store.runs[:versions]:
-        registry.register(name, run, maker=MAKER, run_id="run-0")
+        register(name, run)
     return name

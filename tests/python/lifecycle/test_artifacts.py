@@ -9,8 +9,8 @@ import mlflow
 import numpy as np
 import pytest
 import yaml
-from lifecycle_store import APPROVER, MODEL, SPECS
-from nightbook import boosting, frames, home, inference, registry, scoring
+from lifecycle_store import APPROVER, MODEL, SPECS, book
+from nightbook import boosting, frames, home, inference, promotions, registry, scoring
 from nightbook.errors import NightbookError
 
 NAMES = {"approver": APPROVER, "change_request": "CR-1"}
@@ -49,14 +49,14 @@ FLIPS = [("model.ubj", 0x01), ("model.ubj", 0x80), ("nightbook.json", 0x01), ("n
 
 @pytest.mark.parametrize(("file", "flip"), FLIPS)
 def test_flipped_bit_is_noticed_wherever_the_model_is_used(store, model_name, spoil, file, flip):
-    registry.approve(model_name, 1, **NAMES)
+    promotions.approve(model_name, 1, **NAMES)
     spoil(store.runs[0], file, flip)
     for use in (
-        lambda: registry.champion(model_name),
+        lambda: book().record().champion(model_name),
         lambda: registry.load(model_name, 1),
         lambda: registry.candidate(model_name, store.runs[0]),
         lambda: registry.register("another_pd", store.runs[0], maker="ann", run_id="run-1"),
-        lambda: scoring.champions({model_name: None}),
+        lambda: scoring.champions(book().record(), {model_name: None}),
     ):
         with pytest.raises(NightbookError, match=rf"^[^\n]*{file}[^\n]*restore (the artifact|it) or roll back$"):
             use()
@@ -65,25 +65,25 @@ def test_flipped_bit_is_noticed_wherever_the_model_is_used(store, model_name, sp
 
 @pytest.mark.parametrize(("file", "flip"), FLIPS)
 def test_flipped_bit_stops_the_alias(store, model_name, spoil, file, flip):
-    registry.approve(model_name, 1, **NAMES)
-    registry.approve(model_name, 2, **NAMES)
-    before = registry.promotions(model_name)
+    promotions.approve(model_name, 1, **NAMES)
+    promotions.approve(model_name, 2, **NAMES)
+    before = book().record().moves(model_name)
     spoil(store.runs[0], file, flip)
     spoil(store.runs[2], file, flip)
-    for number, move in ((3, lambda: registry.approve(model_name, 3, **NAMES)),
-                         (1, lambda: registry.rollback(model_name, **NAMES))):  # fmt: skip
+    for number, move in ((3, lambda: promotions.approve(model_name, 3, **NAMES)),
+                         (1, lambda: promotions.rollback(model_name, **NAMES))):  # fmt: skip
         with pytest.raises(NightbookError, match=f"^{model_name} version {number}: {file} "):
             move()
-    assert registry.champion(model_name).version == 2
-    assert registry.promotions(model_name) == before
+    assert book().record().champion(model_name).version == 2
+    assert book().record().moves(model_name) == before
 
 
 @pytest.mark.parametrize("file", ["model.ubj", "nightbook.json"])
 def test_missing_file(store, model_name, spoil, file):
-    registry.approve(model_name, 1, **NAMES)
+    promotions.approve(model_name, 1, **NAMES)
     spoil(store.runs[0], file, None)
     with pytest.raises(NightbookError, match=rf"^{model_name} version 1: its artifact cannot be read \(.+\): restore"):
-        registry.champion(model_name)
+        book().record().champion(model_name)
     with pytest.raises(NightbookError, match="cannot be read"):
         registry.register("another_pd", store.runs[0], maker="ann", run_id="run-1")
 

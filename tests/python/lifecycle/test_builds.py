@@ -9,7 +9,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from nightbook import builds, home, registry
+from lifecycle_store import book
+from nightbook import builds, home
 from nightbook.errors import NightbookError
 
 LIBRARY = Path(builds.__file__).parents[1]
@@ -50,7 +51,7 @@ def chained() -> None:
 
 
 def test_users_error_of_a_python_model(empty_home):
-    message = python_model_message(lambda: registry.champion("account_pd"))
+    message = python_model_message(lambda: book().record().champion("account_pd"))
     assert message.count("\n") > 5
     cause = builds._cause(Failure(Node("champions"), message))
     assert cause.startswith("account_pd has no champion: train it, then approve a version with `python orchestrate.py")

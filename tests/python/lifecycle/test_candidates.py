@@ -9,8 +9,8 @@ import mlflow
 import numpy as np
 import pyarrow as pa
 import pytest
-from lifecycle_store import APPROVER, MAKER, SPECS, catalog_of, population
-from nightbook import boosting, candidates, frames, home, inference, metrics, provenance, registry
+from lifecycle_store import APPROVER, MAKER, SPECS, book, catalog_of, population, set_environment
+from nightbook import boosting, candidates, frames, home, inference, metrics, promotions, provenance, registry
 from nightbook.boosting import FeatureSpec
 from nightbook.errors import NightbookError
 
@@ -48,7 +48,7 @@ class Week:
         fitted = candidates.fit(sets, catalog, RUN | {"run_id": run_id})
         self.candidate = frames.records(connection, candidates.CANDIDATE_SCHEMA, fitted).to_pylist()[0]
         holdout = frames.relation(
-            connection, candidates.HOLDOUT_SCHEMA, candidates.score_holdout(sets, [self.candidate])
+            connection, candidates.HOLDOUT_SCHEMA, candidates.score_holdout(sets, [self.candidate], book().record())
         )
         self.scores = holdout.read_all()
         found = candidates.measure(sets, [self.candidate], connection.from_arrow(self.scores))
@@ -57,6 +57,8 @@ class Week:
         is_fitted = self.candidate["status"] == "fitted"
         verdict = self.candidate | {"is_passed": "block" not in self.failed.values()}
         self.registered = candidates.register([verdict] if is_fitted else [], run_id)
+        for row in self.registered:
+            book().register(name, row["mlflow_run_id"], maker=MAKER, run_id=run_id)
 
     def __getitem__(self, metric: str) -> dict:
         return next(row for row in self.measurements if row["metric"] == metric)
@@ -74,20 +76,18 @@ def shuffled(table: pa.Table, seed: int = 1) -> pa.Table:
 @pytest.fixture(scope="session")
 def first_week(connection, store, table):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NIGHTBOOK_HOME", str(store.home))
-        patch.setenv("NIGHTBOOK_ACTOR", MAKER)
-        patch.setenv("NIGHTBOOK_THREADS", "1")
+        set_environment(patch, store.home)
         week = Week(connection, "weekly_pd", table, catalog_of("weekly_pd"))
-        registry.approve("weekly_pd", 1, approver=APPROVER, change_request="CR-1")
+        promotions.approve("weekly_pd", 1, approver=APPROVER, change_request="CR-1")
     return week
 
 
 def test_first_candidate_passes_and_is_registered(connection, first_week):
     assert first_week.failed == {}
     run = first_week.candidate["mlflow_run_id"]
-    registered = [{"model_name": "weekly_pd", "mlflow_run_id": run, "model_version": 1}]
-    assert frames.records(connection, candidates.REGISTRATION_SCHEMA, first_week.registered).to_pylist() == registered
-    version = registry.versions("weekly_pd")[0]
+    [registered] = frames.records(connection, candidates.REGISTRATION_SCHEMA, first_week.registered).to_pylist()
+    assert [registered[name] for name in ("model_name", "mlflow_run_id", "model_version")] == ["weekly_pd", run, 1]
+    version = book().record().versions_of("weekly_pd")[0]
     assert (version.maker, version.run_id, version.mlflow_run_id) == (MAKER, "run-1", run)
 
 
@@ -180,7 +180,7 @@ def test_row_order_of_the_relation_does_not_matter(connection, first_week, table
 
 def test_slightly_worse_candidate_is_turned_away(connection, first_week, table):
     fewer = catalog_of("weekly_pd", SPECS[:4])
-    before = len(registry.versions("weekly_pd"))
+    before = len(registry.version_numbers("weekly_pd"))
     week = Week(connection, "weekly_pd", table, fewer, "run-4")
     assert 0.6 < week["auc"]["value"] < week["auc"]["champion_value"]
     assert "auc_no_worse_than_champion" in week.failed
@@ -191,7 +191,7 @@ def test_slightly_worse_candidate_is_turned_away(connection, first_week, table):
         "brier_no_worse_than_champion",
         "beats_benchmark",
     }
-    assert week.registered == [] and len(registry.versions("weekly_pd")) == before
+    assert week.registered == [] and len(registry.version_numbers("weekly_pd")) == before
     assert registry.champion_version("weekly_pd") == 1
 
 
@@ -235,7 +235,7 @@ def test_champion_that_reads_a_column_that_is_gone(connection, first_week, table
     fewer = table.drop_columns(["bureau_score"])
     sets = {"weekly_pd": connection.from_arrow(fewer)}
     with pytest.raises(NightbookError) as caught:
-        list(candidates.score_holdout(sets, [first_week.candidate]))
+        list(candidates.score_holdout(sets, [first_week.candidate], book().record()))
     assert str(caught.value) == (
         "weekly_pd version 1, the champion, reads bureau_score, which the features no longer have: "
         "keep the column until a version without it is champion"
@@ -249,7 +249,7 @@ def test_models_without_cases_say_so(connection, training_set, table):
     assert some["status"] == "fitted"
     assert (none["status"], none["reason"]) == ("no_cases", "no matured case to learn from")
     assert frames.records(connection, candidates.CANDIDATE_SCHEMA, [none]).to_pylist()[0]["mlflow_run_id"] is None
-    assert list(candidates.score_holdout({"none_pd": nobody}, [none])) == []
+    assert list(candidates.score_holdout({"none_pd": nobody}, [none], book().record())) == []
     empty = connection.from_arrow(frames.records(connection, candidates.HOLDOUT_SCHEMA, []))
     assert candidates.measure({"none_pd": nobody}, [none], empty) == []
     with pytest.raises(NightbookError, match="^no cohort has matured: .*outcome_months.*land more months"):
@@ -277,12 +277,15 @@ def test_unusable_data_is_refused_with_its_reason(connection, table, spoil, reas
 def test_only_what_passed_is_registered(store):
     verdicts = [
         {"model_name": f"verdict_{passed}_pd", "mlflow_run_id": run, "maker": MAKER, "is_passed": passed}
-        for run, passed in zip(store.runs, (True, False, None), strict=True)
+        | {"model_digest": one.digest, "data_digest": one.data_digest}
+        for run, one, passed in zip(store.runs, store.candidates, (True, False, None), strict=True)
     ]
     found = candidates.register(verdicts, "run-5")
-    assert found == [{"model_name": "verdict_True_pd", "mlflow_run_id": store.runs[0], "model_version": 1}]
+    assert [(row["model_name"], row["mlflow_run_id"], row["model_version"]) for row in found] == [
+        ("verdict_True_pd", store.runs[0], 1)
+    ]
     assert candidates.register(verdicts, "run-6") == found
-    assert [version.run_id for version in registry.versions("verdict_True_pd")] == ["run-5"]
+    assert registry.version_numbers("verdict_True_pd") == [1]
     assert not {"verdict_False_pd", "verdict_None_pd"} & set(registry.model_names())
 
 

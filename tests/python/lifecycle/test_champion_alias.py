@@ -1,29 +1,47 @@
-"""The alias against a simple model of it: a stack that approvals push on and rollbacks pop."""
+"""The champion against a simple model of it: a stack that approvals push on and rollbacks pop."""
 
+import itertools
 from unittest import mock
 
 import mlflow
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from lifecycle_store import APPROVER, new_model
-from nightbook import home, registry
+from lifecycle_store import APPROVER, book, new_model
+from nightbook import home, promotions, registry
 from nightbook.errors import NightbookError
 
-NAMES = {"approver": APPROVER, "change_request": "CR-1"}
+_changes = itertools.count(1)
 
 
 class Killed(BaseException):
     """The process dies after the promotion is recorded and before the alias moves."""
 
 
-def is_killed_during(call, *arguments) -> bool:
+def approve(name: str, version: int, **names: str):
+    return promotions.approve(name, version, **words(names))
+
+
+def rollback(name: str, **names: str):
+    return promotions.rollback(name, **words(names))
+
+
+def words(names: dict[str, str]) -> dict[str, str]:
+    """Under a change request of its own, where none is given: the same words are no new promotion."""
+    return {"approver": APPROVER, "change_request": f"CR-{next(_changes)}"} | names
+
+
+def is_killed_during(call, *arguments, **names) -> bool:
     with mock.patch.object(mlflow.MlflowClient, "set_registered_model_alias", side_effect=Killed):
         try:
-            call(*arguments, **NAMES)
+            call(*arguments, **names)
         except Killed:
             return True
     return False
+
+
+def move_by_hand(name: str, version: int) -> None:
+    mlflow.MlflowClient(home.registry_uri()).set_registered_model_alias(name, "champion", str(version))
 
 
 def alias(name: str) -> int | None:
@@ -32,40 +50,51 @@ def alias(name: str) -> int | None:
 
 
 def check(name: str, stack: list[int], moves: list[tuple[str, int, int | None]]) -> None:
-    current = stack[-1] if stack else None
-    assert registry.champion_version(name) == alias(name) == current
-    found = registry.promotions(name)
+    record, current = book().record(), stack[-1] if stack else None
+    assert record.champion_version(name) == registry.champion_version(name) == alias(name) == current
+    found = record.moves(name)
     assert [(move.action, move.model_version, move.previous_version) for move in found] == moves
     assert [move.sequence for move in found] == list(range(1, len(moves) + 1))
-    assert [version.model_version for version in registry.versions(name) if version.is_champion] == stack[-1:]
+    assert [version.model_version for version in record.versions_of(name) if version.is_champion] == stack[-1:]
 
 
 def test_back_once_and_twice_and_no_further(model_name):
     for version in (1, 2, 3):
-        registry.approve(model_name, version, **NAMES)
-    assert registry.rollback(model_name, **NAMES).model_version == 2
-    assert registry.champion(model_name).version == 2
-    assert registry.rollback(model_name, **NAMES).model_version == 1
+        approve(model_name, version)
+    assert rollback(model_name).model_version == 2
+    assert book().record().champion(model_name).version == 2
+    assert rollback(model_name).model_version == 1
     with pytest.raises(NightbookError, match="version 1 is its first champion: there is none to go back to$"):
-        registry.rollback(model_name, **NAMES)
+        rollback(model_name)
     assert registry.champion_version(model_name) == 1
-    assert len(registry.promotions(model_name)) == 5
+    assert len(book().record().moves(model_name)) == 5
 
 
 def test_first_champion_cannot_be_rolled_back(model_name):
-    registry.approve(model_name, 2, **NAMES)
+    approve(model_name, 2)
     with pytest.raises(NightbookError, match="version 2 is its first champion"):
-        registry.rollback(model_name, **NAMES)
+        rollback(model_name)
     assert registry.champion_version(model_name) == 2
 
 
 def test_rolled_back_version_may_be_approved_again(model_name):
     for call in ("approve 1", "approve 2", "rollback", "approve 2", "rollback"):
         action, *version = call.split()
-        getattr(registry, action)(model_name, *map(int, version), **NAMES)
-    assert [move.model_version for move in registry.promotions(model_name)] == [1, 2, 1, 2, 1]
+        globals()[action](model_name, *map(int, version))
+    assert [move.model_version for move in book().record().moves(model_name)] == [1, 2, 1, 2, 1]
     with pytest.raises(NightbookError, match="version 1 is its first champion"):
-        registry.rollback(model_name, **NAMES)
+        rollback(model_name)
+
+
+def test_the_same_words_are_one_promotion(model_name):
+    """A rollback that was killed after the alias had moved would, said again, go back twice."""
+    for version in (1, 2, 3):
+        approve(model_name, version)
+    for _ in range(3):
+        assert rollback(model_name, change_request="CR-B").model_version == 2
+        assert approve(model_name, 3, change_request="CR-A").model_version == 3
+        assert approve(model_name, 3, change_request="CR-A").sequence == len(book().record().moves(model_name))
+    assert [move.model_version for move in book().record().moves(model_name)] == [1, 2, 3, 2, 3, 2, 3, 2, 3]
 
 
 OPERATIONS = st.tuples(st.sampled_from([1, 2, 3, None, None]), st.booleans() | st.just(False))
@@ -85,33 +114,64 @@ def test_any_sequence_follows_the_stack(store, operations):
     stack: list[int] = []
     moves: list[tuple[str, int, int | None]] = []
     for version, is_killed in operations:
-        call, arguments = (registry.approve, (name, version)) if version else (registry.rollback, (name,))
+        call, arguments = (approve, (name, version)) if version else (rollback, (name,))
+        names = {"change_request": f"CR-{len(moves)}"}
         current = stack[-1] if stack else None
         if version == current or (version is None and len(stack) < 2):
             with pytest.raises(NightbookError):
-                call(*arguments, **NAMES)
+                call(*arguments, **names)
         else:
             moves.append(("approve", version, current) if version else ("rollback", stack[-2], current))
             if is_killed:
-                assert is_killed_during(call, *arguments)
-            else:
-                call(*arguments, **NAMES)
-                stack = [*stack, version] if version else stack[:-1]
+                assert is_killed_during(call, *arguments, **names)
+                with pytest.raises(NightbookError, match="was not carried out.* say the same again: python"):
+                    book().record().champion(name)
+            stack = [*stack, version] if version else stack[:-1]
+            assert call(*arguments, **names).sequence == len(moves)
         check(name, stack, moves)
 
 
-def test_promotion_that_never_happened_leaves_the_version_open(model_name):
-    registry.approve(model_name, 1, **NAMES)
-    assert is_killed_during(registry.approve, model_name, 2)
-    assert [version.approver for version in registry.versions(model_name)] == [APPROVER, None, None]
+def test_what_was_not_carried_out_scores_nothing_until_it_is_said_again(model_name):
+    approve(model_name, 1)
+    assert is_killed_during(approve, model_name, 2, change_request="CR-X")
+    with pytest.raises(NightbookError) as refused:
+        book().record().champion(model_name)
+    again = f"python orchestrate.py approve {model_name} --version 2 --approver 'bob' --change-request 'CR-X'"
+    assert str(refused.value) == (
+        f"{model_name}: the recorded approval of version 2 was not carried out, the alias champion names version 1: "
+        f"say the same again: {again}"
+    )
+    # Somebody else's word for another version goes on from what is on record.
+    assert approve(model_name, 3).previous_version == 2
+    assert book().record().champion(model_name).version == 3
 
 
-@pytest.mark.parametrize("by_hand", [1, 3])
-def test_an_alias_moved_by_hand_scores_nothing(model_name, by_hand):
+def test_a_promotion_of_an_earlier_version_that_never_happened_is_passed_over(model_name):
+    """It was recorded before the alias moved, the process died, and what came next started from the one before."""
+    approve(model_name, 1)
+    assert is_killed_during(approve, model_name, 2)
+    approve(model_name, 3)
+    book().promotions[-1]["previous_version"] = 1
+    assert [move.model_version for move in book().record().moves(model_name)] == [1, 3]
+    book().promotions[-1]["previous_version"] = 2
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "said"),
+    [(1, "was not carried out, the alias champion names version 1"), (3, "no recorded approval put")],
+)
+def test_an_alias_moved_by_hand_scores_nothing(model_name, by_hand, said):
     for version in (1, 2):
-        registry.approve(model_name, version, **NAMES)
-    mlflow.MlflowClient(home.registry_uri()).set_registered_model_alias(model_name, "champion", str(by_hand))
-    with pytest.raises(NightbookError, match=f"names version {by_hand}, which no recorded approval put there"):
-        registry.champion(model_name)
-    registry.approve(model_name, 2, **NAMES)
-    assert registry.champion(model_name).version == 2
+        approve(model_name, version)
+    move_by_hand(model_name, by_hand)
+    with pytest.raises(NightbookError, match=said):
+        book().record().champion(model_name)
+    approve(model_name, 2)
+    assert book().record().champion(model_name).version == 2
+    assert rollback(model_name).model_version == 1
+
+
+def test_an_alias_without_any_approval_scores_nothing(model_name):
+    move_by_hand(model_name, 1)
+    with pytest.raises(NightbookError, match="names version 1, which no recorded approval put there"):
+        book().record().champion(model_name)

@@ -1,15 +1,16 @@
-"""What the registry keeps of a candidate, a version and a promotion, and whom it lets promote."""
+"""What is kept of a candidate, a version and a promotion, and who may promote."""
 
 import hashlib
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import mlflow
-import pyarrow as pa
 import pytest
-from lifecycle_store import APPROVER, MAKER, MODEL, SPECS, log, new_model
-from nightbook import frames, home, mlflow_store, registry, training
+from lifecycle_store import APPROVER, MAKER, MODEL, SPECS, book, log, new_model, register
+from nightbook import candidates, frames, home, mlflow_store, promotions, registry, training
 from nightbook.errors import NightbookError
+
+from tests.python.recorded import THEN
 
 
 def run_of(run_id):
@@ -59,19 +60,28 @@ def test_candidate_whose_digest_is_not_its_own_is_refused(store):
 
 def test_same_candidate_is_registered_once(store, model_name):
     again = registry.register(model_name, store.runs[1], maker="somebody else", run_id="run-9")
-    assert again == 2
-    found = registry.versions(model_name)
-    assert [version.model_version for version in found] == [1, 2, 3]
-    assert found[1].maker == MAKER
+    assert again["model_version"] == 2
+    assert registry.version_numbers(model_name) == [1, 2, 3]
+    assert registry.told(model_name, 2)["maker"] == MAKER
+
+
+def test_a_version_that_somebody_registered_by_hand_is_not_taken_for_the_trainings(store):
+    """It would stand in the way of the candidate for ever: its tags say nothing, or something else."""
+    name = "squatted_pd"
+    client = mlflow.MlflowClient(home.registry_uri())
+    client.create_registered_model(name)
+    source = f"models:/{run_of(store.runs[0]).outputs.model_outputs[0].model_id}"
+    client.create_model_version(name, source, run_id=store.runs[0], tags={"maker": "nobody"})
+    assert register(name, store.runs[0]) == 2
+    assert promotions.approve(name, 2, approver=APPROVER, change_request="CR-1").model_version == 2
+    assert "no digests of it" in refusal(registry.load, name, 1)
 
 
 def test_versions_tell_how_they_came_about(store, model_name):
-    promotion = registry.approve(model_name, 2, approver=" Bob ", change_request=" CR-7 ")
-    now = datetime.now(UTC).replace(tzinfo=None)
-    for number, found in enumerate(registry.versions(model_name)):
+    promotion = promotions.approve(model_name, 2, approver=" Bob ", change_request=" CR-7 ")
+    for number, found in enumerate(book().record().versions_of(model_name)):
         candidate = store.candidates[number]
-        registered_at, approved = found.registered_at, number == 1
-        assert timedelta(0) <= now - registered_at < timedelta(minutes=10)
+        approved = number == 1
         assert asdict(found) == {
             "model_name": model_name,
             "model_version": number + 1,
@@ -80,10 +90,11 @@ def test_versions_tell_how_they_came_about(store, model_name):
             "algorithm": candidate.algorithm,
             "maker": MAKER,
             "run_id": "run-0",
-            "registered_at": registered_at,
+            "registered_at": THEN,
             "metadata_digest": asdict(found)["metadata_digest"],
             "data_digest": candidate.data_digest,
             "git_commit": "abc-dirty",
+            "artifact_digest": None,
             "is_champion": approved,
             "approver": "Bob" if approved else None,
             "change_request": "CR-7" if approved else None,
@@ -91,28 +102,21 @@ def test_versions_tell_how_they_came_about(store, model_name):
         }
 
 
-def test_rows_fill_their_schemas(connection, store):
-    versions, promotions = registry.all_versions(), registry.all_promotions()
-    for schema, rows in ((registry.VERSION_SCHEMA, versions), (registry.PROMOTION_SCHEMA, promotions)):
-        assert all(set(row) == set(schema.names) for row in rows)
-        assert frames.records(connection, schema, rows).to_pylist() == rows
-        assert frames.records(connection, schema, []).schema == schema
-    assert [row["model_version"] for row in versions if row["model_name"] == MODEL] == [1, 2]
-    assert [row for row in promotions if row["model_name"] == MODEL] == [
-        {
-            "model_name": MODEL,
-            "sequence": 1,
-            "action": "approve",
-            "model_version": 1,
-            "previous_version": None,
-            "approver": APPROVER,
-            "change_request": "CR-1",
-            "actor": MAKER,
-            "promoted_at": promotions[0]["promoted_at"],
-        }
-    ]
-    assert registry.VERSION_SCHEMA.field("registered_at").type == pa.timestamp("us")
-    assert MODEL in registry.model_names() and registry.model_names() == sorted(registry.model_names())
+def test_what_is_registered_fills_its_schema(connection, store):
+    verdict = {
+        "model_name": "schema_pd",
+        "mlflow_run_id": store.runs[0],
+        "maker": MAKER,
+        "is_passed": True,
+        "model_digest": store.candidates[0].digest,
+        "data_digest": store.candidates[0].data_digest,
+    }
+    rows, schema = candidates.register([verdict], "run-1"), candidates.REGISTRATION_SCHEMA
+    assert frames.records(connection, schema, rows).to_pylist() == rows
+    now = datetime.now(UTC).replace(tzinfo=None)
+    assert timedelta(0) <= now - rows[0]["registered_at"] < timedelta(minutes=10)
+    with pytest.raises(NightbookError, match="^schema_pd candidate .* was exchanged after it was judged: train again$"):
+        candidates.register([verdict | {"model_digest": "0" * 64}], "run-1")
 
 
 def refusal(call, *arguments, **options) -> str:
@@ -124,15 +128,15 @@ def refusal(call, *arguments, **options) -> str:
 
 @pytest.mark.parametrize("approver", [MAKER, "ann maker", "  ANN MAKER\t"])
 def test_maker_cannot_approve(model_name, approver):
-    message = refusal(registry.approve, model_name, 1, approver=approver, change_request="CR-1")
+    message = refusal(promotions.approve, model_name, 1, approver=approver, change_request="CR-1")
     assert message == f"{model_name} version 1 was made by Ann Maker, who cannot approve it: ask somebody else to"
     assert registry.champion_version(model_name) is None
-    assert registry.promotions(model_name) == []
+    assert book().record().moves(model_name) == []
 
 
 def test_what_nobody_is_known_to_have_made_is_not_approved(store, empty_home):
-    registry.register(MODEL, log(store.candidates[2]), maker="unknown", run_id="run-0")
-    message = refusal(registry.approve, MODEL, 1, approver=APPROVER, change_request="CR-1")
+    register(MODEL, log(store.candidates[2], maker="unknown"), maker="unknown")
+    message = refusal(promotions.approve, MODEL, 1, approver=APPROVER, change_request="CR-1")
     assert "no known maker" in message and "NIGHTBOOK_ACTOR" in message
     assert registry.champion_version(MODEL) is None
 
@@ -142,40 +146,40 @@ def test_what_nobody_is_known_to_have_made_is_not_approved(store, empty_home):
 def test_promotion_needs_both_names(store, blank, missing):
     names = {"approver": "carol", "change_request": "CR-2"} | {missing: blank}
     expected = f"--{missing.replace('_', '-')} is empty: name who approves and under which change request"
-    assert refusal(registry.approve, MODEL, 2, **names) == expected
-    assert refusal(registry.rollback, MODEL, **names) == expected
+    assert refusal(promotions.approve, MODEL, 2, **names) == expected
+    assert refusal(promotions.rollback, MODEL, **names) == expected
     assert registry.champion_version(MODEL) == 1
 
 
 def test_unknown_version_lists_the_known_ones(store):
     names = {"approver": APPROVER, "change_request": "CR-2"}
-    assert refusal(registry.approve, MODEL, 9, **names) == f"{MODEL} has no version 9: registered versions are 1, 2"
+    assert refusal(promotions.approve, MODEL, 9, **names) == f"{MODEL} has no version 9: registered versions are 1, 2"
     assert refusal(registry.load, "nobody_pd", 1) == (
         f"no registered model is called nobody_pd: there is {' and '.join(registry.model_names())}"
     )
 
 
 def test_champion_is_not_approved_again(store):
-    message = refusal(registry.approve, MODEL, 1, approver=APPROVER, change_request="CR-2")
+    message = refusal(promotions.approve, MODEL, 1, approver=APPROVER, change_request="CR-2")
     assert message == f"{MODEL} version 1 is champion already: nothing to approve"
-    assert len(registry.promotions(MODEL)) == 1
+    assert len(book().record().moves(MODEL)) == 1
 
 
 def test_no_store_is_not_made_by_asking(empty_home):
     assert registry.champion_version(MODEL) is None
-    assert registry.model_names() == registry.all_versions() == registry.all_promotions() == []
-    message = refusal(registry.champion, MODEL)
+    assert registry.model_names() == registry.version_numbers(MODEL) == []
+    message = refusal(book().record().champion, MODEL)
     assert f"python orchestrate.py approve {MODEL} --version N --approver NAME --change-request ID" in message
     names = {"approver": APPROVER, "change_request": "CR-2"}
-    assert "there is none; train first" in refusal(registry.approve, MODEL, 1, **names)
-    assert refusal(registry.rollback, MODEL, **names) == f"{MODEL} has no champion: there is nothing to roll back"
+    assert "there is none; train first" in refusal(promotions.approve, MODEL, 1, **names)
+    assert refusal(promotions.rollback, MODEL, **names) == f"{MODEL} has no champion: there is nothing to roll back"
     assert list(empty_home.iterdir()) == []
 
 
 def test_model_without_a_champion_in_a_store(model_name):
     assert registry.champion_version(model_name) is None
-    assert "then approve a version with" in refusal(registry.champion, model_name)
-    message = refusal(registry.rollback, model_name, approver=APPROVER, change_request="CR-2")
+    assert "then approve a version with" in refusal(book().record().champion, model_name)
+    message = refusal(promotions.rollback, model_name, approver=APPROVER, change_request="CR-2")
     assert message == f"{model_name} has no champion: there is nothing to roll back"
 
 
@@ -184,24 +188,24 @@ def test_homes_never_touch_each_other(store, empty_home, monkeypatch, tmp_path_f
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.chdir(elsewhere)
     run = log(store.candidates[2])
-    assert registry.register(MODEL, run, maker=MAKER, run_id="run-0") == 1
+    assert register(MODEL, run) == 1
     assert registry.champion_version(MODEL) is None
     assert list(elsewhere.iterdir()) == []
     assert list((empty_home / "mlflow-artifacts" / MODEL).rglob("model.ubj"))
     monkeypatch.setenv("NIGHTBOOK_HOME", str(store.home))
-    assert registry.champion(MODEL).digest == store.candidates[0].digest
+    assert book().record().champion(MODEL).digest == store.candidates[0].digest
     monkeypatch.setenv("NIGHTBOOK_HOME", str(empty_home))
     assert registry.load(MODEL, 1).digest == store.candidates[2].digest
 
 
 def test_store_of_the_user_comes_first(store, empty_home, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store.home / 'mlflow.db'}")
-    assert registry.champion(MODEL).digest == store.candidates[0].digest
+    assert registry.load(MODEL, 1).digest == store.candidates[0].digest
 
 
 def test_names_are_independent(store):
     first, second = new_model(store), new_model(store)
-    registry.approve(first, 3, approver=APPROVER, change_request="CR-1")
+    promotions.approve(first, 3, approver=APPROVER, change_request="CR-1")
     assert registry.champion_version(first) == 3
     assert registry.champion_version(second) is None
 

@@ -8,8 +8,8 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 import pytest
-from lifecycle_store import APPROVER, MODEL, SPECS
-from nightbook import boosting, frames, inference, registry, scoring, shadow
+from lifecycle_store import APPROVER, MODEL, SPECS, book
+from nightbook import boosting, frames, inference, promotions, registry, scoring, shadow
 from nightbook.errors import NightbookError
 
 KEY = "account_id"
@@ -95,11 +95,19 @@ def test_integer_keys_become_text(accounts, champion):
 
 
 def test_scores_come_from_the_version_chosen(connection, accounts):
-    chosen = [{"model_name": MODEL, "model_version": 2}, {"model_name": "application_pd", "model_version": 5}]
+    digest = registry.load(MODEL, 2).digest
+    chosen = [
+        {"model_name": MODEL, "model_version": 2, "model_digest": digest},
+        {"model_name": "application_pd", "model_version": 5, "model_digest": "D5"},
+    ]
     found = pa.Table.from_batches(list(scoring.scores(connection, chosen, MODEL, accounts, KEY)))
     assert found.equals(scored(registry.load(MODEL, 2), accounts))
     reasons = pa.Table.from_batches(list(scoring.contributions(connection, chosen, MODEL, accounts.limit(9), KEY)))
     assert reasons.equals(explained(registry.load(MODEL, 2), accounts.limit(9)))
+    exchanged = [chosen[0] | {"model_digest": "D2"}]
+    for use in (scoring.scores, scoring.contributions):
+        with pytest.raises(NightbookError, match="^account_pd version 2: its artifact was exchanged while the run"):
+            use(connection, exchanged, MODEL, accounts, KEY)
     assert list(scoring.scores(connection, [], MODEL, accounts, KEY)) == []
     assert list(scoring.contributions(connection, [], MODEL, accounts, KEY)) == []
 
@@ -160,8 +168,8 @@ def test_reasons_add_up_to_the_margin(request, accounts, algorithm):
 
 def test_champions_are_chosen_once_and_checked(connection, store, model_name, accounts):
     nobody = accounts.filter("false")
-    registry.approve(model_name, 3, approver=APPROVER, change_request="CR-1")
-    found = scoring.champions({MODEL: accounts, model_name: nobody, "application_pd": nobody})
+    promotions.approve(model_name, 3, approver=APPROVER, change_request="CR-1")
+    found = scoring.champions(book().record(), {MODEL: accounts, model_name: nobody, "application_pd": nobody})
     assert frames.records(connection, scoring.CHAMPION_SCHEMA, found).to_pylist() == found
     assert found == [
         {"model_name": name, "model_version": version, "model_digest": candidate.digest, "mlflow_run_id": run}
@@ -171,18 +179,18 @@ def test_champions_are_chosen_once_and_checked(connection, store, model_name, ac
         )
     ]
     with pytest.raises(NightbookError, match="^application_pd has no champion: train it, then approve"):
-        scoring.champions({MODEL: accounts, "application_pd": accounts})
+        scoring.champions(book().record(), {MODEL: accounts, "application_pd": accounts})
 
 
 def test_no_store_and_nobody_to_score(empty_home, accounts):
-    assert scoring.champions({MODEL: accounts.filter("false")}) == []
+    assert scoring.champions(book().record(), {MODEL: accounts.filter("false")}) == []
     with pytest.raises(NightbookError, match="has no champion"):
-        scoring.champions({MODEL: accounts})
+        scoring.champions(book().record(), {MODEL: accounts})
     assert list(empty_home.iterdir()) == []
 
 
 def test_profiles_bin_every_value_once(connection, table, champion):
-    rows = scoring.profiles([{"model_name": MODEL, "model_version": 1}])
+    rows = scoring.profiles([{"model_name": MODEL, "model_version": 1, "model_digest": champion.digest}])
     assert frames.records(connection, scoring.PROFILE_SCHEMA, rows).to_pylist() == rows
     features = {row["feature"] for row in rows}
     assert features == {spec.name for spec in SPECS} | {"score"}

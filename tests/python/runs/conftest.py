@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from filelock import FileLock
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
-from tests.python import warm  # noqa: E402
+from tests.python import recorded, warm  # noqa: E402
 
 UCI_FILE = ROOT.parent / "shared" / "data" / "uci_taiwan" / "UCI_Credit_Card.csv"
 LANDING = [
@@ -73,6 +75,30 @@ class Home:
         return {row[0]: row[1:] for row in rows}
 
 
+@contextmanager
+def at_home(home: Home) -> Iterator:
+    """The library of this process acting on a home; gives MLflow's client of its registry."""
+    import mlflow
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("NIGHTBOOK_", "MLFLOW_TRACKING"))]:
+            patch.delenv(name)
+        patch.setenv("NIGHTBOOK_HOME", str(home.path))
+        if home.registry:
+            patch.setenv("MLFLOW_TRACKING_URI", home.registry)
+        yield mlflow.MlflowClient(home.registry or f"sqlite:///{home.path / 'mlflow.db'}")
+
+
+def second_version(home: Home, is_on_record: bool) -> None:
+    """Version 2 of account_pd, the champion under another number: left by a training, or put into MLflow by hand."""
+    with at_home(home) as client:
+        first = client.get_model_version("account_pd", "1")
+        client.create_model_version("account_pd", first.source, run_id=first.run_id, tags=first.tags)
+        if is_on_record:
+            with duckdb.connect(str(home.path / "warehouse.duckdb")) as connection:
+                recorded.put_on_record(connection, "account_pd", 2)
+
+
 def ok(done: subprocess.CompletedProcess) -> subprocess.CompletedProcess:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done
@@ -118,7 +144,7 @@ def demo(tmp_path_factory) -> tuple[Home, str]:
 def small(demo, tmp_path_factory) -> Home:
     """A small part of the demo's lender, landed as tables so that a test can change the input, scored by its champions.
 
-    Every fifteenth customer; the registry is the demo's.
+    Every fifteenth customer; the registry is the demo's, and so is the record of what may score.
     """
     registry = f"sqlite:///{demo[0].path / 'mlflow.db'}"
 
@@ -141,6 +167,7 @@ def small(demo, tmp_path_factory) -> Home:
                                for key in ("customer_id", "account_id") if key in columns), None)  # fmt: skip
                 source = f"whole.raw.{table}" + (f" semi join {chosen}" if chosen else "")
                 connection.execute(f"create table raw.{table} as select * from {source}")
+            recorded.settle(connection, "whole")
         ok(home.run("score"))
 
     return Home(once(tmp_path_factory, "small", make), registry=registry)
@@ -156,6 +183,16 @@ def settle(tmp_path):
         return Home(warm.runner().at(tmp_path), registry=registry)
 
     return settle
+
+
+@pytest.fixture
+def with_champions(demo, settle):
+    """A home without any data that scores with the demo's champions."""
+    home = settle(registry=f"sqlite:///{demo[0].path / 'mlflow.db'}")
+    with duckdb.connect(str(home.path / "warehouse.duckdb")) as connection:
+        connection.execute(f"attach '{demo[0].path / 'warehouse.duckdb'}' as whole (read_only)")
+        recorded.settle(connection, "whole")
+    return home
 
 
 @pytest.fixture

@@ -316,9 +316,9 @@ def test_a_changed_schema_is_named(copy, statements, line):
     assert line in refused(copy.run("score"))
 
 
-def test_a_truncated_file_is_named(settle, demo):
+def test_a_truncated_file_is_named(with_champions):
     """Landed files are views in schema raw; a file that was cut short after it had landed cannot be read."""
-    home = settle(registry=f"sqlite:///{demo[0].path / 'mlflow.db'}")
+    home = with_champions
     ok(home.run("land", "synthetic", "--accounts", "300", "--months", "12"))
     file = next((home.path / "landing").glob("*/loan_servicing/part-00000.parquet"))
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])

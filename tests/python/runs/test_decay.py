@@ -146,7 +146,7 @@ def test_a_challenger_is_scored_beside_the_champion_and_published_nowhere(copy):
     assert copy.query("select count(*) from monitoring.tonight_shadow_scores") == [(0,)]
     before = copy.partition()
     copy.execute(
-        "update audit.fct_model_versions set approved_at = null where model_name = 'account_pd'",
+        "delete from audit.promotion_log where model_name = 'account_pd'",
         "update scoring.champions set model_version = 0 where model_name = 'account_pd'",
     )
     ok(copy.dbt(*shadow, "--exclude-resource-type", "unit_test"))

@@ -12,10 +12,7 @@ AFTER_TRAINING_SETS = [
     "fct_gate_decisions",
     "int_gate_outcomes",
     "registrations",
-    "registry_versions",
-    "fct_model_versions",
-    "registry_promotions",
-    "fct_promotions",
+    "version_log",
 ]
 
 # A third of those who train, so that a fit takes seconds; the holdout stays, and with it the gate's power.

@@ -247,9 +247,9 @@ def test_a_quote_in_a_name_stays_a_name(copy):
     assert copy.query("select count(*) > 1 from audit.fct_runs") == [(True,)]
 
 
-def test_the_committed_sample_is_scored_by_plain_dbt(demo, settle):
+def test_the_committed_sample_is_scored_by_plain_dbt(with_champions):
     """What a pull request's check does: the seed schema, the champions of production, one dbt build."""
-    home = settle(registry=f"sqlite:///{demo[0].path / 'mlflow.db'}")
+    home = with_champions
     ok(home.dbt("build", "--selector", "ci_landing"))
     ok(home.dbt("build", "--select", "tag:nightly", "--exclude-resource-type", "unit_test"))
     assert home.query("select count(*) > 100 from marts.fct_account_scores") == [(True,)]

@@ -1,11 +1,32 @@
 """Who may make a version champion, and what a night does without one; on the command line."""
 
+import json
 import shutil
 import sqlite3
 
 import pytest
 
-from .conftest import Home, ok, refused
+from .conftest import Home, at_home, ok, refused, second_version
+
+# An audit log that went on as if the entries that are gone had never been.
+RELINK = """
+    create or replace table audit.audit_chain as
+    with recursive
+    entries as (
+        select * replace (row_number() over (order by sequence) as sequence) from audit.audit_chain
+    ),
+    linked as (
+        select * replace ('' as previous_hash, sha256(concat_ws(chr(10), '', sequence, kind, subject,
+            strftime(recorded_at, '%Y-%m-%d %H:%M:%S'), run_id, payload)) as entry_hash)
+        from entries where sequence = 1
+        union all
+        select entries.* replace (linked.entry_hash as previous_hash, sha256(concat_ws(chr(10), linked.entry_hash,
+            entries.sequence, entries.kind, entries.subject, strftime(entries.recorded_at, '%Y-%m-%d %H:%M:%S'),
+            entries.run_id, entries.payload)) as entry_hash)
+        from linked inner join entries on entries.sequence = linked.sequence + 1
+    )
+    from linked
+"""
 
 
 def marts(home: Home) -> list[tuple]:
@@ -15,25 +36,105 @@ def marts(home: Home) -> list[tuple]:
 def test_without_a_champion_nothing_is_written(small, settle):
     home = settle(small.path / "warehouse.duckdb")
     before = marts(home)
+    # The registry is gone, or is another one.
+    line = refused(home.run("score"))
+    assert "account_pd: the recorded approval of version 1 was not carried out, the alias champion is not there" in line
+    home.execute("delete from audit.promotion_log", "delete from audit.audit_chain where kind = 'promotion'", RELINK)
     line = refused(home.run("score"))
     assert "account_pd has no champion" in line and "approve" in line
     assert marts(home) == before
 
 
-def test_an_artifact_that_is_not_the_registered_one_is_refused_and_nothing_is_written(copy, demo):
-    """The registry's own record is changed, in a copy of it: the artifact belongs to every test."""
-    home, _ = demo
-    before = marts(copy)
-    (digest,) = home.query("select model_digest from audit.fct_model_versions where model_name = 'account_pd'")[0]
-    shutil.copy(home.path / "mlflow.db", copy.path)
-    with sqlite3.connect(copy.path / "mlflow.db") as store:
+@pytest.fixture
+def attacked(copy, demo) -> Home:
+    """A home with a registry of its own, in which anything can be written; artifacts are the demo's."""
+    shutil.copy(demo[0].path / "mlflow.db", copy.path)
+    return Home(copy.path)
+
+
+def nothing_scores(home: Home, said: str, **named: str) -> None:
+    """Neither the runner, at once, nor the two models that plain dbt asks, has anything to score with."""
+    before = marts(home)
+    assert said in refused(home.run("score", **named))
+    for model in ("champion_inputs", "champions"):
+        done = home.dbt("run", "--select", model, **named)
+        assert done.returncode == 1 and said in " ".join(done.stdout.split()), done.stdout
+    assert marts(home) == before
+
+
+def test_an_artifact_that_is_not_the_registered_one_is_refused_and_nothing_is_written(attacked):
+    """The registry's own word is changed, in a copy of it: the artifact belongs to every test."""
+    (digest,) = attacked.query("select model_digest from audit.fct_model_versions where model_name = 'account_pd'")[0]
+    with sqlite3.connect(attacked.path / "mlflow.db") as store:
         changed = store.execute(
             "update model_version_tags set value = ? where key = 'model_digest' and value = ?", [digest[::-1], digest]
         )
     assert changed.rowcount == 1
-    line = refused(Home(copy.path, registry=f"sqlite:///{copy.path / 'mlflow.db'}").run("score"))
-    assert "account_pd version 1" in line and "SHA-256" in line
-    assert marts(copy) == before
+    nothing_scores(attacked, "account_pd version 1: the registry says that its model digest is")
+
+
+def test_a_version_that_somebody_registered_by_hand_is_none_of_ours(attacked):
+    second_version(attacked, is_on_record=False)
+    names = ("--approver", "ann", "--change-request", "CR-9")
+    assert "version 2 is not on record" in refused(attacked.run("approve", "account_pd", "--version", "2", *names))
+    nothing_scores(attacked, "account_pd version 2 is not on record", NIGHTBOOK_VERSIONS="account_pd=2")
+    assert attacked.query("select count(*) from audit.fct_model_versions") == [(2,)]
+    said = ok(attacked.run("verify-audit")).stdout
+    assert "account_pd version 2: no training of this warehouse registered it" in " ".join(said.split())
+
+
+def test_a_version_that_nobody_approved_is_not_pinned(attacked):
+    second_version(attacked, is_on_record=True)
+    said = "account_pd version 2 was never champion"
+    backfill = ("backfill", "--from", "2026-05-31", "--to", "2026-06-30", "--with-champion", "2")
+    before = marts(attacked)
+    assert said in refused(attacked.run(*backfill))
+    assert marts(attacked) == before
+    nothing_scores(attacked, said, NIGHTBOOK_VERSIONS="account_pd=2")
+
+
+def test_a_promotion_forged_in_the_registry_alone_is_not_believed(attacked):
+    """As an earlier version kept promotions, in tags beside the alias; the version is one that the gate let in."""
+    second_version(attacked, is_on_record=True)
+    told = {"model_name": "account_pd", "sequence": 2, "action": "approve", "model_version": 2, "previous_version": 1,
+            "approver": "eve", "change_request": "CR-9", "actor": "eve",
+            "promoted_at": "2026-07-02T00:00:00"}  # fmt: skip
+    with at_home(attacked) as client:
+        client.set_registered_model_tag("account_pd", "promotion.000002", json.dumps(told))
+        client.set_registered_model_tag("account_pd", "carried_out.000002", told["promoted_at"])
+        client.set_registered_model_alias("account_pd", "champion", "2")
+    nothing_scores(attacked, "the alias champion names version 2, which no recorded approval put there")
+    assert "which no recorded approval put there" in refused(attacked.run("verify-audit"))
+    assert attacked.query("select approver from audit.fct_promotions") == [("demo-approver",)] * 2
+    # The word of somebody who may give it is what is missing.
+    names = ("--approver", "ann", "--change-request", "CR-9")
+    ok(attacked.run("approve", "account_pd", "--version", "2", *names))
+    ok(attacked.dbt("run", "--select", "champions"))
+    versions = dict(attacked.query("select model_name, model_version from scoring.champions"))
+    assert versions == {"account_pd": 2, "application_pd": 1}
+    assert "As recorded" in ok(attacked.run("verify-audit")).stdout
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("delete from audit.audit_chain where kind = 'promotion'", "should stand here"),
+        ("update audit.audit_chain set payload = replace(payload, 'demo-approver', 'eve') where kind = 'promotion'",
+         "was changed after it was written"),
+        ("update audit.promotion_log set approver = 'eve'", 'approver is "eve"'),
+        ("insert into audit.promotion_log select * replace (2 as sequence) from audit.promotion_log",
+         "is in no entry of the audit log"),
+        ("update audit.version_log set maker = 'eve'", 'maker is "eve"'),
+        ("delete from training.fct_gate_decisions", "but its row is gone"),
+    ],
+)  # fmt: skip
+def test_a_record_that_was_changed_scores_nothing(copy, fault, said):
+    copy.execute(fault)
+    assert said in refused(copy.run("score"))
+    if fault.startswith(("delete from audit", "insert")):
+        nothing_scores(copy, said)
+    names = ("--approver", "ann", "--change-request", "CR-9")
+    assert said in refused(copy.run("approve", "account_pd", "--version", "1", *names))
 
 
 @pytest.mark.parametrize(

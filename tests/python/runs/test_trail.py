@@ -11,21 +11,26 @@ import time
 import zipfile
 from pathlib import Path
 
+import duckdb
 import pytest
-from nightbook import audit, builds, warehouse
+from nightbook import audit, builds, registry, warehouse
 from nightbook.errors import NightbookError
 
-from .conftest import ROOT, Home, ok, once, refused
+from tests.python import recorded
+
+from .conftest import ROOT, Home, at_home, ok, once, refused
 
 NIGHTS = ("2026-04-30", "2026-05-31", "2026-06-30")
 LAST = NIGHTS[-1]
 
 # Another model under the same name: the champion without its last trees.
 SECOND_VERSION = """
+import duckdb
 import json
 import xgboost
 from hashlib import sha256
-from nightbook import registry
+from nightbook import home, registry
+from tests.python import recorded
 first = registry.load("account_pd", 1)
 booster = xgboost.Booster()
 booster.load_model(bytearray(first.booster_bytes))
@@ -34,6 +39,8 @@ metadata = first.metadata | {"digest": sha256(fewer).hexdigest()}
 tags = {"maker": "ann", "run_id": "by-hand", "git_commit": "none"}
 run = registry.log_candidate("account_pd", fewer, metadata, tags=tags, metrics={})
 registry.register("account_pd", run, maker="ann", run_id="by-hand")
+with duckdb.connect(str(home.warehouse())) as connection:
+    recorded.put_on_record(connection, "account_pd", 2)
 """
 
 CORRECTION = """
@@ -56,7 +63,7 @@ def trail(small, demo, tmp_path_factory) -> Home:
         ok(home.run("score", "--as-of", NIGHTS[1], NIGHTBOOK_THREADS="1"))
         ok(home.run("score", "--as-of", NIGHTS[0]))
         home.execute(CORRECTION)
-        environment = home.environment(PYTHONPATH=str(ROOT / "python_models"))
+        environment = home.environment(PYTHONPATH=f"{ROOT / 'python_models'}:{ROOT}")
         ok(subprocess.run([sys.executable, "-c", SECOND_VERSION], env=environment, capture_output=True, text=True))
         ok(home.run("approve", "account_pd", "--version", "2", "--approver", "bob", "--change-request", "CR-2"))
 
@@ -115,7 +122,7 @@ def test_the_trail_is_as_recorded(trail):
     said = ok(trail.run("verify-audit")).stdout
     assert "As recorded" in said and "6 score partitions" in said and "3 model versions" in said
     kinds = {row[0] for row in trail.query("select kind from audit.fct_audit_log")}
-    assert kinds == {"run", "model_version", "promotion", "partition"}
+    assert kinds == {"run", "model_version", "promotion", "gate_decision", "partition"}
     [(head,)] = trail.query("select entry_hash from audit.fct_audit_log order by sequence desc limit 1")
     assert head in said
     ok(trail.run("verify-audit", "--head", head))
@@ -153,7 +160,10 @@ RENUMBER = "update audit.audit_chain set sequence = sequence - 1 where sequence 
         (["insert into marts.fct_account_scores select * replace ('R9' as run_id) from marts.fct_account_scores"
           " limit 1"],
          "run R9, which the audit log does not know"),
-        (["update audit.fct_promotions set approver = 'nobody' where model_version = 2"], "approver"),
+        (["update audit.promotion_log set approver = 'nobody' where model_version = 2"], "approver"),
+        (["insert into audit.promotion_log select * replace (9 as sequence) from audit.promotion_log limit 1"],
+         "promotion 9: its row is in no entry of the audit log"),
+        (["update audit.version_log set maker = 'nobody' where model_version = 2"], 'maker is "nobody"'),
         # Whoever can compute a hash can append a second entry of a fact; a fact is entered once.
         (["insert into audit.audit_chain select * replace ("
           "(select max(sequence) + 1 from audit.audit_chain) as sequence,"
@@ -313,9 +323,6 @@ def test_a_backfill_killed_and_started_again_is_one_run_once(changed):
 
 def test_the_same_data_train_the_same_model_and_a_changed_row_another(changed):
     trained = []
-    register = (
-        "import sys; from nightbook import registry as r; r.register('account_pd', sys.argv[1], maker='a', run_id='r')"
-    )
     for fault in (None, None, "update raw.customers set annual_income = annual_income + 100 where customer_id = '{}'"):
         if fault:
             [(customer,)] = changed.query(
@@ -328,9 +335,13 @@ def test_the_same_data_train_the_same_model_and_a_changed_row_another(changed):
             "select model_digest, data_digest, mlflow_run_id from training.candidates where model_name = 'account_pd'"
         )
         trained.append(row)
-        environment = changed.environment(PYTHONPATH=str(ROOT / "python_models"))
-        command = [sys.executable, "-c", register, row[2]]
-        ok(subprocess.run(command, env=environment, capture_output=True, text=True))
+        with at_home(changed):
+            made = registry.register("account_pd", row[2], maker="a", run_id="r")["model_version"]
+            if (made,) not in changed.query(
+                "select model_version from audit.version_log where model_name = 'account_pd'"
+            ):
+                with duckdb.connect(str(changed.path / "warehouse.duckdb")) as connection:
+                    recorded.put_on_record(connection, "account_pd", made, run_id=f"r{made}")
     assert trained[0][:2] == trained[1][:2] and trained[2][1] != trained[0][1]
     told = json.loads(
         ok(changed.run("explain", "--model", "account_pd", "--version", "4", "--against", "3", "--json")).stdout

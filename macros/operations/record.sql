@@ -1,0 +1,172 @@
+{#
+    The warehouse's record of versions and promotions, which decides what scores: the two tables, where they are missing, and
+    beside them the log of verdicts, which is read with them. What a home of an earlier version had mirrored from its registry
+    is taken over as far as its audit log has entered it; nothing else is.
+#}
+{% macro ensure_record() %}
+    {%- if execute -%}
+        {%- do ensure_audit_chain() -%}
+        {%- set verdicts = graph.nodes['model.nightbook.fct_gate_decisions'] -%}
+        {%- do make_missing_table(
+            api.Relation.create(database=verdicts.database, schema=verdicts.schema, identifier=verdicts.alias, type='table'),
+            declared_columns(verdicts)
+        ) -%}
+        {%- do make_missing_table(nightbook._promotion_log(), nightbook._promotion_columns()) -%}
+        {%- do make_missing_table(nightbook._version_log(), nightbook._version_columns()) -%}
+        {%- do nightbook._take_over(
+            nightbook._promotion_log(), 'fct_promotions', "model_name || ' promotion ' || sequence", promotion_facts
+        ) -%}
+        {%- do nightbook._take_over(
+            nightbook._version_log(), 'fct_model_versions', "model_name || ' version ' || model_version", version_facts
+        ) -%}
+    {%- endif -%}
+{% endmacro %}
+
+{#
+    Puts a promotion on record and enters it into the audit log, in one transaction: the only way by which one comes there.
+    `approve` and `rollback` run it, once they have checked everything. promoted_at: UTC, as a text.
+#}
+{% macro record_promotion(
+    model_name, sequence, action, model_version, previous_version, approver, change_request, actor, promoted_at
+) %}
+    {%- do ensure_record() -%}
+    {%- set log = nightbook._promotion_log() -%}
+    {%- set this_one = 'model_name = ' ~ text_literal(model_name) ~ ' and sequence = ' ~ sequence | int -%}
+    {%- set row %}
+        insert into {{ log }} ({{ nightbook._promotion_columns() | join(', ') }})
+        select
+            {{ text_literal(model_name) }},
+            {{ sequence | int }},
+            {{ text_literal(action) }},
+            {{ model_version | int }},
+            {{ previous_version | int if previous_version else 'null' }},
+            {{ text_literal(approver) }},
+            {{ text_literal(change_request) }},
+            {{ text_literal(actor) }},
+            cast({{ text_literal(promoted_at) }} as timestamp)
+        where not exists (select 1 from {{ log }} where {{ this_one }})
+    {%- endset -%}
+    {%- set fact %}
+        select kind, subject, payload, occurred_at
+        from ({{ promotion_facts(log) }}) as promotions
+        where subject = {{ text_literal(model_name ~ ' promotion ' ~ sequence | int) }}
+    {%- endset -%}
+    {%- call statement('record_promotion', auto_begin=true) -%}
+        {{ in_one_transaction(row ~ ';\n' ~ nightbook._entries_of(fact)) }}
+    {%- endcall -%}
+    {%- do adapter.commit() -%}
+{% endmacro %}
+
+{# Each promotion of a relation as a fact of the audit log. #}
+{% macro promotion_facts(relation) -%}
+    select
+        'promotion' as kind,
+        model_name || ' promotion ' || sequence as subject,
+        promoted_at as occurred_at,
+        cast(null as varchar) as run_id,
+        {{ json_text([
+            'model_name', 'sequence', 'action', 'model_version', 'previous_version', 'approver', 'change_request', 'actor',
+            'promoted_at',
+        ]) }} as payload
+    from {{ relation }}
+{%- endmacro %}
+
+{#
+    Each version of a relation as a fact of the audit log; not who approved it, which the promotions tell. has_artifact: false
+    for a relation of an earlier version, which knows nothing of whole artifacts.
+#}
+{% macro version_facts(relation, has_artifact=false) -%}
+    select
+        'model_version' as kind,
+        model_name || ' version ' || model_version as subject,
+        registered_at as occurred_at,
+        run_id,
+        {{ json_text([
+            'model_name', 'model_version', 'mlflow_run_id', 'model_digest', 'algorithm', 'maker', 'run_id', 'registered_at',
+            'metadata_digest', 'data_digest', 'git_commit',
+        ] + (['artifact_digest'] if has_artifact else [])) }} as payload
+    from {{ relation }}
+{%- endmacro %}
+
+{#
+    Versions that a training which was killed before its end has put on record, and that this one registers again, as it goes
+    on with what was logged; what the audit log has entered stays.
+#}
+{% macro drop_broken_off_versions() -%}
+    {%- if execute and load_relation(this) -%}
+delete from {{ this }}
+where
+    run_id not in (select runs.run_id from {{ source('audit', 'run_log') }} as runs)
+    and model_name || ' ' || mlflow_run_id in (
+        select registered.model_name || ' ' || registered.mlflow_run_id from {{ ref('registrations') }} as registered
+    )
+    and model_name || ' version ' || model_version not in (
+        select entries.subject from {{ source('audit', 'audit_chain') }} as entries where entries.kind = 'model_version'
+    )
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    Fills an empty table of the record out of the table that an earlier version mirrored the registry in, with the rows that the
+    audit log has entered just so. That one is a view once this version has built it. subject: expression of a row's name in the
+    log. facts: macro that tells them.
+#}
+{% macro _take_over(relation, mirror, subject, facts) -%}
+    {%- set old = adapter.get_relation(target.database, 'audit', mirror) -%}
+    {%- if old and old.type == 'table' and not run_query('select 1 from ' ~ relation ~ ' limit 1').rows -%}
+        {%- set there = adapter.get_columns_in_relation(old) | map(attribute='name') | map('lower') | list -%}
+        {%- set columns = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | select('in', there) | join(', ') -%}
+        {%- call statement('take_over', auto_begin=true) -%}
+            insert into {{ relation }} ({{ columns }})
+            select {{ columns }}
+            from {{ old }}
+            where
+                {{ subject }} in (
+                    select facts.subject
+                    from ({{ facts(old) }}) as facts
+                    inner join {{ nightbook._audit_chain() }} as entries
+                        on facts.kind = entries.kind and facts.subject = entries.subject and facts.payload = entries.payload
+                )
+        {%- endcall -%}
+        {%- do adapter.commit() -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro _promotion_log() -%}
+    {{ return(api.Relation.create(database=target.database, schema='audit', identifier='promotion_log', type='table')) }}
+{%- endmacro %}
+
+{% macro _promotion_columns() -%}
+    {{ return({
+        'model_name': 'varchar',
+        'sequence': 'integer',
+        'action': 'varchar',
+        'model_version': 'integer',
+        'previous_version': 'integer',
+        'approver': 'varchar',
+        'change_request': 'varchar',
+        'actor': 'varchar',
+        'promoted_at': 'timestamp',
+    }) }}
+{%- endmacro %}
+
+{% macro _version_log() -%}
+    {{ return(api.Relation.create(database=target.database, schema='audit', identifier='version_log', type='table')) }}
+{%- endmacro %}
+
+{% macro _version_columns() -%}
+    {{ return({
+        'model_name': 'varchar',
+        'model_version': 'integer',
+        'mlflow_run_id': 'varchar',
+        'model_digest': 'varchar',
+        'algorithm': 'varchar',
+        'maker': 'varchar',
+        'run_id': 'varchar',
+        'registered_at': 'timestamp',
+        'metadata_digest': 'varchar',
+        'data_digest': 'varchar',
+        'git_commit': 'varchar',
+        'artifact_digest': 'varchar',
+    }) }}
+{%- endmacro %}
