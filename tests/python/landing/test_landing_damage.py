@@ -44,21 +44,19 @@ WRITERS = {
 }  # fmt: skip
 
 
-def read(path: Path) -> tuple[pa.Table, bool]:
+def read(path: Path, connection: duckdb.DuckDBPyConnection) -> tuple[pa.Table, bool]:
     """What would land of a file, and whether it is proven; what no contract type takes is refused here too."""
-    with duckdb.connect() as connection:
-        source = open_source(connection, (intake.Taken("accounts.parquet", path, ""),), TABLES["accounts"])
-        taken = {name: type_ for name, type_ in TABLES["accounts"].columns.items() if name in source.columns}
-        wrong = " or ".join(casts.misread(name, type_, source.types[name]) for name, type_ in taken.items())
-        values = ", ".join(
-            f"{casts.parsed(name, type_, source.types[name])} as {name}" for name, type_ in taken.items()
-        )
-        try:
-            if connection.execute(f"select coalesce(bool_or({wrong}), false) from {source.sql}").fetchall()[0][0]:
-                raise NightbookError("misread")
-            return connection.sql(f"select {values} from {source.sql}").to_arrow_table(), source.is_verified
-        except duckdb.Error as error:
-            raise NightbookError("cannot be read") from error
+    source = open_source(connection, (intake.Taken("accounts.parquet", path, ""),), TABLES["accounts"])
+    taken = {name: type_ for name, type_ in TABLES["accounts"].columns.items() if name in source.columns}
+    wrong = " or ".join(casts.misread(name, type_, source.types[name]) for name, type_ in taken.items())
+    values = ", ".join(f"{casts.parsed(name, type_, source.types[name])} as {name}" for name, type_ in taken.items())
+    try:
+        found = connection.sql(f"select {values}, {wrong} as is_wrong from {source.sql}").to_arrow_table()
+    except duckdb.Error as error:
+        raise NightbookError("cannot be read") from error
+    if True in found["is_wrong"].to_pylist():
+        raise NightbookError("misread")
+    return found.drop_columns(["is_wrong"]), source.is_verified
 
 
 @pytest.mark.parametrize("writer", WRITERS)
@@ -67,20 +65,22 @@ def test_no_flipped_byte_lands_as_a_proven_value(tmp_path, writer, has_checksums
     """Bits of every page, its header and the footer, picked by a seed: refused, the same values, or unproven."""
     path = tmp_path / "accounts.parquet"
     pq.write_table(ACCOUNTS, path, write_page_checksum=has_checksums, **WRITERS[writer])
-    whole, is_verified = read(path)
+    connection = duckdb.connect()
+    whole, is_verified = read(path, connection)
     assert is_verified == has_checksums
     content = path.read_bytes()
     random = np.random.default_rng(len(content))
     outcomes = {"refused": 0, "the same": 0, "unproven": 0}
-    for at in sorted(random.choice(len(content), 150, replace=False)):
+    for at in sorted(random.choice(len(content), 40, replace=False)):
         flipped = bytearray(content)
         flipped[at] ^= 1 << random.integers(8)
         path.write_bytes(flipped)
         try:
-            found, is_verified = read(path)
+            found, is_verified = read(path, connection)
         except NightbookError as error:
             assert "\n" not in str(error)
             outcomes["refused"] += 1
+            connection = duckdb.connect()  # Some damage is the end of a connection.
             continue
         if found.equals(whole):
             outcomes["the same"] += 1
@@ -238,8 +238,8 @@ def test_landed_pages_have_checksums_and_a_manifest_has_every_file(folder):  # n
         str(part.relative_to(load)): hashlib.sha256(part.read_bytes()).hexdigest() for part in load.rglob("*.parquet")
     }
     files, _ = ledger._manifest(next(home.landing().glob("files-*")))
-    assert files["keys"] == {name: 2 if name in ("accounts", "payments") else 3 if name == "loan_servicing" else 1
-                             for name in GOOD} and set(files["sources"]) == {f"{name}.csv" for name in GOOD}  # fmt: skip
+    assert files["keys"] == {name: len(lines) - 1 for name, lines in GOOD.items()}
+    assert set(files["sources"]) == {f"{name}.csv" for name in GOOD}
     assert not check() and not check(thorough=True)
 
 
