@@ -227,6 +227,8 @@ def one_line(message: str) -> str:
     if raised:
         return f"{raised[-1]} (see the log)"
     lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0] == "Database Error":  # dbt's heading over what its plugin says.
+        del lines[0]
     return " ".join(lines[:3]) if lines else "failed without a message; see the log"
 
 

@@ -1,7 +1,7 @@
 """What the command line shows, read from the warehouse and the registry; it writes nothing."""
 
 from collections import defaultdict
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from nightbook import audit, builds, home
 from nightbook.errors import NightbookError
@@ -142,13 +142,20 @@ def verified(head: str | None) -> audit.Checked:
         for relation in ("audit_chain", "audit_facts"):
             if not has(query, "audit", relation):
                 raise NightbookError("this home has no audit log yet: `train` or `score` begin one")
-    if not home.is_account():
-        with reading() as connection:
-            ledger.check_views(connection)
-            ledger.check(connection, thorough=True)
+    landed = () if home.is_account() else _check_landed()
     sql = builds.compiled("audit_facts", "fct_score_partitions")
     with asking() as query:
-        return audit.verify(query, sql["audit_facts"], sql["fct_score_partitions"], head)
+        checked = audit.verify(query, sql["audit_facts"], sql["fct_score_partitions"], head)
+    return replace(checked, notes=(*checked.notes, *landed))
+
+
+def _check_landed() -> tuple[str, ...]:
+    """Hash every landed file; what is to be said of it."""
+    with reading() as connection:
+        ledger.check_views(connection)
+        if ledger.check(connection, thorough=True) or not home.landing().exists():
+            return ()
+    return ("landed files: not compared, they landed before digests were kept; the next `land` notes what lies there",)
 
 
 def _champion_of(versions: list[dict], model_name: str) -> int:

@@ -358,12 +358,12 @@ def _check(connection: duckdb.DuckDBPyConnection, name: str, source: Source, now
             shown = _value(connection, source, column, row)
             raise NightbookError(f"{source.name} row {row}: {column} {complaint.format(value=shown)}")
     notes = tuple(
-        f"{source.name}: {column}: {values:,} values have more places than {sql_type(table.columns[column])} and were"
-        " rounded"
+        f"{source.name}: {column}: values with more places than {sql_type(table.columns[column])} were rounded:"
+        f" {values:,}"
         for (column, _), values in zip(rounded, bad[len(faults) :], strict=False)
         if values
     )
-    return _Found(count, _check_grain(connection, table, source), notes)
+    return _Found(count, _check_grain(connection, table, source, count), notes)
 
 
 def _rounded(table: Table, source: Source) -> Iterator[tuple[str, str]]:
@@ -425,27 +425,39 @@ def _value(connection: duckdb.DuckDBPyConnection, source: Source, column: str, r
     return repr(value[:40]) if isinstance(value, str) else intake.shown(str(value))
 
 
-def _check_grain(connection: duckdb.DuckDBPyConnection, table: Table, source: Source) -> int:
+def _check_grain(connection: duckdb.DuckDBPyConnection, table: Table, source: Source, rows: int) -> int:
     """Within a load the grain and `_loaded_at` together are unique; how many different keys there are."""
     key = [column for column in (*table.grain, "_loaded_at") if column in source.columns]
     values = {
         column: casts.parsed(quoted(source.columns[column]), table.columns[column], source.types[column])
         for column in key
     }
-    selected = ", ".join(f"{value} as {column}" for column, value in values.items())
-    versions = f"select {selected}, count(*) as _times from {source.sql} group by {', '.join(values.values())}"
+    grain = ", ".join(f"{values[column]} as {column}" for column in table.grain)
     with _readable(source.name, source.files):
-        found = connection.execute(f"from ({versions}) where _times > 1 limit 1").fetchall()
+        # Few keys have more than one version: only of those do the versions have to be told apart.
+        connection.execute(
+            f"create or replace temp table repeated as select {grain}, count(*) as times from {source.sql}"
+            " group by all having times > 1"
+        )
+        ((repeated, versions),) = connection.execute(
+            "select count(*), coalesce(sum(times), 0) from repeated"
+        ).fetchall()
+        selected = ", ".join(f"{value} as {column}" for column, value in values.items())
+        found = (
+            connection.execute(
+                f"select {', '.join(key)} from (select {selected} from {source.sql})"
+                f" semi join repeated using ({', '.join(table.grain)}) group by all having count(*) > 1 limit 1"
+            ).fetchall()
+            if repeated
+            else []
+        )
     if found:
-        shown = ", ".join(f"{column} {value}" for column, value in zip(key, found[0], strict=False))
-        same = " and ".join(f"{values[c]} = {_text(v)}" for c, v in zip(key, found[0], strict=False))
+        shown = ", ".join(f"{column} {value}" for column, value in zip(key, found[0], strict=True))
+        same = " and ".join(f"{values[c]} = {_text(v)}" for c, v in zip(key, found[0], strict=True))
         first = first_row(connection, source, same)
         again = first_row(connection, source, f"{same} and _row > {first}")
         raise NightbookError(f"{source.name} row {again}: {shown} is already in row {first}")
-    grain = ", ".join(f"{values[column]} as {column}" for column in table.grain)
-    with _readable(source.name, source.files):
-        ((keys,),) = connection.execute(f"select count(*) from (select distinct {grain} from {source.sql})").fetchall()
-    return keys
+    return rows - int(versions) + repeated
 
 
 def _load_id(sources: dict[str, Source]) -> str:
@@ -464,7 +476,7 @@ def _notes(sources: dict[str, Source], counted: dict[str, _Found]) -> Iterator[s
             yield f"{source.name}: ignored columns that the contract does not have: {named}"
         yield from counted[table].notes
     unproven = [
-        f"{source.name} ({counted[table].rows:,} rows, {counted[table].keys:,} keys)"
+        f"{source.name} (rows {counted[table].rows:,}, keys {counted[table].keys:,})"
         for table, source in sources.items()
         if not source.is_verified
     ]

@@ -215,8 +215,6 @@ class _Range:
         self.nulls, self.least, self.greatest = 0, None, None
 
     def add(self, values: pa.Array) -> None:
-        # Also that strings are UTF-8 and that offsets and dictionary indices lie within what they point to.
-        values.validate(full=True)
         self.nulls += values.null_count
         if isinstance(values, pa.DictionaryArray):
             values = values.dictionary_decode()
