@@ -91,19 +91,32 @@ def queries(night: Night, kind: str, key: str, ask: Callable[[str], list]) -> di
     )
     of_customer = _among("customer_id", customers)
     accounts = ask(f"select distinct account_id from raw.accounts where {of_customer} and {seen}")
-    # The last state that an account of the customer had, the others' too: what is owed in all is an input.
+    # The last state that each account of the customer had: what is owed in all is an input. Of the terms, those of
+    # accounts that are open; by all their versions where the snapshot of the date lacks the account.
     since = night.as_of_date - timedelta(_DAYS_OF_A_STATE)
-    last_states = f"({_among('account_id', accounts)} and snapshot_date >= date '{since}')"
-    whole = {"customers": of_customer, "accounts": _among("account_id", accounts), "policy_overrides": "true"}
+    recent = f"{_among('account_id', accounts)} and snapshot_date between date '{since}' and {as_of}"
+    last = f"""
+        select account_id, snapshot_date, account_status from raw.loan_servicing where {recent} and {seen}
+        qualify row_number() over (
+            partition by account_id order by snapshot_date desc, _loaded_at desc, _load_id desc
+        ) = 1
+    """
+    is_open = "coalesce(account_status, 'current') not in ('charged_off', 'closed')"
+    still_open = set(ask(f"select account_id from ({last}) as last_states where {is_open}"))
+    absent = set(ask(f"select account_id from ({last}) as last_states where snapshot_date < {as_of}"))
+    whole = {"customers": of_customer, "accounts": _among("account_id", still_open), "policy_overrides": "true"}
     own_states = "false"
     if kind == "account":
         whole["default_events"], own_states = own, own
-        whole["accounts"] = _among("account_id", {*accounts, key})
+        whole["accounts"] = _among("account_id", {*still_open, key})
     else:
         whole["applications"] = own
-    found = {name: _versions(name, night, f"{condition} and {seen}") for name, condition in whole.items()}
+    counted = {"accounts": f"{_terms_count(night, own_states)} or {_among('account_id', absent)}"}
+    found = {
+        name: _versions(name, night, f"{condition} and {seen}", counted.get(name)) for name, condition in whole.items()
+    }
     found["loan_servicing"] = (
-        _versions("loan_servicing", night, f"({own_states} or {last_states}) and snapshot_date <= {as_of} and {seen}")
+        _versions("loan_servicing", night, f"({own_states} or ({recent})) and snapshot_date <= {as_of} and {seen}")
         + f" qualify {own_states} or snapshot_date = max(snapshot_date) over (partition by account_id)"
     )
     # With every version of them, wherever a correction has put one: by its being there, that before it does not count.
@@ -121,21 +134,27 @@ def queries(night: Night, kind: str, key: str, ask: Callable[[str], list]) -> di
     }
 
 
-def _versions(name: str, night: Night, condition: str) -> str:
-    """Rows of a landing table with whether another version stands in their place."""
-    grain = ", ".join(TABLES[name].grain)
-    latest, as_known = (
-        f"row_number() over (partition by {grain} order by {order}) = 1"
-        for order in ("_loaded_at desc, _load_id desc", _as_known_on(night))
-    )
-    counts = {
-        "customers": as_known,
-        # Terms are asked for at the end of each month, and by all versions whose an account is.
-        "accounts": "true",
-        # The last version says when it was applied for, that known on the date all else.
-        "applications": f"{latest} or {as_known}",
-    }
-    return f"select *, not ({counts.get(name, latest)}) as is_superseded from raw.{name} where {condition}"
+def _versions(name: str, night: Night, condition: str, counts: str | None = None) -> str:
+    """Rows of a landing table with whether another version stands in their place; counts: that none does."""
+    latest, as_known = _is_first(name, "_loaded_at desc, _load_id desc"), _is_first(name, _as_known_on(night))
+    # The last version of an application says when it was applied for, that known on the date all else.
+    known_then = {"customers": as_known, "applications": f"{latest} or {as_known}"}
+    counts = counts or known_then.get(name, latest)
+    return f"select *, not ({counts}) as is_superseded from raw.{name} where {condition}"
+
+
+def _terms_count(night: Night, own: str) -> str:
+    """Whether a version of terms is that of the date, or the scored account's at the end of a month that is read."""
+    order = "over (partition by account_id order by _loaded_at, _load_id)"
+    oldest = (night.as_of_date.replace(day=1) - timedelta(31 * _MONTHS_OF_PAYMENTS)).replace(day=1)
+    is_begun = f"(row_number() {order} = 1 or cast(_loaded_at as date) <= date '{night.as_of_date + timedelta(1)}')"
+    next_on = f"coalesce(lead(cast(_loaded_at as date)) {order}, date '9999-12-31')"
+    is_ended = f"({next_on} <= date '{oldest}' or row_number() {order} > 1 and {next_on} = cast(_loaded_at as date))"
+    return f"{_is_first('accounts', _as_known_on(night))} or ({own}) and {is_begun} and not {is_ended}"
+
+
+def _is_first(name: str, order: str) -> str:
+    return f"row_number() over (partition by {', '.join(TABLES[name].grain)} order by {order}) = 1"
 
 
 def _as_known_on(night: Night) -> str:

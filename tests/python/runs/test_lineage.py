@@ -1,6 +1,7 @@
 """Every column of a score back to what landed, and the events that say so."""
 
 import json
+import re
 import threading
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +11,7 @@ from nightbook import lineage
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import column_lineage_dataset
 
-from .conftest import ok, refused
+from .conftest import ROOT, ok, refused
 
 NAMES = ("from_relation", "from_column", "to_relation", "to_column", "from_model_name", "to_model_name")
 
@@ -58,7 +59,7 @@ def test_every_column_of_a_score_goes_back_to_what_landed(demo, made_of):
     assert ("raw.customers", "full_name") not in seen and ("raw.applications", "narrative") not in seen
 
 
-# Relation -> whose it is, and columns that hang on a model. The last five hold rows of both.
+# Relation -> whose it is, and columns that hang on a model. The last four hold rows of both.
 OF_MODELS = {
     "marts.fct_account_scores": (
         "account_pd",
@@ -71,7 +72,6 @@ OF_MODELS = {
     "marts.underwriting_queue": ("application_pd", ["pd", "rank", "triage_band", "reasons"]),
     "monitoring.fct_feature_psi": (None, ["value"]),
     "monitoring.fct_score_drift": (None, ["value"]),
-    "monitoring.fct_challenger_comparison": (None, ["value"]),
     "scoring.champion_profiles": (None, ["share"]),
     "training.fct_gate_decisions": (None, ["candidate_value", "verdict"]),
 }
@@ -121,15 +121,34 @@ def test_what_a_score_is_made_of_is_one_models(edges, made_of, relation, model):
         assert f"models:/{other}" in seen_of(mixed, relation, columns[0], model)[2]
 
 
-def test_the_analysis_walks_as_the_library_does(demo, made_of):
-    home, _ = demo
-    said = json.loads(
-        ok(
-            home.dbt("show", "--quiet", "--select", "where_a_score_comes_from", "--limit", "-1", "--output", "json")
-        ).stdout
-    )
-    found = {(row["relation_name"], row["column_name"]) for row in said["show"]}
-    assert found == behind(made_of, "marts.fct_account_scores", "pd")
+@pytest.mark.parametrize("model", ["account_pd", "application_pd"])
+@pytest.mark.parametrize(
+    ("relation", "column"),
+    [
+        ("fct_model_performance", "value"),
+        ("fct_calibration", "default_count"),
+        ("fct_challenger_comparison", "value"),
+        ("tonight_shadow_scores", "pd"),
+    ],
+)
+def test_what_is_measured_of_a_model_is_not_made_of_the_other(made_of, relation, column, model):
+    """Outcomes and cohorts of the whole book take part in it, so that it reaches more than a score does."""
+    models = {place for place, _ in behind(made_of, f"monitoring.{relation}", column, model=model)}
+    other = {"account_pd": "application_pd", "application_pd": "account_pd"}[model]
+    assert f"models:/{model}" in models and f"models:/{other}" not in models
+
+
+@pytest.mark.parametrize(
+    ("analysis", "start", "upstream"),
+    [
+        ("where_a_score_comes_from", ("marts.fct_account_scores", "pd"), True),
+        ("what_a_landed_column_feeds", ("raw.loan_servicing", "days_past_due"), False),
+    ],
+)
+def test_the_analyses_walk_as_the_library_does(demo, edges, analysis, start, upstream):
+    sql = re.sub(r"\{\{ ref\('(\w+)'\) \}\}", r"audit.\1", (ROOT / "analyses" / f"{analysis}.sql").read_text())
+    walked = lineage.reached((*start, None), lineage.steps(edges, upstream=upstream))
+    assert {row[:2] for row in demo[0].query(sql)} == {node[:2] for node in walked}
 
 
 def test_every_column_that_a_python_model_makes_is_declared(demo, made_of):
