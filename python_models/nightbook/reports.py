@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from nightbook import telling
+from nightbook import people, telling
 
 # Logs and pipes have no width of their own; a table squeezed into 80 columns cannot be read.
 console = Console(width=None if Console().is_terminal else 140)
@@ -78,7 +78,8 @@ def promotion(made) -> None:
     """Who is champion now, by whose word."""
     before = f"version {made.previous_version}" if made.previous_version else "none"
     console.print(
-        f"{made.model_name}: version {made.model_version} is champion ({made.action} by {made.approver}, "
+        f"{made.model_name}: version {made.model_version} is champion ({made.action} by "
+        f"{people.approval(made.approver, made.is_by_makers_account)}, "
         f"{made.change_request}; before: {before})"
     )
 
@@ -160,7 +161,7 @@ def status(state: dict) -> None:
             str(row["model_version"]),
             row["algorithm"],
             row["maker"],
-            row["approver"],
+            people.approval(row["approver"], row["is_by_makers_account"]),
             row["change_request"],
         )
     console.print(champions)
