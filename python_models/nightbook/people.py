@@ -21,7 +21,12 @@ UNSEEN = (
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
     "\U000e0000-\U000e0fff]"
 )
-_LATIN = re.compile(r"^(?:LATIN LETTER SMALL CAPITAL|NEGATIVE \w+ LATIN|REGIONAL INDICATOR)\b.* ([A-Z])$")
+# Letters to a reader that confusables.txt has no line for: small capitals, letters with a stroke or a hook, in coloured
+# squares, of flags.
+_LATIN = re.compile(
+    r"^(?:LATIN (?:SMALL LETTER|CAPITAL LETTER|LETTER SMALL CAPITAL)|NEGATIVE \w+ LATIN CAPITAL LETTER"
+    r"|REGIONAL INDICATOR SYMBOL LETTER) ([A-Z])(?: WITH .+)?$"
+)
 
 
 def checked(name: str, option: str, remedy: str = "write the name of the person who answers for this") -> str:
@@ -48,7 +53,8 @@ def same_person(one: str, other: str) -> bool:
     """Whether two names are one, or can be taken for one another.
 
     Case, accents, blanks, hyphens and other punctuation do not tell people apart, nor does what looks alike by
-    Unicode's confusables (UTS 39): letters of other scripts, full-width forms, ligatures, rn and m; l, i and 1; O and 0.
+    Unicode's confusables (UTS 39): letters of other scripts, full-width forms, ligatures; rn and m, l and i and 1, O
+    and 0.
     """
     return bool(_forms(one) & _forms(other))
 
@@ -100,35 +106,52 @@ def approval(approver: str | None, is_by_makers_account: bool | None) -> str:
 def _forms(name: str) -> frozenset[str]:
     """What is left of a name once everything that does not tell people apart is gone.
 
-    A capital may look like another letter than its small one does (I like l, and a Greek nu like N or like v), so the
-    look is taken both of the name as it stands and of its small letters.
+    A character may look like another one than it stands for, or than its small letter does (I like l, a Greek capital
+    nu like N and a small one like v), so both are taken: its looks, and the looks of what it stands for.
     """
-    as_it_stands = _look(_plain(name))
-    return frozenset({_letters(_look(_plain(name).casefold())), _letters(_look(as_it_stands.casefold()))})
-
-
-def _plain(name: str) -> str:
-    return unicodedata.normalize("NFKC", name)
+    meant = unicodedata.normalize("NFKC", name).casefold()
+    return frozenset({_letters(_look(meant)), _letters(_look(_look(name).casefold()))})
 
 
 def _look(text: str) -> str:
-    return "".join(_prototype(character) for character in unicodedata.normalize("NFD", text))
+    return "".join(map(_prototype, unicodedata.normalize("NFD", text)))
 
 
 def _prototype(character: str) -> str:
-    found = _prototypes().get(character)
-    return found if found is not None else _latin(character) or character
+    found = _prototypes().get(character) or _latin(character)
+    if found is None:
+        plain = unicodedata.normalize("NFKC", character)
+        return character if plain == character else _look(plain)
+    return found
 
 
 def _latin(character: str) -> str | None:
-    """The letter that a small capital, or one in a coloured square, is to a reader; to confusables.txt it is none."""
-    letter = _LATIN.search(unicodedata.name(character, "")) if len(character) == 1 else None
+    """The small letter that a character is to a reader, None for other characters and for plain letters."""
+    is_plain = len(character) != 1 or character.isascii()
+    letter = None if is_plain else _LATIN.search(unicodedata.name(character, ""))
     return letter and {"M": "rn"}.get(letter[1], letter[1].lower())
 
 
 def _letters(text: str) -> str:
-    kept = [one for one in unicodedata.normalize("NFD", text.casefold()) if unicodedata.category(one)[0] in "LN"]
-    return re.sub(UNSEEN, "", "".join(kept)).replace("i", "l")
+    kept = [one for one in unicodedata.normalize("NFD", text.casefold()) if _is_letter(one) or one in _symbols()]
+    # Dashes have a letter for their prototype, the long vowel of Katakana.
+    return re.sub(f"{UNSEEN}|\u30fc", "", "".join(kept)).replace("i", "l")
+
+
+def _is_letter(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LN"
+
+
+@functools.cache
+def _symbols() -> frozenset[str]:
+    """Symbols that are prototypes of letters, as that of a partial differential is of the Icelandic eth."""
+    return frozenset(
+        symbol
+        for one, prototype in _prototypes().items()
+        if _is_letter(one[0])
+        for symbol in prototype
+        if unicodedata.category(symbol)[0] == "S"
+    )
 
 
 @functools.cache
@@ -146,7 +169,8 @@ def _prototypes() -> dict[str, str]:
         is_alone = len(alike.get(first, ())) == 1
         if len(character) == 1 and not more and (not is_alone or (-len(first), first) < (-1, character)):
             found[character] = first
-    # The letter of a whole group: that of its small capital, where there is one.
-    group = {one: found.get(one, one) for one in sorted({*found, *found.values()}) if _latin(one)}
+    # The letter of a whole group is that of its small capital, where there is one.
+    named = sorted(one for one in {*found, *found.values()} if "SMALL CAPITAL" in unicodedata.name(one[0], ""))
+    group = {one: found.get(one, one) for one in named if _latin(one)}
     of_group = {prototype: _latin(one) for one, prototype in group.items() if not prototype.isascii()}
     return {one: of_group.get(prototype, prototype) for one, prototype in found.items()} | of_group
