@@ -5,16 +5,7 @@
 #}
 {% macro ensure_audit_chain() %}
     {%- if execute -%}
-        {%- do make_missing_table(nightbook._audit_chain(), {
-            'sequence': 'bigint',
-            'kind': 'varchar',
-            'subject': 'varchar',
-            'payload': 'varchar',
-            'recorded_at': 'timestamp',
-            'run_id': 'varchar',
-            'previous_hash': 'varchar',
-            'entry_hash': 'varchar',
-        }) -%}
+        {%- do make_missing_table(nightbook._audit_chain(), nightbook._chain_columns()) -%}
     {%- endif -%}
 {% endmacro %}
 
@@ -213,6 +204,19 @@
             {{- ' + (select count(*) from ' ~ partitions ~ ')' if partitions }} as news
     {%- endset -%}
     {{ return(1 + (3 + run_query(counted).columns[0].values()[0] | int) // links_at_a_time()) }}
+{%- endmacro %}
+
+{% macro _chain_columns() -%}
+    {{ return({
+        'sequence': 'bigint',
+        'kind': 'varchar',
+        'subject': 'varchar',
+        'payload': 'varchar',
+        'recorded_at': 'timestamp',
+        'run_id': 'varchar',
+        'previous_hash': 'varchar',
+        'entry_hash': 'varchar',
+    }) }}
 {%- endmacro %}
 
 {% macro _audit_chain() -%}

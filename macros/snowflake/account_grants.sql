@@ -22,6 +22,11 @@
             {%- do steps.extend(nightbook._grant_in_schema(privilege, 'table', database ~ '.' ~ schema, role)) -%}
         {%- endfor -%}
     {%- endfor -%}
+    {%- for table, privileges in right.get('adds', {}).items() -%}
+        {%- for privilege in privileges -%}
+            {%- do steps.append(nightbook._grant(privilege, 'table', database ~ '.' ~ table, role)) -%}
+        {%- endfor -%}
+    {%- endfor -%}
     {%- for stage, privileges in right.stages.items() -%}
         {%- for privilege in privileges -%}
             {%- do steps.append(nightbook._grant(privilege, 'stage', database ~ '.' ~ stage, role)) -%}

@@ -18,6 +18,7 @@
         }) -%}
     {%- endfor -%}
     {%- do steps.extend(nightbook._landing_steps(database, masking)) -%}
+    {%- do steps.extend(nightbook._record_steps(database)) -%}
     {%- do steps.extend(nightbook._registry_steps(database, registry_host)) -%}
     {%- for role, right in roles.items() -%}
         {%- do steps.extend(nightbook._grants(database, database ~ '_' ~ role | upper, right)) -%}
@@ -109,6 +110,22 @@
         {%- do policies.append(nightbook._masking_policy(database, data_type, pipeline_reads)) -%}
     {%- endfor -%}
     {{ return(tables + policies + masks) }}
+{%- endmacro %}
+
+{# The tables of the record, owned by an administrator: who builds and who approves can add to them, and change nothing. #}
+{% macro _record_steps(database) -%}
+    {%- set steps = [] -%}
+    {%- for table, columns in record_tables().items() -%}
+        {%- set name, typed = (database ~ '.' ~ table) | upper, [] -%}
+        {%- for column, data_type in columns.items() -%}
+            {%- do typed.append(column ~ ' ' ~ {'timestamp': 'timestamp_ntz'}.get(data_type, data_type)) -%}
+        {%- endfor -%}
+        {%- do steps.append({
+            'key': 'TABLE ' ~ name, 'by': 'sysadmin',
+            'sql': 'create table if not exists ' ~ name ~ ' (' ~ typed | join(', ') ~ ')',
+        }) -%}
+    {%- endfor -%}
+    {{ return(steps) }}
 {%- endmacro %}
 
 {# A mask keeps empty what is empty, so that shares of missing values can be measured by those who see nothing else. #}

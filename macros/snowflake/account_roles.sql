@@ -4,6 +4,7 @@
       builds      schemas in which it makes relations, which are then its own
       reads       schemas whose relations it may select from, also those that are made later
       lands       schemas of landing tables: it may add rows to them and read them, and nothing else
+      adds        tables of the record (record_tables) -> privileges: rows are added to them and read, and never changed
       stages      stage -> privileges;  warehouses: what it may run on
       registry    may reach the MLflow server from within a procedure, with its token, and take packages from PyPI
       granted_to  an administrator's role that has it as well, so that nothing is out of reach; none: nobody has it at first
@@ -14,6 +15,7 @@
         'pipeline': {
             'is_for': 'lands, builds everything, alone writes scores',
             'inherits': ['scoring'], 'builds': built, 'reads': [], 'lands': ['raw'],
+            'adds': {'audit.audit_chain': ['select', 'insert'], 'audit.promotion_log': ['select']},
             'stages': {'raw.landing': ['read', 'write'], 'code.library': ['read', 'write']},
             'warehouses': ['transform', 'training'], 'registry': false, 'granted_to': 'sysadmin',
         },
@@ -29,13 +31,14 @@
             'warehouses': ['reading'], 'registry': false, 'granted_to': 'sysadmin',
         },
         'model_risk': {
-            'is_for': 'reads the trail, trainings and their verdicts, the mirror of the registry, what is published',
+            'is_for': 'reads the trail, trainings and their verdicts, the record of versions, what is published',
             'inherits': ['analyst'], 'builds': [], 'reads': ['audit', 'training', 'fairness', 'reference'], 'lands': [], 'stages': {},
             'warehouses': [], 'registry': false, 'granted_to': 'sysadmin',
         },
         'approver': {
-            'is_for': 'reads the verdicts, versions and figures by group that an approval rests on',
+            'is_for': 'reads the verdicts, versions and figures by group that an approval rests on; alone puts one on record',
             'inherits': [], 'builds': [], 'reads': ['audit', 'training', 'fairness'], 'lands': [], 'stages': {},
+            'adds': {'audit.audit_chain': ['insert'], 'audit.promotion_log': ['insert']},
             'warehouses': ['reading'], 'registry': false, 'granted_to': 'sysadmin',
         },
         'personal_data': {
@@ -44,6 +47,11 @@
             'warehouses': ['reading'], 'registry': false, 'granted_to': none,
         },
     }) }}
+{%- endmacro %}
+
+{# Tables of the record that an administrator owns, so that nobody who builds or approves can change or remove a row. #}
+{% macro record_tables() -%}
+    {{ return({'audit.audit_chain': nightbook._chain_columns(), 'audit.promotion_log': nightbook._promotion_columns()}) }}
 {%- endmacro %}
 
 {# Warehouses, and how they are made; whoever resizes one later is left alone. All stop after a minute without work. #}

@@ -14,6 +14,8 @@ _READS = {"SELECT", "REFERENCES"}
 # Rights that make whoever has them master of what he likes.
 _MASTERY = ("OWNERSHIP", "ALL", "ALL PRIVILEGES", "MANAGE GRANTS", "APPLY MASKING POLICY", "CREATE ROLE", "IMPERSONATE")
 _RELATIONS = {"TABLE", "VIEW"}
+# Tables of the record, to which rows are added and of which none is changed.
+RECORD = ("audit.audit_chain", "audit.promotion_log")
 
 
 @dataclass(frozen=True)
@@ -167,8 +169,9 @@ def pipeline_alone_writes_scores(rights: Rights) -> list[str]:
 
 
 def approver_changes_nothing(rights: Rights) -> list[str]:
-    """The approver reads what an approval rests on, the trail and the verdicts, and changes nothing."""
+    """The approver reads what an approval rests on, and adds rows to the record of promotions and the audit log."""
     role = rights.named("APPROVER")
+    record = [rights.schema(name) for name in RECORD]
     seen = [rights.schema(name) for name in ("audit", "training", "fairness")]
     return _mastery(rights, role) + [
         f"{way}: {right.privilege} on {right.kind} {right.name} is more than an approval needs"
@@ -177,7 +180,26 @@ def approver_changes_nothing(rights: Rights) -> list[str]:
             _is_door(right, rights)
             or right.kind == "WAREHOUSE"
             or (right.name in seen and right.privilege in ("SELECT", "USAGE"))
+            or (right.name in record and right.privilege == "INSERT")
         )
+    ]
+
+
+def approver_alone_puts_on_record(rights: Rights) -> list[str]:
+    """Nobody changes or removes a row of the record, and nobody but the approver adds one to that of promotions."""
+    found = []
+    for table in RECORD:
+        allowed = {"SELECT", "INSERT", "REFERENCES"}
+        for right in rights.rights:
+            about = right.kind in _RELATIONS and right.touches(rights.schema(table))
+            adds = right.privilege == "INSERT" and table == "audit.promotion_log"
+            if about and (right.privilege not in allowed or (adds and right.role != rights.named("APPROVER"))):
+                found.append(f"{right.role}: {right.privilege} on {right.kind} {right.name} could change {table}")
+    return found + [
+        f"{way}: has the approver's right to {right.name}"
+        for role in sorted(rights.roles - {rights.named("APPROVER")})
+        for right, way in rights.of(role)
+        if right.role == rights.named("APPROVER") and right.privilege == "INSERT"
     ]
 
 

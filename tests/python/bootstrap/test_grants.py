@@ -13,6 +13,7 @@ RULES = {
     "analyst_reads_what_is_published": r.analyst_reads_what_is_published,
     "pipeline_alone_writes_scores": r.pipeline_alone_writes_scores,
     "approver_changes_nothing": r.approver_changes_nothing,
+    "approver_alone_puts_on_record": r.approver_alone_puts_on_record,
     "landed_rows_stay": r.landed_rows_stay,
     "personal_columns_are_masked": lambda rights: r.personal_columns_are_masked(rights, _PERSONAL, {_PERSONAL[2]}),
     "personal_data_is_given_to_nobody": r.personal_data_is_given_to_nobody,
@@ -45,7 +46,7 @@ FAULTS = {
     ],
     "analyst_reads_what_is_published": [
         ("grant select on future tables in schema DB.RAW to role DB_ANALYST", "RAW"),
-        ("grant select on table DB.AUDIT.REGISTRY_VERSIONS to role DB_ANALYST", "REGISTRY"),
+        ("grant select on table DB.AUDIT.VERSION_LOG to role DB_ANALYST", "VERSION_LOG"),
         ("grant usage on integration DB_MLFLOW to role DB_ANALYST", "MLFLOW"),
         ("grant read on secret DB.CODE.MLFLOW_TOKEN to role DB_ANALYST", "TOKEN"),
         ("grant role DB_MODEL_RISK to role DB_ANALYST", "MODEL_RISK"),
@@ -60,8 +61,16 @@ FAULTS = {
         ("grant all privileges on schema DB.MARTS to role DB_ANALYST", "ALL PRIVILEGES"),
     ],
     "approver_changes_nothing": [
-        ("grant insert on table DB.AUDIT.AUDIT_CHAIN to role DB_APPROVER", "AUDIT_CHAIN"),
+        ("grant insert on table DB.AUDIT.VERSION_LOG to role DB_APPROVER", "VERSION_LOG"),
+        ("grant delete on table DB.AUDIT.PROMOTION_LOG to role DB_APPROVER", "PROMOTION_LOG"),
         ("grant select on future tables in schema DB.MARTS to role DB_APPROVER", "MARTS"),
+    ],
+    "approver_alone_puts_on_record": [
+        ("grant insert on table DB.AUDIT.PROMOTION_LOG to role DB_PIPELINE", "PROMOTION_LOG"),
+        ("grant update on table DB.AUDIT.AUDIT_CHAIN to role DB_PIPELINE", "AUDIT_CHAIN"),
+        ("grant delete on future tables in schema DB.AUDIT to role DB_MODEL_RISK", "AUDIT"),
+        ("grant truncate on all tables in database DB to role DB_PIPELINE", "TRUNCATE"),
+        ("grant role DB_APPROVER to role DB_PIPELINE", "DB_PIPELINE > DB_APPROVER"),
     ],
     "landed_rows_stay": [
         ("grant delete on future tables in schema DB.RAW to role DB_PIPELINE", "DELETE"),

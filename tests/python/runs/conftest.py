@@ -78,7 +78,7 @@ class Home:
 @contextmanager
 def at_home(home: Home) -> Iterator:
     """The library of this process acting on a home; gives MLflow's client of its registry."""
-    import mlflow
+    from nightbook import mlflow_store
 
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("NIGHTBOOK_", "MLFLOW_TRACKING"))]:
@@ -86,11 +86,11 @@ def at_home(home: Home) -> Iterator:
         patch.setenv("NIGHTBOOK_HOME", str(home.path))
         if home.registry:
             patch.setenv("MLFLOW_TRACKING_URI", home.registry)
-        yield mlflow.MlflowClient(home.registry or f"sqlite:///{home.path / 'mlflow.db'}")
+        yield mlflow_store.client()
 
 
 def second_version(home: Home, is_on_record: bool) -> None:
-    """Version 2 of account_pd, the champion under another number: left by a training, or by somebody in MLflow alone."""
+    """Version 2 of account_pd, the champion under another number: left by a training, or put into MLflow by hand."""
     with at_home(home) as client:
         first = client.get_model_version("account_pd", "1")
         client.create_model_version("account_pd", first.source, run_id=first.run_id, tags=first.tags)
