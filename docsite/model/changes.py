@@ -42,6 +42,7 @@ def section(subject: Subject) -> Section:
                 "approver",
                 "change_request",
                 "actor",
+                "is_by_makers_account",
             )
         ]
         for move in reversed(subject.reading.record.moves(subject.name))
@@ -59,7 +60,7 @@ def section(subject: Subject) -> Section:
                 ".",
             ]
         ),
-        Table(["at (UTC)", "what", "version", "before", "approver", "change", "typed by"], moves, (2, 3)),
+        Table(["at (UTC)", "what", "version", "before", "approver", "change", "typed by", "its maker"], moves, (2, 3)),
     ]
     differences = [
         row

@@ -54,6 +54,7 @@ def _standing(subject: Subject) -> list[object]:
         ("Algorithm", subject.of_record("algorithm")),
         ("Made by", subject.of_record("maker")),
         ("Approved by", [subject.of_record("approver"), ", ", subject.of_record("change_request")]),
+        ("Typed by the account that made it", subject.of_record("is_by_makers_account")),
         ("Approved at (UTC)", subject.of_record("approved_at")),
         ("Code", subject.of_record("git_commit")),
         ("SHA-256 of the model's file", subject.of_record("model_digest")),

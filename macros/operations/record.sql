@@ -27,7 +27,8 @@
     `approve` and `rollback` run it, once they have checked everything. promoted_at: UTC, as a text.
 #}
 {% macro record_promotion(
-    model_name, sequence, action, model_version, previous_version, approver, change_request, actor, promoted_at
+    model_name, sequence, action, model_version, previous_version, approver, change_request, actor, promoted_at,
+    is_by_makers_account
 ) %}
     {%- do ensure_record() -%}
     {%- set log = nightbook._promotion_log() -%}
@@ -43,12 +44,13 @@
             {{ text_literal(approver) }},
             {{ text_literal(change_request) }},
             {{ text_literal(actor) }},
-            cast({{ text_literal(promoted_at) }} as timestamp)
+            cast({{ text_literal(promoted_at) }} as timestamp),
+            {{ 'true' if is_by_makers_account else 'false' }}
         where not exists (select 1 from {{ log }} where {{ this_one }})
     {%- endset -%}
     {%- set fact %}
         select kind, subject, payload, occurred_at
-        from ({{ promotion_facts(log) }}) as promotions
+        from ({{ promotion_facts(log, has_account=true) }}) as promotions
         where subject = {{ text_literal(model_name ~ ' promotion ' ~ sequence | int) }}
     {%- endset -%}
     {%- call statement('record_promotion', auto_begin=true) -%}
@@ -57,8 +59,11 @@
     {%- do adapter.commit() -%}
 {% endmacro %}
 
-{# Each promotion of a relation as a fact of the audit log. #}
-{% macro promotion_facts(relation) -%}
+{#
+    Each promotion of a relation as a fact of the audit log. has_account: false for a relation of an earlier version, which did not
+    ask whose account typed it.
+#}
+{% macro promotion_facts(relation, has_account=false) -%}
     select
         'promotion' as kind,
         model_name || ' promotion ' || sequence as subject,
@@ -67,7 +72,7 @@
         {{ json_text([
             'model_name', 'sequence', 'action', 'model_version', 'previous_version', 'approver', 'change_request', 'actor',
             'promoted_at',
-        ]) }} as payload
+        ] + (['is_by_makers_account'] if has_account else [])) }} as payload
     from {{ relation }}
 {%- endmacro %}
 
@@ -147,6 +152,7 @@ where
         'change_request': 'varchar',
         'actor': 'varchar',
         'promoted_at': 'timestamp',
+        'is_by_makers_account': 'boolean',
     }) }}
 {%- endmacro %}
 

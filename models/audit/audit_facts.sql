@@ -19,7 +19,7 @@ union all
 
 union all
 
-{{ promotion_facts(source('audit', 'promotion_log')) }}
+{{ promotion_facts(source('audit', 'promotion_log'), has_account=true) }}
 
 union all
 

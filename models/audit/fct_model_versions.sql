@@ -34,7 +34,8 @@ select
     coalesce(promotions.place_in_model = 1, false) as is_champion,
     promotions.approver,
     promotions.change_request,
-    promotions.promoted_at as approved_at
+    promotions.promoted_at as approved_at,
+    promotions.is_by_makers_account
 from versions
 left join promotions
     on

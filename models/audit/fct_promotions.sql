@@ -9,5 +9,6 @@ select
     approver,
     change_request,
     actor,
-    promoted_at
+    promoted_at,
+    is_by_makers_account
 from {{ source('audit', 'promotion_log') }}

@@ -253,7 +253,7 @@ def _check_models() -> None:
         if not warehouse.has(query, "audit", "promotion_log"):
             return
         kept = record.Record.of(query)
-    record.check(kept, {row["model_name"] for row in catalog.read()}, scoring.pinned_versions())
+    record.check(kept, sorted({row["model_name"] for row in catalog.read()}), scoring.pinned_versions())
 
 
 def _is_training_needed() -> bool:

@@ -164,6 +164,7 @@ def _model(query, model, score: dict) -> dict:
         "approver": moves[-1].approver if moves else None,
         "change_request": moves[-1].change_request if moves else None,
         "approved_at": moves[-1].promoted_at if moves else None,
+        "is_by_makers_account": moves[-1].is_by_makers_account if moves else None,
         "was_champion": not pinned,
     }
 

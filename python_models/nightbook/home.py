@@ -4,7 +4,7 @@ import getpass
 import os
 from pathlib import Path
 
-from nightbook import deployment
+from nightbook import deployment, people
 
 
 def home() -> Path:
@@ -46,5 +46,16 @@ def artifacts() -> Path:
 
 
 def actor() -> str:
-    """Who answers for what this process does: NIGHTBOOK_ACTOR, else the login name."""
-    return os.environ.get("NIGHTBOOK_ACTOR") or getpass.getuser()
+    """Who answers for what this process does: NIGHTBOOK_ACTOR, else the login name, else nobody.
+
+    Raises:
+        NightbookError: the name is empty, or has what cannot be read.
+    """
+    given = os.environ.get("NIGHTBOOK_ACTOR")
+    if given is not None:
+        return people.checked(given, "NIGHTBOOK_ACTOR", "write who answers for this, or unset it for the login name")
+    try:
+        login = getpass.getuser()
+    except (OSError, KeyError):
+        return people.NOBODY
+    return people.checked(login, "the login name", "set NIGHTBOOK_ACTOR to who answers for this")

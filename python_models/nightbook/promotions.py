@@ -8,12 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from nightbook import builds, home, registry, warehouse
+from nightbook import builds, home, people, policy, registry, warehouse
 from nightbook.errors import NightbookError
 from nightbook.record import Promotion, Record
-
-# Who makes a version in a run that was given no name and has no login (macro actor).
-NOBODY = "unknown"
 
 
 def record() -> Record:
@@ -32,35 +29,30 @@ def approve(model_name: str, version: int, *, approver: str, change_request: str
     The same words as those of the last promotion on record are no new one: what was broken off is carried out.
 
     Raises:
-        NightbookError: no such version, no verdict on it, already champion, made by the approver or nobody known, a
-            name is missing, or record, registry and artifact do not say the same.
+        NightbookError: no such version, no verdict on it, already champion, made by the approver, by who types this or
+            by nobody known, a name is missing, or record, registry and artifact do not say the same.
     """
     approver, change_request = _named(approver, change_request)
     known = record()
     if asked := _asked_before(known, model_name, "approve", version, approver, change_request):
         return _carried_out(known, asked)
     known.hold()
-    found = known.version(model_name, version)
-    if found.maker == NOBODY:
+    is_by_makers_account = _second(known, model_name, version, approver)
+    if known.version(model_name, version).artifact_digest is None:
         raise NightbookError(
-            f"{model_name} version {version} has no known maker, so nobody is known to be another: train again with "
-            "NIGHTBOOK_ACTOR set"
-        )
-    if _same_person(found.maker, approver):
-        raise NightbookError(
-            f"{model_name} version {version} was made by {found.maker}, who cannot approve it: ask somebody else to"
+            f"{model_name} version {version} was registered without a digest of its whole artifact, so nobody knows "
+            "what else lies in it: train again, and approve what that registers"
         )
     if known.champion_version(model_name) == version == registry.champion_version(model_name):
         raise NightbookError(f"{model_name} version {version} is champion already: nothing to approve")
-    return _promote(known, model_name, "approve", version, approver, change_request)
+    return _promote(known, model_name, "approve", version, approver, change_request, is_by_makers_account)
 
 
 def rollback(model_name: str, *, approver: str, change_request: str) -> Promotion:
     """Make the version champion that was it before this one; the same words twice are one rollback, as in `approve`.
 
     Raises:
-        NightbookError: there is no earlier champion, a name is missing, or record, registry and artifact do not say the
-            same.
+        NightbookError: there is no earlier champion, or as `approve`.
     """
     approver, change_request = _named(approver, change_request)
     known = record()
@@ -73,7 +65,8 @@ def rollback(model_name: str, *, approver: str, change_request: str) -> Promotio
     earlier = _reign(known.moves(model_name))[:-1]
     if not earlier:
         raise NightbookError(f"{model_name} version {current} is its first champion: there is none to go back to")
-    return _promote(known, model_name, "rollback", earlier[-1], approver, change_request)
+    is_by_makers_account = _second(known, model_name, earlier[-1], approver)
+    return _promote(known, model_name, "rollback", earlier[-1], approver, change_request, is_by_makers_account)
 
 
 def write(promotion: Promotion) -> None:
@@ -85,8 +78,25 @@ def write(promotion: Promotion) -> None:
     builds.operate("record_promotion", asdict(promotion) | {"promoted_at": promotion.promoted_at.isoformat(" ")})
 
 
+def _second(known: Record, model_name: str, version: int, approver: str) -> bool:
+    """See that neither who decides nor who types this made the version; whether policy let the maker type it."""
+    return people.second_of(
+        f"{model_name} version {version}",
+        known.version(model_name, version).maker,
+        approver=approver,
+        actor=home.actor(),
+        one_account=policy.one_account_trains_and_approves(),
+    )
+
+
 def _promote(
-    known: Record, model_name: str, action: str, version: int, approver: str, change_request: str
+    known: Record,
+    model_name: str,
+    action: str,
+    version: int,
+    approver: str,
+    change_request: str,
+    is_by_makers_account: bool,
 ) -> Promotion:
     # Its bytes too: an approval of what cannot score would stop every night until it is undone.
     known.held(model_name, version)
@@ -100,6 +110,7 @@ def _promote(
         change_request=change_request,
         actor=home.actor(),
         promoted_at=datetime.now(UTC).replace(tzinfo=None, microsecond=0),
+        is_by_makers_account=is_by_makers_account,
     )
     write(promotion)
     now = record()
@@ -144,11 +155,5 @@ def _reign(moves: Sequence[Promotion]) -> list[int]:
 
 
 def _named(approver: str, change_request: str) -> Sequence[str]:
-    for value, option in ((approver, "--approver"), (change_request, "--change-request")):
-        if not value or not value.strip():
-            raise NightbookError(f"{option} is empty: name who approves and under which change request")
-    return approver.strip(), change_request.strip()
-
-
-def _same_person(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()
+    remedy = "name who approves and under which change request"
+    return people.checked(approver, "--approver", remedy), people.checked(change_request, "--change-request", remedy)

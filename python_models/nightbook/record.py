@@ -47,6 +47,8 @@ class Promotion:
     change_request: str
     actor: str
     promoted_at: datetime
+    # Of promotions on record from before it was asked, it is not known.
+    is_by_makers_account: bool | None = None
 
     @property
     def command(self) -> str:
@@ -75,6 +77,7 @@ class Version:
     approver: str | None
     change_request: str | None
     approved_at: datetime | None
+    is_by_makers_account: bool | None
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ class Record:
         """
         names = [one.name for one in fields(Promotion)]
         found = [
-            Promotion(**{name: row[name] for name in names})
+            Promotion(**{name: row.get(name) for name in names})
             for row in self.promotions
             if row["model_name"] == model_name
         ]
@@ -154,6 +157,7 @@ class Record:
                         approver=approval and approval.approver,
                         change_request=approval and approval.change_request,
                         approved_at=approval and approval.promoted_at,
+                        is_by_makers_account=approval and approval.is_by_makers_account,
                     )
                 )
         return found

@@ -7,11 +7,12 @@ whoever's may write them.
 import hashlib
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nightbook import home, mlflow_store
+from nightbook import artifacts, home, mlflow_store
 from nightbook.errors import NightbookError
 
 CHAMPION = "champion"
@@ -112,9 +113,13 @@ def log_candidate(
             model_format="ubj",
             pip_requirements=[f"xgboost=={xgboost.__version__}"],
         )
-    written = _read_model_file(run_id)
-    if _digest(written) != metadata["digest"]:
-        raise NightbookError(f"{model_name}: the artifact that MLflow wrote differs from the candidate; train again")
+        written = _files_at(_location(run_id))
+        if _digest(written[MODEL_FILE]) != metadata["digest"]:
+            raise NightbookError(
+                f"{model_name}: the artifact that MLflow wrote differs from the candidate; train again"
+            )
+        # Before the run counts as finished: what is logged before is taken for whole.
+        client.set_tag(run_id, "artifact_digest", artifacts.digest_of(written))
     return run_id
 
 
@@ -144,7 +149,8 @@ def _logged_before(model_name: str, experiment: str, tags: dict[str, str]) -> st
         order_by=["attributes.start_time asc"],
     )
     for run in found:
-        if all(run.data.tags.get(key) == value for key, value in tags.items() if key != "run_id"):
+        is_whole = "artifact_digest" in run.data.tags
+        if is_whole and all(run.data.tags.get(key) == value for key, value in tags.items() if key != "run_id"):
             try:
                 return candidate(model_name, run.info.run_id).mlflow_run_id
             except NightbookError:
@@ -155,7 +161,7 @@ def _logged_before(model_name: str, experiment: str, tags: dict[str, str]) -> st
 def candidate(model_name: str, mlflow_run_id: str) -> Model:
     """A candidate as logged, registered or not."""
     tags = mlflow_store.client().get_run(mlflow_run_id).data.tags
-    return _checked(model_name, None, mlflow_run_id, tags["model_digest"], tags["metadata_digest"])
+    return _checked(model_name, None, mlflow_run_id, tags, _location(mlflow_run_id))
 
 
 def runner_up(model_name: str, mlflow_run_id: str) -> tuple[bytes, str] | None:
@@ -214,12 +220,13 @@ def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) ->
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
+        model_id = _model_id(mlflow_run_id)
         version = client.create_model_version(
             model_name,
-            source=_model_uri(mlflow_run_id),
+            source=f"models:/{model_id}",
             run_id=mlflow_run_id,
             # A server refuses a source that it cannot tie to a model.
-            model_id=_model_uri(mlflow_run_id).removeprefix("models:/"),
+            model_id=model_id,
             tags={
                 **digests,
                 "git_commit": tags.get("git_commit", ""),
@@ -254,7 +261,9 @@ def load(model_name: str, version: int) -> Model:
             f"{model_name} version {version}: the registry has no digests of it: it was registered by other means than "
             "a training"
         )
-    return _checked(model_name, version, found["mlflow_run_id"], found["model_digest"], found["metadata_digest"])
+    # Where MLflow's own clients find the version, which need not be where its run logged it.
+    location = mlflow_store.client().get_model_version_download_uri(model_name, str(version))
+    return _checked(model_name, version, found["mlflow_run_id"], found, location)
 
 
 def told(model_name: str, version: int) -> dict[str, str | None]:
@@ -317,32 +326,44 @@ def _aliases(model_name: str) -> dict[int, list[str]]:
     return aliases
 
 
-def _checked(model_name: str, version: int | None, mlflow_run_id: str, digest: str, metadata_digest: str) -> Model:
+def _checked(
+    model_name: str, version: int | None, mlflow_run_id: str, digests: Mapping[str, str | None], location: str
+) -> Model:
     label = f"{model_name} version {version}" if version else f"{model_name} candidate {mlflow_run_id}"
     try:
-        booster_bytes = _read_model_file(mlflow_run_id)
+        written = _files_at(location)
+        if MODEL_FILE not in written:
+            raise FileNotFoundError(MODEL_FILE)
         text = _metadata_file(mlflow_run_id)
+    except NightbookError as error:
+        raise NightbookError(f"{label}: {error}: restore the artifact or roll back") from error
     except Exception as error:
-        if isinstance(error, NightbookError):
-            raise
         raise NightbookError(
             f"{label}: its artifact cannot be read ({type(error).__name__}): restore it or roll back"
         ) from error
+    booster_bytes, digest = written[MODEL_FILE], digests["model_digest"]
     actual = _digest(booster_bytes)
     if actual != digest:
         raise NightbookError(
             f"{label}: {MODEL_FILE} has SHA-256 {actual[:16]}..., registered was {digest[:16]}...: "
             "restore the artifact or roll back"
         )
-    if _digest(text) != metadata_digest:
+    if _digest(text) != digests["metadata_digest"]:
         raise NightbookError(f"{label}: {METADATA_FILE} differs from what was registered: restore it or roll back")
+    # Of versions from before it was kept nothing more is known; nothing but the two files above is ever opened.
+    whole = digests.get("artifact_digest")
+    if whole is not None and artifacts.digest_of(written) != whole:
+        raise NightbookError(
+            f"{label}: a file of its artifact was changed, added or taken away, and MLflow's clients may run what "
+            f"{', '.join(written)} say: restore the artifact or roll back"
+        )
     return Model(model_name, version, mlflow_run_id, digest, booster_bytes, json.loads(text))
 
 
-def _read_model_file(mlflow_run_id: str) -> bytes:
+def _files_at(location: str) -> dict[str, bytes]:
     import mlflow
 
-    return (Path(mlflow.artifacts.download_artifacts(_model_uri(mlflow_run_id))) / MODEL_FILE).read_bytes()
+    return artifacts.files(Path(mlflow.artifacts.download_artifacts(location)))
 
 
 def _metadata_file(mlflow_run_id: str) -> bytes:
@@ -355,9 +376,13 @@ def _artifact_file(mlflow_run_id: str, name: str) -> bytes:
     return Path(mlflow.artifacts.download_artifacts(f"runs:/{mlflow_run_id}/{name}")).read_bytes()
 
 
-def _model_uri(mlflow_run_id: str) -> str:
-    outputs = mlflow_store.client().get_run(mlflow_run_id).outputs.model_outputs
-    return f"models:/{outputs[0].model_id}"
+def _model_id(mlflow_run_id: str) -> str:
+    return mlflow_store.client().get_run(mlflow_run_id).outputs.model_outputs[0].model_id
+
+
+def _location(mlflow_run_id: str) -> str:
+    """Where the files of a run's model are. By another name of it MLflow would write a note among them."""
+    return mlflow_store.client().get_logged_model(_model_id(mlflow_run_id)).artifact_location
 
 
 def _experiment(model_name: str) -> str:

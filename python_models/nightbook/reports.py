@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from nightbook import shown, telling
+from nightbook import people, shown, telling
 
 # Logs and pipes have no width of their own; a table squeezed into 80 columns cannot be read. Square brackets and colons
 # are part of what people write, and mean nothing here.
@@ -88,7 +88,8 @@ def promotion(made) -> None:
     """Who is champion now, by whose word."""
     before = f"version {made.previous_version}" if made.previous_version else "none"
     say(
-        f"{made.model_name}: version {made.model_version} is champion ({made.action} by {made.approver}, "
+        f"{made.model_name}: version {made.model_version} is champion ({made.action} by "
+        f"{people.approval(made.approver, made.is_by_makers_account)}, "
         f"{made.change_request}; before: {before})"
     )
 
@@ -167,7 +168,7 @@ def status(state: dict) -> None:
             str(row["model_version"]),
             row["algorithm"],
             row["maker"],
-            row["approver"],
+            people.approval(row["approver"], row["is_by_makers_account"]),
             row["change_request"],
         )
     _console.print(champions)

@@ -1,5 +1,7 @@
 """An explanation in words: a tree of lines, the same in the terminal and in an evidence pack."""
 
+from nightbook import people
+
 # A line, and the branches under it.
 Branch = tuple[str, list["Branch"]]
 
@@ -22,7 +24,7 @@ def of_version(told: dict) -> Branch:
     libraries = ", ".join(f"{name} {version}" for name, version in told["libraries"].items())
     lines = [
         f"made by {told['maker']}, run {told['run_id']}, MLflow run {told['mlflow_run_id']}, {told['registered_at']}",
-        f"last approved by {told['approver'] or 'nobody'} under {told['change_request'] or 'no change request'}",
+        f"last approved by {_approval(told)} under {told['change_request'] or 'no change request'}",
         f"commit {told['git_commit']}, {libraries}",
         f"training set {told['data_digest']}, in the order of {', '.join(told['row_order']) or 'unknown columns'}",
     ]
@@ -39,7 +41,7 @@ def of_version(told: dict) -> Branch:
 def _model(told: dict) -> Branch:
     model = told["model"]
     approved = (
-        f"approved by {model['approver']} under {model['change_request']} at {model['approved_at']}"
+        f"approved by {_approval(model)} under {model['change_request']} at {model['approved_at']}"
         if model["approver"]
         else "not approved before it scored: it was pinned for this date"
     )
@@ -116,6 +118,10 @@ def value(number: float | None) -> str:
 def place(defined_in: dict | None) -> str:
     """Where an input is written, as a person looks it up."""
     return "no model of this checkout" if defined_in is None else f"{defined_in['file']}:{defined_in['line']}"
+
+
+def _approval(told: dict) -> str:
+    return people.approval(told["approver"], told["is_by_makers_account"])
 
 
 def _leaf(line: str) -> Branch:

@@ -103,7 +103,7 @@ def book() -> Book:
 def set_environment(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """Make a folder the home, with a record that lies in no warehouse."""
     patch.setenv("NIGHTBOOK_HOME", str(folder))
-    patch.setenv("NIGHTBOOK_ACTOR", MAKER)
+    patch.setenv("NIGHTBOOK_ACTOR", APPROVER)
     # Spinning OpenMP threads on a busy machine cost tenfold on tables this small.
     patch.setenv("NIGHTBOOK_THREADS", "1")
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from lifecycle_store import APPROVER, MAKER, book, register
-from nightbook import home, promotions, record, registry, scoring
+from lifecycle_store import APPROVER, MAKER, book, log, register
+from nightbook import artifacts, home, promotions, record, registry, scoring
 from nightbook.errors import NightbookError
 
 from tests.python import recorded
@@ -56,7 +56,10 @@ def test_a_version_without_a_verdict_cannot_be_approved(kept, store):
         f"models:/{client().get_run(store.runs[2]).outputs.model_outputs[0].model_id}",
         run_id=store.runs[2],
         tags=client().get_model_version("record_pd", "1").tags
-        | {key: client().get_run(store.runs[2]).data.tags[key] for key in ("model_digest", "metadata_digest")},
+        | {
+            key: client().get_run(store.runs[2]).data.tags[key]
+            for key in ("model_digest", "metadata_digest", "artifact_digest")
+        },
     )
     assert registry.load("record_pd", 3).digest == store.candidates[2].digest
     message = refusal(promotions.approve, "record_pd", 3, **NAMES)
@@ -118,7 +121,7 @@ def test_a_maker_who_rewrites_his_tag_does_not_approve(kept):
     assert promotions.approve("record_pd", 2, **NAMES).model_version == 2
 
 
-@pytest.mark.parametrize("tag", ["maker", "model_digest", "metadata_digest", "data_digest"])
+@pytest.mark.parametrize("tag", ["maker", "model_digest", "metadata_digest", "data_digest", "artifact_digest"])
 def test_a_tag_that_is_not_as_recorded_stops_the_night(kept, tag):
     before = client().get_model_version("record_pd", "1").tags[tag]
     client().set_model_version_tag("record_pd", "1", tag, before[::-1])
@@ -147,6 +150,7 @@ def test_bytes_and_both_digest_tags_swapped_stop_the_night(kept, store):
         for tag in ("model_digest", "metadata_digest"):
             told = client().get_model_version("record_pd", "2").tags[tag]
             client().set_model_version_tag("record_pd", "1", tag, told)
+        client().set_model_version_tag("record_pd", "1", "artifact_digest", artifacts.digest(models[0]))
         assert registry.load("record_pd", 1).digest == store.candidates[1].digest
         message = refusal(night)
         assert "record_pd version 1: the registry says that its model digest is" in message
@@ -155,13 +159,20 @@ def test_bytes_and_both_digest_tags_swapped_stop_the_night(kept, store):
             one.write_bytes(content)
 
 
-def test_a_whole_artifact_is_compared_where_it_is_on_record(kept):
-    assert kept.versions[0]["artifact_digest"] is None
-    client().set_model_version_tag("record_pd", "1", "artifact_digest", "A1")
-    assert night()[0]["model_version"] == 1
-    kept.versions[0]["artifact_digest"] = "A1"
-    # The entry must say so too.
-    assert "artifact_digest" in refusal(night)
+def test_a_version_from_before_artifacts_were_covered_scores_and_is_not_approved(kept, store):
+    """Its trees and its metadata have their digests, and nothing else of it is opened; but nobody approves it now."""
+    client().delete_tag(store.runs[2], "artifact_digest")
+    assert register("record_pd", store.runs[2]) == 3 and kept.versions[-1]["artifact_digest"] is None
+    message = refusal(promotions.approve, "record_pd", 3, **NAMES)
+    assert message.startswith("record_pd version 3 was registered without a digest of its whole artifact")
+    assert message.endswith("train again, and approve what that registers")
+    # Approved before the upgrade.
+    kept.write(record.Promotion("record_pd", 2, "approve", 3, 1, APPROVER, "CR-1", APPROVER, recorded.THEN))
+    client().set_registered_model_alias("record_pd", "champion", "3")
+    assert night()[0]["model_version"] == 3
+    # What is trained anew from the same data is logged anew, with a digest.
+    again = log(store.candidates[2])
+    assert again != store.runs[2] and "artifact_digest" in client().get_run(again).data.tags
 
 
 def test_only_what_was_champion_is_pinned(kept):

@@ -3,11 +3,12 @@
 import hashlib
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import mlflow
 import pytest
 from lifecycle_store import APPROVER, MAKER, MODEL, SPECS, book, log, new_model, register
-from nightbook import candidates, frames, home, mlflow_store, promotions, registry, training
+from nightbook import artifacts, candidates, frames, home, mlflow_store, promotions, registry, training
 from nightbook.errors import NightbookError
 
 from tests.python.recorded import THEN
@@ -15,6 +16,13 @@ from tests.python.recorded import THEN
 
 def run_of(run_id):
     return mlflow.MlflowClient(home.registry_uri()).get_run(run_id)
+
+
+def folder_of(run_id) -> Path:
+    """Where the files of a run's model are."""
+    client = mlflow.MlflowClient(home.registry_uri())
+    model = client.get_logged_model(run_of(run_id).outputs.model_outputs[0].model_id)
+    return Path(model.artifact_location.removeprefix("file://"))
 
 
 def test_candidate_comes_back_as_logged(store):
@@ -94,11 +102,12 @@ def test_versions_tell_how_they_came_about(store, model_name):
             "metadata_digest": asdict(found)["metadata_digest"],
             "data_digest": candidate.data_digest,
             "git_commit": "abc-dirty",
-            "artifact_digest": None,
+            "artifact_digest": artifacts.digest(folder_of(store.runs[number])),
             "is_champion": approved,
             "approver": "Bob" if approved else None,
             "change_request": "CR-7" if approved else None,
             "approved_at": promotion.promoted_at if approved else None,
+            "is_by_makers_account": False if approved else None,
         }
 
 

@@ -78,7 +78,7 @@ class Home:
 @contextmanager
 def at_home(home: Home) -> Iterator:
     """The library of this process acting on a home; gives MLflow's client of its registry."""
-    import mlflow
+    from nightbook import mlflow_store
 
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("NIGHTBOOK_", "MLFLOW_TRACKING"))]:
@@ -86,7 +86,7 @@ def at_home(home: Home) -> Iterator:
         patch.setenv("NIGHTBOOK_HOME", str(home.path))
         if home.registry:
             patch.setenv("MLFLOW_TRACKING_URI", home.registry)
-        yield mlflow.MlflowClient(home.registry or f"sqlite:///{home.path / 'mlflow.db'}")
+        yield mlflow_store.client()
 
 
 def second_version(home: Home, is_on_record: bool) -> None:

@@ -18,10 +18,12 @@ import mlflow
 import numpy as np
 import pyarrow as pa
 import pytest
-from nightbook import training
+from nightbook import training, warehouse
 from nightbook.boosting import FeatureSpec
+from nightbook.errors import NightbookError
+from nightbook.record import RELATIONS, Record
 
-from .conftest import ROOT, Home
+from .conftest import ROOT, Home, at_home, ok, refused, second_version
 
 HISTORIES = ("fct_account_scores", "fct_provisions", "fct_application_scores")
 # Who wrote a row, when, and why it was computed again.
@@ -176,24 +178,38 @@ def test_a_night_killed_at_any_point_and_started_again(copy, small):
         assert "entered by a later run" not in process.run("verify-audit")
 
 
-# All verdicts are given, of a run that has no record.
-WEEK = [{"sql": r'insert into \S*"fct_gate_decisions"', "then": r"^\s*commit", "when": "after"}]
-# One candidate is logged, the other is not; what a weekly run adds to the test of the registry below.
-WEEK_TOO = [{"call": "nightbook.registry:log_candidate", "when": "after"}]
+# All verdicts are given, all versions registered and on record, of a run that has no record itself.
+WEEK = [{"sql": r'insert into \S*"version_log"', "then": r"^\s*commit", "when": "after"}]
+# One candidate is logged, the other is not, what a weekly run adds to the test of the registry below; verdicts are
+# given; one version is registered and not on record.
+WEEK_TOO = [
+    {"call": "nightbook.registry:log_candidate", "when": "after"},
+    {"sql": r'insert into \S*"fct_gate_decisions"', "then": r"^\s*commit", "when": "after"},
+    {"call": "nightbook.registry:register", "when": "after"},
+]
 
 
 def test_a_training_killed_and_started_again(small, settle):
     home = settle(small.path / "warehouse.duckdb")
+    # A lender that has never trained; its registry is its own, and empty.
+    home.execute(*(f"drop table {schema}.{table}" for schema, table, _ in RELATIONS.values()))
+    shutil.copy(home.path / "warehouse.duckdb", home.path / "before.duckdb")
     with dying(home, *DBT, "small_models") as process:
         process.run("train")
         expected, logged = tables(home), registered(home)
-        shutil.copy(small.path / "warehouse.duckdb", home.path / "warehouse.duckdb")
+        shutil.copy(home.path / "before.duckdb", home.path / "warehouse.duckdb")
         (home.path / "mlflow.db").unlink()
         for point in [*(WEEK_TOO if os.environ.get("EVERY_KILL_POINT") else []), *WEEK]:
             process.kill("train", point=point)
         process.run("train")
     assert {name for name, row in tables(home).items() if row != expected.get(name)} == set()
     assert registered(home) == logged and logged
+    with at_home(home), warehouse.asking() as query:
+        kept = Record.of(query)
+        for name in kept.model_names:
+            # What it put on record before it was killed is the second one's, and has its verdict.
+            assert [kept.held(name, version.model_version).version for version in kept.versions_of(name)] == [1]
+    assert kept.model_names == ["account_pd", "application_pd"]
     assert leftovers(home) == []
 
 
@@ -229,12 +245,12 @@ TRAINING = [
     {"call": REGISTRY + "create_model_version", "when": "after"},
 ]
 PROMOTION = [
-    {"call": REGISTRY + "set_registered_model_tag"},
-    {"call": REGISTRY + "set_registered_model_tag", "when": "after"},
+    # The row is there and its entry is not; both are, and are not committed; they are, and the alias has not moved.
+    {"sql": r'insert into \S*"promotion_log"', "when": "between"},
+    {"sql": r'insert into \S*"promotion_log"', "then": r"^\s*commit"},
+    {"sql": r'insert into \S*"promotion_log"', "then": r"^\s*commit", "when": "after"},
     {"call": REGISTRY + "set_registered_model_alias"},
     {"call": REGISTRY + "set_registered_model_alias", "when": "after"},
-    {"call": REGISTRY + "set_registered_model_tag", "when": "after"},
-    {"call": REGISTRY + "set_registered_model_tag"},
 ]
 
 
@@ -291,8 +307,8 @@ def fitted(tmp_path_factory) -> list[Path]:
 
 
 def test_the_registry_after_kills_is_that_of_undisturbed_commands(fitted, tmp_path):
-    acts = [("train", str(fitted[0])), ("approve", 1), ("train", str(fitted[1])), ("approve", 2), ("rollback",)]
-    points = {0: TRAINING, 3: PROMOTION, 4: PROMOTION}
+    acts = [("train", str(fitted[0])), ("train", str(fitted[1]))]
+    points = {0: TRAINING}
     homes = Home(tmp_path / "undisturbed"), Home(tmp_path / "killed")
     found = []
     for home in homes:
@@ -305,24 +321,69 @@ def test_the_registry_after_kills_is_that_of_undisturbed_commands(fitted, tmp_pa
                 process.run(*arguments, call=f"registry_acts:{name}")
         found.append(registered(home))
     undisturbed, killed = found
-    assert undisturbed["account_pd"]["aliases"] == {"champion": 1}
     assert [len(undisturbed[name]["versions"]) for name in ("account_pd", "application_pd")] == [2, 2]
     assert killed == undisturbed
     assert not list(homes[1].path.glob("mlflow.db.part*"))
 
 
-def test_kills_are_seen_by_who_forgets_what_was_begun(fitted, tmp_path):
+def test_a_registration_that_was_killed_is_seen_by_who_forgets_it(fitted, tmp_path):
     home = Home(tmp_path)
     with dying(home, "mlflow.xgboost", "mlflow.store.tracking.sqlalchemy_store", "registry_acts") as process:
-        for name, argument, point in (
-            ("train_forgetful", str(fitted[0]), {"call": REGISTRY + "create_model_version", "when": "after"}),
-            ("approve_forgetful", 1, {"call": REGISTRY + "set_registered_model_tag", "when": "after"}),
-        ):
-            process.kill(argument, call=f"registry_acts:{name}", point=point)
-            process.run(argument, call=f"registry_acts:{name}")
+        process.kill(
+            str(fitted[0]),
+            call="registry_acts:train_forgetful",
+            point={"call": REGISTRY + "create_model_version", "when": "after"},
+        )
+        process.run(str(fitted[0]), call="registry_acts:train_forgetful")
     found = registered(home)["account_pd"]
     assert len(found["versions"]) == len(found["runs"]) == 2
-    assert sorted(key for key in found["tags"] if key.startswith("promotion")) == [
-        "promotion.000001",
-        "promotion.000002",
+
+
+def test_promotions_killed_and_said_again_are_those_of_undisturbed_commands(small, demo, settle):
+    home = Home(settle(small.path / "warehouse.duckdb", demo[0].path / "mlflow.db").path)
+    second_version(home, is_on_record=True)
+    for name in ("warehouse.duckdb", "mlflow.db"):
+        shutil.copy(home.path / name, home.path / f"before.{name}")
+
+    def back() -> None:
+        for name in ("warehouse.duckdb", "mlflow.db"):
+            shutil.copy(home.path / f"before.{name}", home.path / name)
+
+    def found() -> tuple:
+        with at_home(home), warehouse.asking() as query:
+            kept = Record.of(query)
+            # Hashes, and each row against its entry; the alias, the tags and the bytes against both.
+            assert kept.champion("account_pd").version == kept.champion_version("account_pd")
+        return [(move.action, move.model_version, move.previous_version) for move in kept.moves("account_pd")], len(
+            kept.entries
+        )
+
+    names = ("--approver", "bob", "--change-request")
+    acts = [
+        ("approve", "account_pd", "--version", "2", *names, "CR-2"),
+        ("rollback", "account_pd", *names, "CR-3"),
     ]
+    with dying(home, *DBT, "nightbook.promotions", "registry_acts") as process:
+        for act in acts:
+            process.run(*act)
+        undisturbed = found()
+        assert undisturbed[0] == [("approve", 1, None), ("approve", 2, 1), ("rollback", 1, 2)]
+        back()
+        for act in acts:
+            for point in PROMOTION:
+                process.kill(*act, point=point)
+            process.run(*act)
+        assert found() == undisturbed
+        ok(home.run("verify-audit"))
+        back()
+        # A night in between is told what to do.
+        process.kill(*acts[0], point=PROMOTION[2])
+        assert f"say the same again: python orchestrate.py {acts[0][0]} account_pd" in refused(home.run("score"))
+        # The fault: what was begun is not looked for, and is recorded twice.
+        process.run("account_pd", 2, "bob", "CR-2", call="registry_acts:approve_forgetful")
+        assert found()[0] == [("approve", 1, None), ("approve", 2, 1), ("approve", 2, 2)]
+        back()
+        # The fault: row and entry in two transactions.
+        process.kill(*acts[0], point=PROMOTION[0] | {"when": "committed"})
+        with pytest.raises(NightbookError, match="its row is in no entry of the audit log"):
+            found()
