@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from nightbook import audit, builds, home
 from nightbook.errors import NightbookError
-from nightbook.warehouse import asking, exists, has
+from nightbook.warehouse import asking, exists, has, reading
 
 # The last night that published: a later run that failed, or that only trained, has marts of nothing.
 _LAST_NIGHT = """(
@@ -133,12 +133,13 @@ def status() -> dict:
 def verified(head: str | None) -> audit.Checked:
     """The trail compared with the audit log, by the SQL that the project has now."""
     with asking() as query:
+        audit.check_unbroken(query)
         for relation in ("audit_chain", "audit_facts"):
             if not has(query, "audit", relation):
                 raise NightbookError("this home has no audit log yet: `train` or `score` begin one")
-    sql = builds.compiled("audit_facts", "fct_score_partitions")
-    with asking() as query:
-        return audit.verify(query, sql["audit_facts"], sql["fct_score_partitions"], head)
+    sql = audit.Sql(**builds.compiled(*audit.Sql._fields))
+    with reading() as connection:
+        return audit.verify(connection, sql, head)
 
 
 def _champion_of(versions: list[dict], model_name: str) -> int:
