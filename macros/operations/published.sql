@@ -18,9 +18,9 @@
 
 {#
     Every relation whose partitions the audit log enters: all that are public or have a contract, but for audited_otherwise.
-    A list of dictionaries: name, under which it is entered; built_by, the model after which its rows stand; relation;
-    written_to, the relation that holds the rows where it is a view; date_column and run_column, by which it is divided, the first
-    none where there is no date; kept: what a run leaves of those before it, 'run' for all, 'date' for other dates, 'last' for
+    A list of dictionaries: name, under which it is entered, that of the model after which its rows stand; relation; written_to,
+    the relation that holds the rows where it is a view; date_column and run_column, by which it is divided, the first none
+    where there is no date; kept: what a run leaves of those before it, 'run' for all, 'date' for other dates, 'last' for
     nothing.
 #}
 {% macro published_relations() -%}
@@ -154,7 +154,7 @@
 {% macro _beyond_float32(columns, types) -%}
     {%- set parts = [] -%}
     {%- for column in types | sort if types[column] == 'double' and column not in columns -%}
-        {%- do parts.append('coalesce(' ~ column ~ ' - cast(cast(' ~ column ~ ' as float) as double), 0)') -%}
+        {%- do parts.append('coalesce(' ~ column ~ ' - cast(' ~ column ~ ' as float), 0)') -%}
     {%- endfor -%}
     ({{ parts | join(' + ') or '0' }})
 {%- endmacro %}

@@ -27,6 +27,11 @@
                 'audit log: has no entry, and the run log has run ' ~ lost[0].run_id ~ ' of ' ~ lost[0].as_of_date
                 ~ ': it was emptied. Restore audit.audit_chain from a backup; a log begun anew would answer for nothing before it'
             ) }}
+        {%- elif not lost and not entries.row_count | int and nightbook._approved_here() -%}
+            {{ exceptions.raise_compiler_error(
+                'audit log: has no entry, and ' ~ nightbook._approved_here() ~ ' was judged and approved here: it was emptied.'
+                ~ ' Restore audit.audit_chain and audit.run_log from a backup'
+            ) }}
         {%- elif lost -%}
             {{ exceptions.raise_compiler_error(
                 'audit log: does not hold run ' ~ lost[0].run_id ~ ' of ' ~ lost[0].as_of_date ~ ', which the run log has: it was'
@@ -35,3 +40,26 @@
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}
+
+{# A version whose verdict and whose approval stand in this warehouse: both are entered before it scores. Nothing where there is none. #}
+{% macro _approved_here() -%}
+    {%- set relations = [
+        adapter.get_relation(target.database, 'audit', 'fct_promotions'),
+        adapter.get_relation(target.database, 'audit', 'fct_model_versions'),
+        adapter.get_relation(target.database, 'training', 'fct_gate_decisions'),
+    ] -%}
+    {%- if none in relations -%}
+        {{ return('') }}
+    {%- endif -%}
+    {%- set asked -%}
+        select promotions.model_name || ' version ' || promotions.model_version as name
+        from {{ relations[0] }} as promotions
+        inner join {{ relations[1] }} as versions
+            on promotions.model_name = versions.model_name and promotions.model_version = versions.model_version
+        inner join {{ relations[2] }} as verdicts on versions.mlflow_run_id = verdicts.mlflow_run_id
+        order by name
+        limit 1
+    {%- endset -%}
+    {%- set found = rows_of(asked) -%}
+    {{ return(found[0].name if found else '') }}
+{%- endmacro %}

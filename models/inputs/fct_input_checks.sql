@@ -1,5 +1,7 @@
 -- One row per run, rule, landing table and column: what the rule expects, what was found, and what follows. Written before
 -- anything else of the run; int_run does not come about while a row says stop.
+{{ config(pre_hook="{{ drop_broken_off_rows(all_on_record=false) }}") }}
+
 with
 
 night as (

@@ -1,5 +1,7 @@
 -- One row per model and time that it was asked whether to train: what was decided, and why. Training trains all models, so
 -- the need of one is the need of all, and what holds one back holds all.
+{{ config(pre_hook="{{ drop_broken_off_rows(all_on_record=false) }}") }}
+
 with
 
 need as (

@@ -85,6 +85,7 @@ def approve(model: str, version: int, approver: str, change_request: str) -> Non
     from nightbook import registry
 
     mlflow_store.check()
+    views.check_audit_log()
     names = {"approver": approver, "change_request": change_request}
     promotion = registry.resumed(model, "approve", version, **names) or registry.approve(model, version, **names)
     _mirrored(promotion)
@@ -97,6 +98,7 @@ def rollback(model: str, approver: str, change_request: str) -> None:
     from nightbook import registry
 
     mlflow_store.check()
+    views.check_audit_log()
     names = {"approver": approver, "change_request": change_request}
     promotion = registry.resumed(model, "rollback", None, **names) or registry.rollback(model, **names)
     _mirrored(promotion)

@@ -130,6 +130,17 @@ def status() -> dict:
     return state
 
 
+def check_audit_log() -> None:
+    """Refuse to go on with an audit log that was emptied or cut; one that has not begun is none.
+
+    Raises:
+        NightbookError: as `audit.check_unbroken`.
+    """
+    if exists():
+        with asking() as query:
+            audit.check_unbroken(query)
+
+
 def verified(head: str | None) -> audit.Checked:
     """The trail compared with the audit log, by the SQL that the project has now."""
     with asking() as query:
