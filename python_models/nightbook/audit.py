@@ -94,11 +94,12 @@ def check_unbroken(query: Query) -> None:
     counted = "select count(*) as row_count, coalesce(max(sequence), 0) as last_sequence from audit.audit_chain"
     entries = query(counted)[0] if chain else {"row_count": 0, "last_sequence": 0}
     if entries["row_count"] == 0:
-        lost = query("select run_id, as_of_date from audit.run_log where outcome = 'succeeded' order by ended_at limit 1")
-        for row in lost:
+        for row in query(
+            "select run_id, as_of_date from audit.run_log where outcome = 'succeeded' order by ended_at limit 1"
+        ):
             raise NightbookError(
-                f"audit log: has no entry, and the run log has run {row['run_id']} of {row['as_of_date']}: it was emptied."
-                " Restore audit.audit_chain from a backup; a log begun anew would answer for nothing before it"
+                f"audit log: has no entry, and the run log has run {row['run_id']} of {row['as_of_date']}: it was"
+                " emptied. Restore audit.audit_chain from a backup; a log begun anew would answer for nothing before it"
             )
         return
     if entries["row_count"] != entries["last_sequence"]:
@@ -110,7 +111,8 @@ def check_unbroken(query: Query) -> None:
     for row in lost:
         raise NightbookError(
             f"audit log: does not hold run {row['run_id']} of {row['as_of_date']}, which the run log has: it was cut"
-            " short, or the run was put in by other means. Restore audit.audit_chain, or take the row out of audit.run_log"
+            " short, or the run was put in by other means. Restore audit.audit_chain, or take the row out of"
+            " audit.run_log"
         )
 
 
@@ -185,7 +187,9 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
     runs = {entry["subject"]: entry["sequence"] for entry in entries if entry["kind"] == "run"}
     # relation -> its first entry; what was published before that was not entered.
     begun: dict[str, int] = {}
-    standing = {tuple(_text(row, "relation_name", "as_of_date", "run_id")): row for row in query(sql.published_partitions)}
+    standing = {
+        tuple(_text(row, "relation_name", "as_of_date", "run_id")): row for row in query(sql.published_partitions)
+    }
     kept = {row["relation_name"]: row["kept"] for row in standing.values()}
     last: dict[tuple, dict] = {}
     for entry in entries:
@@ -226,14 +230,15 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
             f" {as_of_date}` scores the date anew"
         )
     notes = tuple(
-        f"{relation}: {len(dates)} partitions, the last of {max(dates)}, were published before the audit log entered those"
+        f"{relation}: {len(dates)} partitions, the last of {max(dates)}, were published before the audit log entered"
+        " any of it"
         for relation, dates in before.items()
     )
     return len(expected), notes
 
 
 def _digests(query: Query, sql: Sql, expected: dict[tuple, dict]) -> dict[tuple, dict]:
-    """(relation, date, run, columns) -> row_count and digest, as they stand; a relation is read some dates at a time."""
+    """(relation, date, run, columns) -> row_count and digest as they stand; a relation is read some dates at a time."""
     found = {}
     relations: dict[str, dict[str, int]] = {}
     for (relation, as_of_date, _), entry in expected.items():
@@ -374,7 +379,8 @@ def _check_views(query: Query) -> None:
         )
         if differing[0]["row_count"]:
             raise NightbookError(
-                f"{view}: shows other rows than stand in {' and '.join(tables)}: the view was exchanged; the next run makes it anew"
+                f"{view}: shows other rows than stand in {' and '.join(tables)}: the view was exchanged; the next run"
+                " makes it anew"
             )
 
 

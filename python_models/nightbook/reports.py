@@ -148,7 +148,7 @@ def verified(checked) -> None:
     """How much of the trail was checked, and the hash that answers for all of it."""
     console.print(
         f"As recorded: {checked.entries:,} entries of the audit log, {checked.facts:,} runs, versions, promotions and "
-        f"verdicts, {checked.partitions:,} score partitions, {checked.versions:,} model versions",
+        f"verdicts, {checked.partitions:,} partitions, {checked.versions:,} model versions",
         highlight=False,
     )
     for note in checked.notes:

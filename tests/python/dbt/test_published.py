@@ -1,4 +1,4 @@
-"""Everything that is published is covered by the audit log; read from the manifest, so that nobody has to think of it."""
+"""Everything public is covered by the audit log: read from the manifest, so that nobody has to think of it."""
 
 import copy
 import hashlib
