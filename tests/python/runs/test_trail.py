@@ -500,7 +500,8 @@ def test_a_fact_that_a_later_run_entered_is_noted(changed):
         "create table training.fct_gate_decisions as select model_name, 'R9' as run_id, 'made_up' as rule,"
         " current_date as as_of_date, mlflow_run_id, '' as metric, '' as measure, 1.0 as candidate_value,"
         " 1.0 as champion_value, 1.0 as measured, '' as comparison, 1.0 as threshold, '' as severity,"
-        " 'pass' as verdict, '' as reason, registered_at as decided_at from audit.fct_model_versions where model_version = 2"
+        " 'pass' as verdict, '' as reason, registered_at as decided_at from audit.fct_model_versions"
+        " where model_version = 2"
     )
     ok(changed.run("score"))
     said = ok(changed.run("verify-audit")).stdout
