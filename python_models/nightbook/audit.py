@@ -373,9 +373,9 @@ def _check_views(query: Query) -> None:
         shown = f"select {columns} from {view}"
         stands = " union all ".join(f"select {columns} from {table}" for table in tables)
         differing = query(
-            f"select (select count(*) from (({shown}) except ({stands})) as more)"
-            f" + (select count(*) from (({stands}) except ({shown})) as fewer)"
-            f" + abs((select count(*) from ({shown}) as one) - (select count(*) from ({stands}) as other)) as row_count"
+            f"select (select count(*) from (select * from ({shown}) as a except select * from ({stands}) as b) as more)"
+            f" + (select count(*) from (select * from ({stands}) as b except select * from ({shown}) as a) as fewer)"
+            f" + abs((select count(*) from ({shown}) as a) - (select count(*) from ({stands}) as b)) as row_count"
         )
         if differing[0]["row_count"]:
             raise NightbookError(
