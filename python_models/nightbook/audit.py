@@ -372,12 +372,10 @@ def _check_views(query: Query) -> None:
         )
         shown = f"select {columns} from {view}"
         stands = " union all ".join(f"select {columns} from {table}" for table in tables)
-        differing = query(
-            f"select (select count(*) from (select * from ({shown}) as a except select * from ({stands}) as b) as more)"
-            f" + (select count(*) from (select * from ({stands}) as b except select * from ({shown}) as a) as fewer)"
-            f" + abs((select count(*) from ({shown}) as a) - (select count(*) from ({stands}) as b)) as row_count"
-        )
-        if differing[0]["row_count"]:
+        only = "select count(*) as row_count from (select * from ({}) as a except select * from ({}) as b) as c"
+        counts = [query(f"select count(*) as row_count from ({one}) as a") for one in (shown, stands)]
+        more, fewer = query(only.format(shown, stands)), query(only.format(stands, shown))
+        if more[0]["row_count"] or fewer[0]["row_count"] or counts[0] != counts[1]:
             raise NightbookError(
                 f"{view}: shows other rows than stand in {' and '.join(tables)}: the view was exchanged; the next run"
                 " makes it anew"
