@@ -134,3 +134,40 @@
 {% macro duckdb__texts_in_order(text, key) -%}
     string_agg({{ text }}, chr(10) order by {{ key }})
 {%- endmacro %}
+
+{#
+    A column as a text that gives back its value to the bit, null for null; a text says how long it is, so that no two rows read
+    alike. data_type: as the engine has it, lower case.
+#}
+{% macro exact_text(column, data_type) -%}
+    {{ return(adapter.dispatch('exact_text', 'nightbook')(column, data_type)) }}
+{%- endmacro %}
+
+{% macro default__exact_text(column, data_type) -%}
+    {%- if data_type in ('double', 'float', 'real', 'double precision') -%} {{ number_text(column) }}
+    {%- elif data_type in ('varchar', 'text', 'character varying') -%} cast(length({{ column }}) as varchar) || ':' || {{ column }}
+    {%- elif data_type == 'date' -%} {{ date_text(column) }}
+    {%- elif data_type.startswith('timestamp') -%} {{ microseconds_text(column) }}
+    {%- else -%} cast({{ column }} as varchar)
+    {%- endif -%}
+{%- endmacro %}
+
+{# The bits of a double as a whole number: its own text takes four times as long. #}
+{% macro duckdb__exact_text(column, data_type) -%}
+    {%- if data_type in ('double', 'float') -%} cast(cast(cast({{ column }} as double) as bit) as bigint)
+    {%- else -%} {{ nightbook.default__exact_text(column, data_type) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# Texts of a row as one, a bar between them, nothing for null. texts: expressions. #}
+{% macro joined_texts(texts) -%}
+    {{ return(adapter.dispatch('joined_texts', 'nightbook')(texts)) }}
+{%- endmacro %}
+
+{% macro default__joined_texts(texts) -%}
+    coalesce({{ texts | join(", '') || '|' || coalesce(") }}, '')
+{%- endmacro %}
+
+{% macro duckdb__joined_texts(texts) -%}
+    concat({{ texts | join(", '|', ") }})
+{%- endmacro %}

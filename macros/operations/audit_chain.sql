@@ -10,58 +10,30 @@
 {% endmacro %}
 
 {#
-    Adds to the log the facts that it does not hold yet, and the score partitions that this run has written; to an empty log
-    all partitions that there are. Promotions are left out: they are entered as they are recorded, by record_promotion, and
-    one that is not was put in by other means.
+    Adds to the log the facts that it does not hold yet, and the partitions that this run has written. Before there is a relation of
+    facts, after a first run that failed early, the run itself: a run log whose runs are not all in the log was changed by other means.
+    Promotions are left out: they are entered as they are recorded, by record_promotion, and one that is not was put in by other means.
 #}
 {% macro extend_audit_chain(results) %}
     {%- if execute and invocation_args_dict.which in ('build', 'run') -%}
         {%- set succeeded = results | selectattr('status', 'equalto', 'success') | map(attribute='node.name') | list -%}
-        {%- set facts = adapter.get_relation(target.database, 'audit', 'audit_facts') -%}
-        {%- set partitions = adapter.get_relation(target.database, 'marts', 'fct_score_partitions') -%}
+        {%- set facts = adapter.get_relation(target.database, 'audit', 'audit_facts') or '(' ~ run_facts(nightbook._run_log()) ~ ')' -%}
+        {%- set written = partitions_written(succeeded) -%}
         {%- set chain = nightbook._audit_chain() -%}
-        {%- if facts %}
-        {%- set is_empty = run_query('select count(*) from ' ~ chain).columns[0].values()[0] == 0 %}
         {%- set news %}
-            select kind, subject, payload, occurred_at from {{ facts }} where kind <> 'promotion'
-            {%- if partitions and is_empty %}
+            select kind, subject, payload, occurred_at from {{ facts }} as facts where kind <> 'promotion'
+            {%- for partition in written %}
             union all
             select
                 'partition' as kind,
-                relation_name || ' ' || {{ date_text('as_of_date') }} || ' ' || run_id as subject,
-                {{ json_text(['row_count', 'digest']) }} as payload,
+                {{ text_literal(partition.subject) }} as subject,
+                {{ text_literal(partition.payload) }} as payload,
                 {{ started_at() }} as occurred_at
-            from {{ partitions }}
-            {%- elif partitions %}
-            {%- for relation_name in ('fct_account_scores', 'fct_application_scores')
-                if relation_name in succeeded or 'fct_score_partitions' in succeeded %}
-            {#- Literals, by which the engine reads one partition and not all of them. Scores are the run's that int_run names,
-                also when dbt finishes it under another invocation. A run that scored nobody says so. -#}
-            {%- set run = rows_of('select as_of_date, run_id from intermediate.int_run')[0] %}
-            union all
-            select
-                'partition' as kind,
-                {{ text_literal(relation_name ~ ' ' ~ run.as_of_date ~ ' ' ~ run.run_id) }} as subject,
-                {{ json_text(['row_count', 'digest']) }} as payload,
-                {{ started_at() }} as occurred_at
-            from (
-                select
-                    coalesce(max(row_count), 0) as row_count,
-                    coalesce(max(digest), '') as digest
-                from {{ partitions }}
-                where
-                    relation_name = {{ text_literal(relation_name) }}
-                    and as_of_date = cast({{ text_literal(run.as_of_date) }} as date)
-                    and run_id = {{ text_literal(run.run_id) }}
-            ) as written
             {%- endfor %}
-            {%- endif %}
         {%- endset -%}
-        {%- set turns = nightbook._turns_of_chain(facts, chain, partitions if is_empty) -%}
-        {%- for turn in range(turns) %}
+        {%- for turn in range(nightbook._turns_of_chain(facts, chain, written | length)) %}
         {{ nightbook._entries_of(news) }}{{ ';' if not loop.last }}
         {%- endfor %}
-        {%- endif -%}
     {%- endif -%}
 {% endmacro %}
 
@@ -188,22 +160,18 @@
 
 {#
     How often the statement has to be run: for the facts that the chain lacks, the run and the partitions that it has just
-    written, or all of an empty chain. partitions: their relation, if all are to be entered.
+    written. partitions: how many those are.
 #}
 {% macro _turns_of_chain(facts, chain, partitions) -%}
     {%- if not links_at_a_time() -%}{{ return(1) }}{%- endif -%}
     {%- set counted %}
-        select
-            (
-                select count(*)
-                from {{ facts }}
-                where
-                    kind <> 'promotion'
-                    and kind || ' ' || subject not in (select entries.kind || ' ' || entries.subject from {{ chain }} as entries)
-            )
-            {{- ' + (select count(*) from ' ~ partitions ~ ')' if partitions }} as news
+        select count(*) as news
+        from {{ facts }} as facts
+        where
+            kind <> 'promotion'
+            and kind || ' ' || subject not in (select entries.kind || ' ' || entries.subject from {{ chain }} as entries)
     {%- endset -%}
-    {{ return(1 + (3 + run_query(counted).columns[0].values()[0] | int) // links_at_a_time()) }}
+    {{ return(1 + (1 + partitions + run_query(counted).columns[0].values()[0] | int) // links_at_a_time()) }}
 {%- endmacro %}
 
 {% macro _chain_columns() -%}

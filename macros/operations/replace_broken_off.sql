@@ -1,9 +1,11 @@
 {#
     Incremental strategy of what a run only adds to: its rows join those that are there, and take the place of what runs left
-    that were killed before their end, in one transaction. A run that failed is in the run log, and what it wrote stays.
+    that were killed before their end, in one transaction. A run that failed is in the run log, and what it wrote stays; so does
+    what the audit log has entered. Configuration all_on_record, true unless it is said: whether every run that writes the relation
+    has a row in the run log; where not, nothing is taken out before the audit log has entered what stands there.
 #}
 {% macro get_incremental_replace_broken_off_sql(arguments) %}
-    {{ return(nightbook._replace_where(arguments, nightbook._is_broken_off())) }}
+    {{ return(nightbook._replace_where(arguments, nightbook._is_broken_off() ~ nightbook._is_not_entered(config.get('all_on_record', true)))) }}
 {% endmacro %}
 
 {#
@@ -30,6 +32,19 @@
 {# Condition on a row that its run left no record. #}
 {% macro _is_broken_off() -%}
     run_id not in (select runs.run_id from {{ source('audit', 'run_log') }} as runs)
+{%- endmacro %}
+
+{# And that the audit log has not entered what it stands in. #}
+{% macro _is_not_entered(all_on_record) -%}
+    {%- set entered -%}
+        select split_part(entries.subject, ' ', 3)
+        from {{ source('audit', 'audit_chain') }} as entries
+        where entries.kind = 'partition' and split_part(entries.subject, ' ', 1) = '{{ this.identifier | lower }}'
+    {%- endset %}
+    and run_id not in ({{ entered }})
+    {%- if not all_on_record %}
+    and exists ({{ entered }})
+    {%- endif %}
 {%- endmacro %}
 
 {# Statements that take rows out of a relation and put those of a batch in. arguments: what dbt hands to a strategy. #}

@@ -12,6 +12,7 @@
 #}
 {% macro record_end(results) %}
     {%- if execute -%}
+        {%- do refuse_broken_chain() -%}
         {%- set statements = [] -%}
         {%- for sql in (record_run(results), extend_audit_chain(results)) if sql | trim -%}
             {%- do statements.append(sql | trim) -%}
@@ -56,6 +57,22 @@
             nullif({{ text_literal(asked.override_reason) }}, '')
     {%- endif -%}
 {% endmacro %}
+
+{# The runs of a run log as facts of the audit log. run_log: its relation. #}
+{% macro run_facts(run_log) -%}
+select
+    'run' as kind,
+    run_id as subject,
+    ended_at as occurred_at,
+    run_id,
+    {{ json_text([
+        'run_id', 'cadence', 'as_of_date', 'known_at', 'actor', 'started_at', 'ended_at', 'outcome', 'first_failure',
+        'accounts_scored', 'applications_scored', 'git_commit', 'is_dirty', 'manifest_digest', 'library_digest',
+        'lock_digest', 'engine', 'versions', 'rows_by_relation',
+        'pinned_versions', 'overrides', 'override_reason',
+    ]) }} as payload
+from {{ run_log }}
+{%- endmacro %}
 
 {% macro _run_log() -%}
     {{ return(api.Relation.create(database=target.database, schema='audit', identifier='run_log', type='table')) }}

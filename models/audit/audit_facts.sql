@@ -1,17 +1,6 @@
 -- One row per fact that answers for a score, as the relations of the audit trail have it now: what the audit log is extended
 -- by, and compared with. Tables are read, no view, so that nothing stands between a fact and who asks.
-select
-    'run' as kind,
-    run_id as subject,
-    ended_at as occurred_at,
-    run_id,
-    {{ json_text([
-        'run_id', 'cadence', 'as_of_date', 'known_at', 'actor', 'started_at', 'ended_at', 'outcome', 'first_failure',
-        'accounts_scored', 'applications_scored', 'git_commit', 'is_dirty', 'manifest_digest', 'library_digest',
-        'lock_digest', 'engine', 'versions', 'rows_by_relation',
-        'pinned_versions', 'overrides', 'override_reason',
-    ]) }} as payload
-from {{ source('audit', 'run_log') }}
+{{ run_facts(source('audit', 'run_log')) }}
 
 union all
 

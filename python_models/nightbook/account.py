@@ -32,6 +32,12 @@ class Account:
             for batch in self._run(sql, parameters).fetch_arrow_batches():
                 yield batch.rename_columns(schema.names).cast(schema)
 
+    def arrow_batches(self, sql: str, parameters: Sequence | None = None) -> Iterator[pa.Table]:
+        """What a query gives, streamed as Arrow; names in lower case."""
+        with _in_one_line():
+            for batch in self._run(sql, parameters).fetch_arrow_batches():
+                yield batch.rename_columns([name.lower() for name in batch.column_names])
+
     def arrow(self, sql: str, parameters: Sequence | None = None) -> pa.Table:
         """What a query gives as one Arrow table, for few rows; names in lower case."""
         with _in_one_line():

@@ -1,17 +1,42 @@
 """Whether the trail behind the scores still says what it said when it was written.
 
 Four things are compared, each with what was entered in the audit log at the time: the log's own hashes, the facts that
-it tells of, the digest of every score partition, and what the registry and the artifacts say of every model version.
+it tells of, the digest of every partition of what is published, and what the registry and the artifacts say of every
+model version.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
-from nightbook import chain, registry
+import pyarrow as pa
+
+from nightbook import chain, frames, registry, warehouse
 from nightbook.errors import NightbookError
+from nightbook.inference import feature_digests
 from nightbook.record import Record, differences
 from nightbook.warehouse import Query, has
+
+# Digits that float32 leaves out of all columns that are not digested one by one.
+_REST = "beyond_float32"
+_INPUTS = "rpt_regulatory_features"
+_SCORES = ("fct_account_scores", "fct_application_scores")
+# Of one relation, digested in one query: what fits into the memory of a small machine.
+_ROWS_AT_A_TIME = 5_000_000
+
+
+class Sql(NamedTuple):
+    """SQL of the project that `verify` compares by: models audit_facts and fct_score_partitions, and two analyses.
+
+    Not what stands in the warehouse under these names, which may have been exchanged.
+    """
+
+    audit_facts: str
+    fct_score_partitions: str
+    published_partitions: str
+    partition_digests: str
 
 
 @dataclass(frozen=True)
@@ -26,29 +51,70 @@ class Checked:
     notes: tuple[str, ...] = ()
 
 
-def verify(query: Query, facts: str, partitions: str, head: str | None = None) -> Checked:
+def verify(connection: warehouse.Connection, sql: Sql, head: str | None = None) -> Checked:
     """Compare everything with the audit log.
 
     Args:
-        query: SQL to rows as dictionaries, on a warehouse that has an audit log.
-        facts, partitions: SQL of the models audit_facts and fct_score_partitions as the project has it. Relations of
-            those names may have been exchanged in the warehouse that is looked into.
+        connection: to a warehouse that has an audit log.
+        sql: what is asked of it.
         head: hash of an entry that was noted elsewhere; the log must still hold it. Who can write the whole log can
             write another one, whole and right in itself, and only a hash out of his reach tells the two apart.
 
     Raises:
         NightbookError: names the first thing that is not as recorded.
     """
+    query = warehouse.query(connection)
+    check_unbroken(query)
     entries = query(
         "select sequence, kind, subject, payload, recorded_at, run_id, previous_hash, entry_hash"
         " from audit.audit_chain order by sequence"
     )
     last = chain.check(entries, head)
-    found = query(facts)
+    found = query(sql.audit_facts)
     _check_facts(entries, found)
-    checked = _check_partitions(entries, query, partitions)
     versions, unknown = _check_registry(Record.of(query))
-    return Checked(len(entries), len(found), checked, versions, last, (*_entered_late(entries, found), *unknown))
+    checked, notes = _check_partitions(entries, query, sql)
+    _check_inputs(entries, connection)
+    _check_views(query)
+    return Checked(
+        len(entries), len(found), checked, versions, last, (*_entered_late(entries, found), *unknown, *notes)
+    )
+
+
+def check_unbroken(query: Query) -> None:
+    """Refuse an audit log that lost what it must hold; the macro refuse_broken_chain says the same before each run.
+
+    Run log and audit log are written in one transaction: a run that is in the first alone is not one that was killed.
+
+    Raises:
+        NightbookError: the log is empty after a run came to its end, has gaps, or lacks a run.
+    """
+    if not has(query, "audit", "run_log"):
+        return
+    chain = has(query, "audit", "audit_chain")
+    counted = "select count(*) as row_count, coalesce(max(sequence), 0) as last_sequence from audit.audit_chain"
+    entries = query(counted)[0] if chain else {"row_count": 0, "last_sequence": 0}
+    if entries["row_count"] == 0:
+        for row in query(
+            "select run_id, as_of_date from audit.run_log where outcome = 'succeeded' order by ended_at limit 1"
+        ):
+            raise NightbookError(
+                f"audit log: has no entry, and the run log has run {row['run_id']} of {row['as_of_date']}: it was"
+                " emptied. Restore audit.audit_chain from a backup; a log begun anew would answer for nothing before it"
+            )
+        return
+    if entries["row_count"] != entries["last_sequence"]:
+        return
+    lost = query(
+        "select run_id, as_of_date from audit.run_log where run_id not in"
+        " (select subject from audit.audit_chain where kind = 'run') order by ended_at limit 1"
+    )
+    for row in lost:
+        raise NightbookError(
+            f"audit log: does not hold run {row['run_id']} of {row['as_of_date']}, which the run log has: it was cut"
+            " short, or the run was put in by other means. Restore audit.audit_chain, or take the row out of"
+            " audit.run_log"
+        )
 
 
 def _check_facts(entries: list[dict], facts: list[dict]) -> None:
@@ -82,46 +148,207 @@ def _entered_late(entries: list[dict], facts: list[dict]) -> tuple[str, ...]:
     )
 
 
-def _check_partitions(entries: list[dict], query: Query, partitions: str) -> int:
-    """The last entry of each relation and date must be the partition that stands there, of a run that is known."""
-    last = {}
-    runs = {entry["subject"] for entry in entries if entry["kind"] == "run"}
+def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int, tuple[str, ...]]:
+    """Each partition must be the one that was entered last, and none may stand that was not; how many, and notes.
+
+    Of relations that keep the rows of every run, each run's is one; of others the last of a date, or of all.
+    """
+    runs = {entry["subject"]: entry["sequence"] for entry in entries if entry["kind"] == "run"}
+    # relation -> its first entry; what was published before that was not entered.
+    begun: dict[str, int] = {}
+    standing = {
+        tuple(_text(row, "relation_name", "as_of_date", "run_id")): row for row in query(sql.published_partitions)
+    }
+    kept = {row["relation_name"]: row["kept"] for row in standing.values()}
+    last: dict[tuple, dict] = {}
     for entry in entries:
         if entry["kind"] == "partition":
             relation, as_of_date, run_id = entry["subject"].split(" ")
-            last[relation, as_of_date] = (run_id, entry)
-    there = [
-        (relation, str(row["as_of_date"]), row["run_id"])
-        for relation in ("fct_account_scores", "fct_application_scores")
-        if has(query, "marts", relation)
-        for row in query(f"select distinct as_of_date, run_id from marts.{relation} order by as_of_date, run_id")
-    ]
-    for (relation, as_of_date), (run_id, entry) in last.items():
+            begun.setdefault(relation, entry["sequence"])
+            part = {"run": (relation, as_of_date, run_id), "last": (relation,)}.get(kept.get(relation))
+            last[part or (relation, as_of_date)] = entry
+    expected = {tuple(entry["subject"].split(" ")): entry for entry in last.values()}
+    digests = _digests(query, sql, expected)
+    for (relation, as_of_date, run_id), entry in expected.items():
         name = f"{relation} of {as_of_date}"
         of_log = f"(entry {entry['sequence']} of the audit log)"
         recorded = json.loads(entry["payload"])
-        found = query(
-            f"select row_count, digest from (\n{partitions}\n) as partitions"
-            " where relation_name = ? and as_of_date = ? and run_id = ?",
-            [relation, date.fromisoformat(as_of_date), run_id],
-        )
+        found = digests.get((relation, as_of_date, run_id, recorded.get("column_names")))
+        what = "scores" if relation in _SCORES else "rows"
         if not found and recorded["row_count"]:
-            raise NightbookError(f"{name}: the scores of run {run_id} are gone {of_log}")
-        if found and found[0] != recorded:
+            raise NightbookError(f"{name}: the {what} of run {run_id} are gone {of_log}")
+        if found and (found["row_count"], found["digest"]) != (recorded["row_count"], recorded["digest"]):
+            finds = f"; `reproduce --as-of {as_of_date}` finds which" if relation in (*_SCORES, _INPUTS) else ""
             raise NightbookError(
-                f"{name}: holds other scores than run {run_id} wrote, {found[0]['row_count']} rows now and"
-                f" {recorded['row_count']} then {of_log}; `reproduce --as-of {as_of_date}` finds which"
+                f"{name}: holds other {what} than run {run_id} wrote, {found['row_count']} rows now and"
+                f" {recorded['row_count']} then {of_log}{finds}"
             )
-        if run_id not in runs:
+        if found and found.get("other_values"):
+            raise NightbookError(f"{name}: has values in columns that run {run_id} did not write {of_log}")
+        if kept.get(relation) == "date" and run_id not in runs:
             raise NightbookError(f"{name}: was entered for run {run_id}, of which the audit log has no record {of_log}")
-    for relation, as_of_date, run_id in there:
-        if last.get((relation, as_of_date), (None,))[0] != run_id:
-            raise NightbookError(
-                f"{relation} of {as_of_date}: holds scores of run {run_id}, which the audit log does not know: the run"
-                f" was broken off, or the rows were put in by other means; `backfill --from {as_of_date} --to"
-                f" {as_of_date}` scores the date anew"
+    before: dict[str, list[str]] = {}
+    for relation, as_of_date, run_id in sorted(standing.keys() - expected.keys()):
+        if relation not in begun or runs.get(run_id, len(entries)) < begun[relation]:
+            before.setdefault(relation, []).append(as_of_date)
+            continue
+        what = "scores" if relation in _SCORES else "rows"
+        raise NightbookError(
+            f"{relation} of {as_of_date}: holds {what} of run {run_id}, which the audit log does not know: the run"
+            f" was broken off, or the rows were put in by other means; `backfill --from {as_of_date} --to"
+            f" {as_of_date}` scores the date anew"
+        )
+    notes = tuple(
+        f"{relation}: {len(dates)} partitions, the last of {max(dates)}, were published before the audit log entered"
+        " any of it"
+        for relation, dates in before.items()
+    )
+    return len(expected), notes
+
+
+def _digests(query: Query, sql: Sql, expected: dict[tuple, dict]) -> dict[tuple, dict]:
+    """(relation, date, run, columns) -> row_count and digest as they stand; a relation is read some dates at a time."""
+    found = {}
+    relations: dict[str, dict[str, int]] = {}
+    for (relation, as_of_date, _), entry in expected.items():
+        dates = relations.setdefault(relation, {})
+        dates[as_of_date] = dates.get(as_of_date, 0) + json.loads(entry["payload"])["row_count"]
+    for relation, dates in relations.items():
+        digests = sql.fct_score_partitions if relation in _SCORES else sql.partition_digests
+        for some in _batches(dates) if digests.strip() else ():
+            condition, values = "as_of_date is null", []
+            if some != ["-"]:
+                condition = f"as_of_date in ({', '.join('?' * len(some))})"
+                values = [date.fromisoformat(one) for one in some]
+            asked = f"select * from (\n{digests}\n) as partitions where relation_name = ? and {condition}"
+            for row in query(asked, [relation, *values]):
+                found[*_text(row, "relation_name", "as_of_date", "run_id"), row.get("column_names")] = row
+    return found
+
+
+def _batches(dates: dict[str, int]) -> Iterator[list[str]]:
+    """Dates, of which the rows are given, in groups that are not too large together; those without a date alone."""
+    group: list[str] = []
+    rows = 0
+    for one in sorted(dates):
+        if group and (rows + dates[one] > _ROWS_AT_A_TIME or group == ["-"]):
+            yield group
+            group, rows = [], 0
+        group.append(one)
+        rows += dates[one]
+    if group:
+        yield group
+
+
+def _text(row: dict, *names: str) -> list[str]:
+    """Values as they stand in the subject of an entry."""
+    return ["-" if row[name] is None else str(row[name]) for name in names]
+
+
+def _check_inputs(entries: list[dict], connection: warehouse.Connection) -> None:
+    """What is shown as a model's input must be what its score has the digest of.
+
+    The partition's own digest speaks of the columns that the model does not read, and of digits that it does not see.
+    """
+    query = warehouse.query(connection)
+    last = {}
+    for entry in entries:
+        if entry["kind"] == "partition" and entry["subject"].startswith(f"{_INPUTS} "):
+            last[entry["subject"].split(" ")[1]] = entry
+    columns = [
+        row["column_name"]
+        for row in query(
+            "select lower(column_name) as column_name from information_schema.columns"
+            " where lower(table_schema) = 'marts' and lower(table_name) = ? order by 1",
+            [_INPUTS],
+        )
+    ]
+    for as_of_date, entry in last.items():
+        recorded = json.loads(entry["payload"])
+        name = f"{_INPUTS} of {as_of_date}"
+        of_log = f"(entry {entry['sequence']} of the audit log)"
+        digested = {*recorded["column_names"].split(" "), "as_of_date", "run_id", "model_version", "feature_digest"}
+        night = [date.fromisoformat(as_of_date)]
+        versions = query(
+            "select model_name, model_version, count(*) as row_count from marts.fct_account_scores where as_of_date = ?"
+            " group by model_name, model_version order by model_name, model_version",
+            night,
+        )
+        if sum(row["row_count"] for row in versions) != recorded["row_count"]:
+            raise NightbookError(f"{name}: the scores are of other accounts than the inputs {of_log}")
+        for row in versions:
+            features = registry.load(row["model_name"], row["model_version"]).features if _REST in digested else ()
+            uncovered = [column for column in columns if column not in digested and column not in features]
+            checks = [f"inputs.{column} is null" for column in uncovered]
+            checks += ["inputs.feature_digest = scores.feature_digest", "inputs.model_version = scores.model_version"]
+            selected = ", ".join(f'inputs.{feature} as "{feature}"' for feature in features)
+            sql = (
+                "select scores.account_id, scores.feature_digest,"
+                f" case when {' and '.join(checks)} then 1 else 0 end as is_shown{', ' if features else ''}{selected}"
+                " from marts.fct_account_scores as scores"
+                f" inner join marts.{_INPUTS} as inputs on scores.account_id = inputs.account_id"
+                " and scores.as_of_date = inputs.as_of_date and scores.run_id = inputs.run_id"
+                " where scores.as_of_date = ? and scores.model_version = ?"
             )
-    return len(last)
+            rows = 0
+            for batch in warehouse.batches(connection, sql, [*night, row["model_version"]]):
+                rows += batch.num_rows
+                wrong = _unlike_digest(batch, features)
+                if wrong is not None:
+                    raise NightbookError(
+                        f"{name}, account {wrong}: shows other inputs than it was scored by {of_log};"
+                        f" `reproduce --as-of {as_of_date} --account {wrong}` says which"
+                    )
+            if rows != row["row_count"]:
+                raise NightbookError(
+                    f"{name}: shows the inputs of {rows} accounts, {row['row_count']} were scored by"
+                    f" {row['model_name']} version {row['model_version']} {of_log}"
+                )
+
+
+def _unlike_digest(batch: pa.RecordBatch, features: tuple[str, ...]) -> str | None:
+    """The first account whose inputs do not give the digest that its score has."""
+    shown = batch.column("is_shown").to_pylist()
+    recorded = batch.column("feature_digest").to_pylist()
+    digests = feature_digests(frames.matrix(batch, features)) if features else recorded
+    for number, digest in enumerate(digests):
+        if digest != recorded[number] or not shown[number]:
+            return batch.column("account_id")[number].as_py()
+    return None
+
+
+# Views that show a relation of the audit trail, and what they show.
+_SHOWN = {
+    "audit.fct_runs": ["audit.run_log"],
+    "audit.fct_audit_log": ["audit.audit_chain"],
+    "fairness.fct_fairness": ["fairness.fairness_of_trainings", "fairness.fairness_of_nights"],
+}
+
+
+def _check_views(query: Query) -> None:
+    """A view must show what stands in the tables under it: it may have been exchanged for another."""
+    for view, tables in _SHOWN.items():
+        schema, _, name = view.partition(".")
+        if not has(query, schema, name):
+            continue
+        columns = ", ".join(
+            row["column_name"]
+            for row in query(
+                "select lower(column_name) as column_name from information_schema.columns"
+                " where lower(table_schema) = ? and lower(table_name) = ? order by ordinal_position",
+                [schema, name],
+            )
+        )
+        shown = f"select {columns} from {view}"
+        stands = " union all ".join(f"select {columns} from {table}" for table in tables)
+        only = "select count(*) as row_count from (select * from ({}) as a except select * from ({}) as b) as c"
+        counts = [query(f"select count(*) as row_count from ({one}) as a") for one in (shown, stands)]
+        more, fewer = query(only.format(shown, stands)), query(only.format(stands, shown))
+        if more[0]["row_count"] or fewer[0]["row_count"] or counts[0] != counts[1]:
+            raise NightbookError(
+                f"{view}: shows other rows than stand in {' and '.join(tables)}: the view was exchanged; the next run"
+                " makes it anew"
+            )
 
 
 def _check_registry(record: Record) -> tuple[int, tuple[str, ...]]:

@@ -98,6 +98,7 @@ def approve(model: str, version: int, approver: str, change_request: str) -> Non
     from nightbook import promotions
 
     mlflow_store.check()
+    views.check_audit_log()
     asked = {"approver": approver, "change_request": given.line(change_request, "--change-request")}
     reports.promotion(promotions.approve(model, version, **asked))
 
@@ -109,6 +110,7 @@ def rollback(model: str, approver: str, change_request: str) -> None:
     from nightbook import promotions
 
     mlflow_store.check()
+    views.check_audit_log()
     asked = {"approver": approver, "change_request": given.line(change_request, "--change-request")}
     reports.promotion(promotions.rollback(model, **asked))
 

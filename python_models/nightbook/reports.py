@@ -152,7 +152,7 @@ def verified(checked) -> None:
     """How much of the trail was checked, and the hash that answers for all of it."""
     say(
         f"As recorded: {checked.entries:,} entries of the audit log, {checked.facts:,} runs, versions, promotions and "
-        f"verdicts, {checked.partitions:,} score partitions, {checked.versions:,} model versions",
+        f"verdicts, {checked.partitions:,} partitions, {checked.versions:,} model versions",
     )
     for note in checked.notes:
         say(f"note: {note}")

@@ -136,16 +136,28 @@ def status() -> dict:
     return state
 
 
+def check_audit_log() -> None:
+    """Refuse to go on with an audit log that was emptied or cut; one that has not begun is none.
+
+    Raises:
+        NightbookError: as `audit.check_unbroken`.
+    """
+    if exists():
+        with asking() as query:
+            audit.check_unbroken(query)
+
+
 def verified(head: str | None) -> audit.Checked:
     """The trail compared with the audit log, by the SQL that the project has now."""
     with asking() as query:
+        audit.check_unbroken(query)
         for relation in ("audit_chain", "audit_facts"):
             if not has(query, "audit", relation):
                 raise NightbookError("this home has no audit log yet: `train` or `score` begin one")
     landed = () if home.is_account() else _check_landed()
-    sql = builds.compiled("audit_facts", "fct_score_partitions")
-    with asking() as query:
-        checked = audit.verify(query, sql["audit_facts"], sql["fct_score_partitions"], head)
+    sql = audit.Sql(**builds.compiled(*audit.Sql._fields))
+    with reading() as connection:
+        checked = audit.verify(connection, sql, head)
     return replace(checked, notes=(*checked.notes, *landed))
 
 

@@ -63,11 +63,25 @@ def literal(text: str) -> str:
     return "'" + (text.replace("\\", "\\\\") if home.is_account() else text).replace("'", "''") + "'"
 
 
+def batches(connection: Connection, sql: str, parameters: list | None = None) -> Iterator[pa.RecordBatch]:
+    """What a query gives, streamed as Arrow: for more rows than memory holds."""
+    if isinstance(connection, account.Account):
+        for found in connection.arrow_batches(sql, parameters):
+            yield from found.to_batches()
+        return
+    yield from connection.sql(sql, params=parameters).to_arrow_reader(65_536)
+
+
+def query(connection: Connection) -> Query:
+    """A function from SQL, and values for its question marks, to rows of a connection."""
+    return lambda sql, parameters=None: rows(connection, sql, parameters)
+
+
 @contextmanager
 def asking() -> Iterator[Query]:
     """A function from SQL, and values for its question marks, to rows; the connection is `reading()`'s."""
     with reading() as connection:
-        yield lambda sql, parameters=None: rows(connection, sql, parameters)
+        yield query(connection)
 
 
 def has(query: Query, schema: str, table: str) -> bool:

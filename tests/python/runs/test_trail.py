@@ -120,7 +120,18 @@ def test_a_row_that_vanished_from_under_a_night_is_told(changed):
 
 def test_the_trail_is_as_recorded(trail):
     said = ok(trail.run("verify-audit")).stdout
-    assert "As recorded" in said and "6 score partitions" in said and "3 model versions" in said
+    assert "As recorded" in said and "3 model versions" in said and "note: " not in said
+    published = {
+        row[0].split(" ")[0] for row in trail.query("select subject from audit.audit_chain where kind = 'partition'")
+    }
+    assert published > {
+        "fct_account_scores",
+        "fct_provisions",
+        "underwriting_queue",
+        "fct_input_checks",
+        "rpt_regulatory_features",
+    }
+    assert published > {"fct_feature_psi", "fct_calibration", "fairness_of_nights", "lineage_nightly"}
     kinds = {row[0] for row in trail.query("select kind from audit.fct_audit_log")}
     assert kinds == {"run", "model_version", "promotion", "gate_decision", "partition"}
     [(head,)] = trail.query("select entry_hash from audit.fct_audit_log order by sequence desc limit 1")
@@ -129,13 +140,21 @@ def test_the_trail_is_as_recorded(trail):
 
 
 @pytest.fixture(scope="session")
-def audit_sql(trail) -> tuple[str, str]:
-    """SQL of the facts and of the partitions, as `verify-audit` compiles it; once, because that takes a dbt."""
+def audit_sql(trail) -> audit.Sql:
+    """SQL that `verify-audit` compiles; once, because that takes a dbt."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTBOOK_HOME", str(trail.path))
         patch.chdir(ROOT)
-        sql = builds.compiled("audit_facts", "fct_score_partitions")
-    return sql["audit_facts"], sql["fct_score_partitions"]
+        return audit.Sql(**builds.compiled(*audit.Sql._fields))
+
+
+def verified(connection, sql: audit.Sql) -> str:
+    """What `verify-audit` refuses of a warehouse; nothing where it is as recorded."""
+    try:
+        audit.verify(connection, sql)
+    except NightbookError as error:
+        return str(error)
+    return ""
 
 
 RENUMBER = "update audit.audit_chain set sequence = sequence - 1 where sequence > 5"
@@ -184,9 +203,136 @@ def test_no_change_of_the_trail_goes_unnoticed(changed, audit_sql, monkeypatch, 
     changed.execute(*fault)
     monkeypatch.setenv("NIGHTBOOK_HOME", str(changed.path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with warehouse.asking() as query, pytest.raises(NightbookError) as raised:
-        audit.verify(query, *audit_sql)
-    assert said in str(raised.value)
+    with warehouse.reading() as connection:
+        assert said in verified(connection, audit_sql)
+
+
+OF_LAST = f"where as_of_date = '{LAST}'"
+OF_ONE = f"{OF_LAST} and account_id = (select min(account_id) from marts.fct_account_scores {OF_LAST})"
+LIGHT = f"""
+    insert into monitoring.fct_calibration by name
+    select 'account_pd' as model_name, as_of_date as cohort_date, 'all' as risk_grade, as_of_date, 1 as case_count,
+        0 as default_count, 'red' as traffic_light, model_version, run_id
+    from marts.fct_account_scores {OF_LAST} limit 1
+"""
+VIEW = """
+    create table marts.kept as from marts.rpt_regulatory_features;
+    update marts.kept set {0};
+    drop view marts.rpt_regulatory_features;
+    create view marts.rpt_regulatory_features as from marts.kept
+"""
+# Relation that is named -> what is done to what is published, by hand.
+PUBLISHED = {
+    "fct_provisions": [
+        f"update marts.fct_provisions set expected_loss = 0 {OF_LAST}",
+        "update marts.fct_provisions set pd = pd + 1e-16 where as_of_date = '2026-05-31' and pd < 0.01",
+        f"delete from marts.fct_provisions {OF_ONE}",
+        f"insert into marts.fct_provisions select * replace ('A' as account_id) from marts.fct_provisions {OF_ONE}",
+        "insert into marts.fct_provisions select * replace ('R9' as run_id) from marts.fct_provisions limit 1",
+        "delete from marts.fct_provisions",
+    ],
+    "underwriting_queue": [
+        "delete from marts.underwriting_queue where rank = 1",
+        "delete from marts.underwriting_queue",
+        "update marts.underwriting_queue set reasons = 'None' where rank = 1",
+    ],
+    "fct_application_contributions": [
+        "update marts.fct_application_contributions set contribution = -contribution",
+        f"update marts.fct_application_contributions set reason_text = 'Other' {OF_LAST} and reason_text is not null",
+    ],
+    "fct_application_scores": [f"update marts.fct_application_scores set reason_1 = 'Other' {OF_LAST}"],
+    "fct_input_checks": [
+        "update inputs.fct_input_checks set status = 'ok' where status != 'ok'",
+        "update inputs.fct_input_checks set found = found + 1 where as_of_date = '2026-04-30'",
+        "insert into inputs.fct_input_checks select * replace ('R9' as run_id) from inputs.fct_input_checks limit 1",
+    ],
+    "fct_feature_psi": [
+        f"update monitoring.fct_feature_psi set status = 'alert' {OF_LAST} and feature = 'dpd_current'"
+    ],
+    "fct_feature_shares": [f"update monitoring.fct_feature_shares set value = 0 {OF_LAST}"],
+    "fct_score_drift": [f"update monitoring.fct_score_drift set psi = 0 {OF_LAST}"],
+    "fct_grade_migration": [f"delete from monitoring.fct_grade_migration {OF_LAST}"],
+    "fct_model_performance": ["update monitoring.fct_model_performance set status = 'other'"],
+    # No cohort of so small a home has matured: the night entered that there is no light.
+    "fct_calibration": [LIGHT],
+    "fairness_of_nights": [f"update fairness.fairness_of_nights set value = 2 {OF_LAST}"],
+    "lineage_nightly": ["update audit.lineage_nightly set from_column = 'other' where from_column = 'balance'"],
+    "rpt_regulatory_features": [
+        # An input of the model, digits of one that it cannot see, one that it does not read, a row.
+        f"update scoring.account_inputs set bureau_score = coalesce(bureau_score, 0) + 1 {OF_ONE}",
+        f"update scoring.account_inputs set balance_current = balance_current + 1e-9 {OF_ONE}",
+        f"update scoring.account_inputs set months_observed_24m = months_observed_24m + 1 {OF_ONE}",
+        f"delete from scoring.account_inputs {OF_ONE}",
+        VIEW.format("dpd_current = 7"),
+        VIEW.format("model_version = 2"),
+    ],
+    # Views that were exchanged.
+    "fct_fairness": ["create or replace view fairness.fct_fairness as from fairness.fairness_of_nights limit 1"],
+    "fct_runs": ["create or replace view audit.fct_runs as select * replace ('x' as actor) from audit.run_log"],
+}
+
+
+def test_no_change_of_what_is_published_goes_unnoticed(changed, audit_sql, monkeypatch):
+    """One copy for all: each change is rolled back."""
+    monkeypatch.setenv("NIGHTBOOK_HOME", str(changed.path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    unnoticed = []
+    with duckdb.connect(str(changed.path / "warehouse.duckdb")) as connection:
+        assert verified(connection, audit_sql) == ""
+        for relation, change in ((name, one) for name, changes in PUBLISHED.items() for one in changes):
+            connection.begin()
+            connection.execute(change)
+            said = verified(connection, audit_sql)
+            connection.rollback()
+            if relation not in said:
+                unnoticed.append((relation, change, said))
+        assert verified(connection, audit_sql) == ""
+    assert unnoticed == []
+
+
+def test_rows_come_in_any_order(changed, audit_sql, monkeypatch):
+    monkeypatch.setenv("NIGHTBOOK_HOME", str(changed.path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    changed.execute(
+        "create table marts.kept as from marts.fct_provisions order by hash(account_id)",
+        "delete from marts.fct_provisions",
+        "insert into marts.fct_provisions from marts.kept",
+        # A column that a later version of the project adds: nobody wrote it then.
+        "alter table marts.fct_provisions add column later double",
+    )
+    with warehouse.reading() as connection:
+        assert verified(connection, audit_sql) == ""
+
+
+def test_an_audit_log_that_was_emptied_or_cut_stops_all_that_writes(changed):
+    """Before anything is written; the copy is mended in between."""
+    file = changed.path / "warehouse.duckdb"
+    kept = file.read_bytes()
+    cases = {
+        "it was emptied": ["delete from audit.audit_chain"],
+        "was judged and approved here": ["delete from audit.audit_chain", "delete from audit.run_log",
+                                         "create table training.fct_gate_decisions as select mlflow_run_id from"
+                                         " audit.fct_model_versions"],
+        "it was cut short": ["delete from audit.audit_chain where sequence > (select max(sequence) - 1 from"
+                             " audit.audit_chain where kind = 'run')"],
+        "were taken out": ["delete from audit.audit_chain where sequence = 3"],
+    }  # fmt: skip
+    for said, fault in cases.items():
+        file.write_bytes(kept)
+        changed.execute(*fault)
+        before = file.read_bytes()
+        assert said in refused(changed.run("score")), said
+        assert file.read_bytes() == before, said
+    file.write_bytes(kept)
+    changed.execute("drop table audit.audit_chain")
+    for command in (
+        ("approve", "account_pd", "--version", "1", "--approver", "bob", "--change-request", "CR-3"),
+        ("rollback", "account_pd", "--approver", "bob", "--change-request", "CR-3"),
+        ("train",),
+        ("backfill", "--from", NIGHTS[0], "--to", NIGHTS[0], "--with-champion", "2"),
+        ("verify-audit",),
+    ):
+        assert "it was emptied" in refused(changed.run(*command)), command
 
 
 def test_a_log_cut_short_is_told_by_the_hash_that_was_noted(changed):
@@ -352,9 +498,21 @@ def test_the_same_data_train_the_same_model_and_a_changed_row_another(changed):
     assert told["row_order"] == ["entity_id", "as_of_date"]
 
 
+def test_a_run_that_was_put_in_stops_the_next_one(changed):
+    """Run log and audit log are written at once: no kill leaves a run in the one alone."""
+    changed.execute("insert into audit.run_log select * replace ('R9' as run_id) from audit.run_log limit 1")
+    assert "does not hold run R9" in refused(changed.run("score"))
+
+
 def test_a_fact_that_a_later_run_entered_is_noted(changed):
     """A row that was put in is entered by the next run; the log keeps that it was not by its own."""
-    changed.execute("insert into audit.run_log select * replace ('R9' as run_id) from audit.run_log limit 1")
+    changed.execute(
+        "create table training.fct_gate_decisions as select model_name, 'R9' as run_id, 'made_up' as rule,"
+        " current_date as as_of_date, mlflow_run_id, '' as metric, '' as measure, 1.0 as candidate_value,"
+        " 1.0 as champion_value, 1.0 as measured, '' as comparison, 1.0 as threshold, '' as severity,"
+        " 'pass' as verdict, '' as reason, registered_at as decided_at from audit.fct_model_versions"
+        " where model_version = 2"
+    )
     ok(changed.run("score"))
     said = ok(changed.run("verify-audit")).stdout
-    assert "run R9: entered by a later run" in said and said.count("note: ") == 1
+    assert "R9 made_up: entered by a later run" in said and said.count("note: ") == 1

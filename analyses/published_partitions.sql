@@ -1,0 +1,18 @@
+-- Every partition of what is published, as it stands: one row per relation, date and run; kept says what a run leaves of those
+-- before it. What the audit log holds of them is compared with this.
+{% set there = [] -%}
+{%- if execute -%}
+    {%- for one in published_relations() if load_relation(one.relation) -%}
+        {%- do there.append(one) -%}
+    {%- endfor -%}
+{%- endif -%}
+{%- for one in there %}
+select distinct
+    '{{ one.name }}' as relation_name,
+    '{{ one.relation.schema }}' as schema_name,
+    '{{ one.kept }}' as kept,
+    {{ one.date_column or 'cast(null as date)' }} as as_of_date,
+    {{ one.run_column }} as run_id
+from {{ one.relation }}
+{{ 'union all' if not loop.last }}
+{%- endfor %}
