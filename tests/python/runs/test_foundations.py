@@ -190,8 +190,8 @@ CHANGES = {
 
 
 def test_a_score_hangs_on_the_rows_that_are_named_and_on_no_other(ask, tmp_path):
-    """One derivation for all: of every third key nothing but what is named is there, of the next all but one row that is
-    not named, and of the last everything, with one named row changed. No two are of one customer."""
+    """One derivation for all, no two keys of one customer: of a third of them all is there but one row that is not named,
+    of a third all with one named row changed, and of a third nothing but what is named."""
     with warehouse.asking() as query:
         night = nights.scored_night(query, NIGHT)
     # Facts of the whole book: which dates have a snapshot, and in which month the ledger begins.
