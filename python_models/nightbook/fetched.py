@@ -29,12 +29,7 @@ def file(scratch: Path) -> Path:
 
 
 def _fetch_raw(source: account.Account, scratch: Path, night: Night, chosen: dict[str, Chosen] | None) -> None:
-    there = {
-        row["name"]
-        for row in source.rows(
-            "select lower(table_name) as name from information_schema.tables where lower(table_schema) = 'raw'"
-        )
-    }
+    there = _tables(source, "raw")
     conditions = {}
     if chosen is not None:
         picked = {kind: f"({keys.sql}) as chosen_{kind}" for kind, keys in chosen.items()}
@@ -48,13 +43,23 @@ def _fetch_raw(source: account.Account, scratch: Path, night: Night, chosen: dic
                 _fill(connection, f"raw.{name}", table.schema, source.batches(sql, table.schema))
 
 
+def _tables(source: account.Account, schema: str) -> set[str]:
+    return {
+        row["name"]
+        for row in source.rows(
+            "select lower(table_name) as name from information_schema.tables where lower(table_schema) = ?", [schema]
+        )
+    }
+
+
 def _fetch_record(source: account.Account, scratch: Path) -> None:
     """The record of versions, verdicts and promotions, without which nothing scores."""
     with duckdb.connect(str(scratch / "warehouse.duckdb")) as connection:
         for schema, table, _ in record.RELATIONS.values():
-            sql = f"select * from {schema}.{table}"
-            arrow_schema = source.schema(sql)
-            _fill(connection, f"{schema}.{table}", arrow_schema, source.batches(sql, arrow_schema))
+            if table in _tables(source, schema):
+                sql = f"select * from {schema}.{table}"
+                types = source.schema(sql)
+                _fill(connection, f"{schema}.{table}", types, source.batches(sql, types))
 
 
 def _fetch_stored(source: account.Account, scratch: Path, night: Night, chosen: dict[str, Chosen] | None) -> None:

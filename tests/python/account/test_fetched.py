@@ -110,8 +110,15 @@ def test_what_was_stored_comes_in_its_own_types_and_of_its_own_run(both):
             "create table scoring.account_inputs as select date '2026-06-30' as as_of_date, 'r1' as run_id,"
             " 'A00000007' as account_id, cast(1.250001 as decimal(18, 6)) as balance"
         )
+        # Without the record of promotions nothing would score there.
+        connection.rows("create schema audit")
+        connection.rows(
+            "create table audit.promotion_log as select 'account_pd' as model_name, 1 as sequence,"
+            " cast('2026-06-01 08:00:00' as timestamp_ntz) as promoted_at"
+        )
     book.land(scratch, NIGHT, None)
     with book.beside(scratch) as connection:
+        assert connection.execute("from audit.promotion_log").fetchall() == [("account_pd", 1, datetime(2026, 6, 1, 8))]
         assert connection.execute("select balance from book.scoring.account_inputs").fetchall() == [
             (Decimal("1.250001"),)
         ]
