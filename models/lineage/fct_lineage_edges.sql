@@ -12,7 +12,7 @@ runs as (
 edges as (
 
     select * from {{ ref('lineage_nightly') }}
-    {%- if execute and weekly.schema and load_relation(weekly) %}
+    {%- if execute and weekly.schema and '__dbt__cte__' not in weekly | string and load_relation(weekly) %}
 
     union all
 
