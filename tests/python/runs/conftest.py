@@ -83,7 +83,8 @@ def at_home(home: Home) -> Iterator:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("NIGHTBOOK_", "MLFLOW_TRACKING"))]:
             patch.delenv(name)
-        patch.setenv("NIGHTBOOK_HOME", str(home.path))
+        # One path stands for one home after another, and MLflow keeps a store open by its path.
+        patch.setenv("NIGHTBOOK_HOME", str(home.path.resolve()))
         if home.registry:
             patch.setenv("MLFLOW_TRACKING_URI", home.registry)
         yield mlflow_store.client()
