@@ -4,8 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,10 +81,13 @@ def at_home(home: Home) -> Iterator:
     """The library of this process acting on a home; gives MLflow's client of its registry."""
     from nightbook import mlflow_store
 
-    with pytest.MonkeyPatch.context() as patch:
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("NIGHTBOOK_", "MLFLOW_TRACKING"))]:
             patch.delenv(name)
-        patch.setenv("NIGHTBOOK_HOME", str(home.path))
+        # A path of its own each time: MLflow keeps a store open by its path, and tests put other files there.
+        path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "home"
+        path.symlink_to(home.path.resolve())
+        patch.setenv("NIGHTBOOK_HOME", str(path))
         if home.registry:
             patch.setenv("MLFLOW_TRACKING_URI", home.registry)
         yield mlflow_store.client()
