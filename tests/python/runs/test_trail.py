@@ -202,6 +202,7 @@ def test_a_changed_byte_of_an_artifact_is_named(demo, changed):
     there, here = str(demo[0].path), str(changed.path)
     with sqlite3.connect(changed.path / "mlflow.db") as store:
         store.execute("update logged_models set artifact_location = replace(artifact_location, ?, ?)", [there, here])
+        store.execute("update model_versions set storage_location = replace(storage_location, ?, ?)", [there, here])
         [(location,)] = store.execute(
             "select artifact_location from logged_models inner join model_versions"
             " on source = 'models:/' || model_id where model_versions.name = 'account_pd' and version = 2"
