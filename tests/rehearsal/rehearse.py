@@ -66,7 +66,7 @@ def rehearse(environment: dict[str, str], accounts: str, seed: str) -> None:
     step("land", *RUNNER, "land", "synthetic", "--accounts", accounts, "--seed", seed)
     step("train", *RUNNER, "train")
     for model in MODELS:
-        step(f"approve {model}", *RUNNER, "approve", model, *APPROVAL)
+        step(f"approve {model}", *RUNNER, "approve", model, *APPROVAL, NIGHTBOOK_ACTOR="reviewer")
     step("score", *RUNNER, "score")
     step("status", *RUNNER, "status")
     account, application, night = scored(environment)

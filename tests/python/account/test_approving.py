@@ -7,7 +7,7 @@ from nightbook import builds, chain, promotions, record, registry, warehouse
 from nightbook.errors import NightbookError
 
 PROMOTION = record.Promotion(
-    "account_pd", 1, "approve", 2, None, "o'grace \\", "CR-1", "ada", datetime.datetime(2026, 7, 1, 8)
+    "account_pd", 1, "approve", 2, None, "o'grace \\", "CR-1", "ada", datetime.datetime(2026, 7, 1, 8), True
 )
 
 
@@ -40,5 +40,5 @@ def test_a_role_that_may_not_record_moves_no_alias(account, monkeypatch):
     monkeypatch.setattr(registry, "move_champion", lambda *arguments: moved.append(arguments))
     monkeypatch.setattr(record.Record, "held", lambda *arguments: None)
     with pytest.raises(NightbookError, match="the role may not do this to table 'PROMOTION_LOG'"):
-        promotions._promote(record.Record(), "account_pd", "approve", 2, "grace", "CR-1")
+        promotions._promote(record.Record(), "account_pd", "approve", 2, "grace", "CR-1", False)
     assert moved == []

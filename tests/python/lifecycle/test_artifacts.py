@@ -1,6 +1,10 @@
 """The files of a model: any change is noticed before use, any MLflow client reads them, none of them is code."""
 
 import json
+import os
+import re
+import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +13,8 @@ import mlflow
 import numpy as np
 import pytest
 import yaml
-from lifecycle_store import APPROVER, MODEL, SPECS, book
-from nightbook import boosting, frames, home, inference, promotions, registry, scoring
+from lifecycle_store import APPROVER, MODEL, SPECS, book, new_model
+from nightbook import artifacts, boosting, frames, home, inference, promotions, record, registry, scoring
 from nightbook.errors import NightbookError
 
 NAMES = {"approver": APPROVER, "change_request": "CR-1"}
@@ -102,6 +106,173 @@ def test_runner_up_is_the_one_that_was_logged_or_is_not_used(store, spoil):
         registry.runner_up(MODEL, store.runs[1])
 
 
+# As whoever can write the store would have it: the module that MLmodel names lies in the artifact.
+PLANTED = """
+from pathlib import Path
+
+import mlflow.xgboost
+
+
+def _load_pyfunc(path):
+    Path(path, "..", "..", "ran").resolve().touch()
+    return mlflow.xgboost._load_pyfunc(path)
+"""
+
+
+def _with_code(folder: Path) -> None:
+    described = yaml.safe_load((folder / "MLmodel").read_text())
+    described["flavors"]["python_function"] |= {"loader_module": "planted", "code": "code"}
+    (folder / "MLmodel").write_text(yaml.safe_dump(described))
+    (folder / "code").mkdir()
+    (folder / "code" / "planted.py").write_text(PLANTED)
+
+
+def _exchanged(folder: Path, name: str, make) -> None:
+    (folder / name).unlink()
+    make(folder / name)
+
+
+def _linked(folder: Path) -> None:
+    shutil.copytree(folder, folder.parent / "elsewhere")
+    _exchanged(folder, "MLmodel", lambda file: file.symlink_to("../elsewhere/MLmodel"))
+
+
+def _linked_folder(folder: Path) -> None:
+    (folder.parent / "elsewhere").mkdir()
+    (folder / "code").symlink_to("../elsewhere")
+
+
+FAULTS = {
+    "code": (_with_code, "was changed, added or taken away"),
+    "MLmodel": (lambda folder: (folder / "MLmodel").write_text("flavors: {}\n"), "was changed, added or taken away"),
+    "no MLmodel": (lambda folder: (folder / "MLmodel").unlink(), "was changed, added or taken away"),
+    "requirements": (
+        lambda folder: (folder / "requirements.txt").write_text("evil==1\n"),
+        "was changed, added or taken away",
+    ),
+    "conda.yaml": (lambda folder: (folder / "conda.yaml").unlink(), "was changed, added or taken away"),
+    "one more file": (lambda folder: (folder / ".pth").write_text("import evil"), "was changed, added or taken away"),
+    "another name": (
+        lambda folder: (folder / "conda.yaml").rename(folder / "Conda.yaml"),
+        "was changed, added or taken away",
+    ),
+    "a link": (_linked, "MLmodel is a link"),
+    "a folder that is a link": (_linked_folder, "code is a link"),
+    "a pipe": (lambda folder: os.mkfifo(folder / "pipe"), "pipe is neither a file nor a folder"),
+    "a line in a name": (lambda folder: (folder / "a\nb").touch(), "an artifact has no file of such a name"),
+    "a note that is none": (
+        lambda folder: (folder / "registered_model_meta").write_text("import evil\n"),
+        "was changed, added or taken away",
+    ),
+    "a note elsewhere": (
+        lambda folder: (
+            _exchanged(folder, "python_env.yaml", Path.mkdir)
+            or (folder / "python_env.yaml" / "registered_model_meta").write_text("model_name: a\nmodel_version: 1\n")
+        ),
+        "was changed, added or taken away",
+    ),
+}
+
+
+@pytest.fixture
+def artifact(store, model_name) -> Path:
+    """The folder of the champion of `model_name`, which a test may change; everything is put back afterwards."""
+    promotions.approve(model_name, 1, **NAMES)
+    folder = files_of(store.runs[0])["MLmodel"].parent
+    kept = folder.parent / "kept"
+    shutil.copytree(folder, kept)
+    yield folder
+    shutil.rmtree(folder)
+    kept.rename(folder)
+    shutil.rmtree(folder.parent / "elsewhere", ignore_errors=True)
+
+
+@pytest.mark.parametrize(("fault", "said"), FAULTS.values(), ids=FAULTS)
+def test_no_file_of_an_artifact_changes_unseen(store, model_name, artifact, fault, said):
+    waiting = new_model(store, versions=1)
+    fault(artifact)
+    for use in (
+        lambda: registry.load(model_name, 1),
+        lambda: registry.candidate(model_name, store.runs[0]),
+        lambda: registry.register("another_pd", store.runs[0], maker="ann", run_id="run-1"),
+        lambda: scoring.champions(book().record(), {model_name: None}),
+        lambda: scoring.champions(book().record(), {model_name: None}, f"{model_name}=1"),
+        lambda: promotions.approve(waiting, 1, **NAMES),
+        lambda: record.check(book().record(), [model_name], {}),
+    ):
+        with pytest.raises(NightbookError, match=rf"^[^\n]*{said}[^\n]*restore the artifact or roll back$"):
+            use()
+    assert "another_pd" not in registry.model_names()
+
+
+def _client_of(code: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Another client of the home's registry, that knows nothing of this project."""
+    environment = {
+        "MLFLOW_TRACKING_URI": home.registry_uri(),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+    }
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+def test_code_in_an_artifact_runs_in_other_clients_unless_they_check(store, model_name, artifact, tmp_path):
+    """The check of docs/other_clients.md, as it stands there, before and after somebody has planted code."""
+    page = (Path(__file__).parents[3] / "docs" / "other_clients.md").read_text()
+    [snippet] = re.findall(r"```python\n(.+?)```", page, re.DOTALL)
+    digest = book().record().version(model_name, 1).artifact_digest
+    checked = re.sub(r"(?m)^MODEL, DIGEST = .*$", f'MODEL, DIGEST = "models:/{model_name}/1", "{digest}"', snippet)
+    assert checked.count(digest) == 1
+    # What the check loads, and what MLflow writes into a store that is a folder, leaves the artifact as it was.
+    done = _client_of(f"{checked}\nmlflow.pyfunc.load_model('models:/{model_name}@champion')", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (artifact / "registered_model_meta").exists() and registry.load(model_name, 1).version == 1
+    shell = page.partition("In a shell the digest is\n  `")[2].partition("`")[0]
+    summed = subprocess.run(shell, shell=True, cwd=artifact, capture_output=True, text=True, check=True)
+    assert summed.stdout.split()[0] == digest == artifacts.digest(artifact)
+
+    _with_code(artifact)
+    ran = artifact.parent / "ran"
+    done = _client_of(checked, tmp_path)
+    assert done.returncode == 1 and "is not what was registered: it is not loaded" in done.stderr
+    with pytest.raises(NightbookError, match="MLflow's clients may run"):
+        registry.load(model_name, 1)
+    assert not list(tmp_path.rglob("ran")) and not ran.exists()
+    # The fault is one: without the check the code runs.
+    unchecked = f"import mlflow\nmlflow.pyfunc.load_model('models:/{model_name}@champion')"
+    assert _client_of(unchecked, tmp_path).returncode == 0
+    assert ran.exists()
+    ran.unlink()
+
+
+def test_a_version_that_leads_clients_elsewhere_is_read_where_they_read_it(store, empty_home, tmp_path):
+    """The registry's own word on where the files are is changed; the run still knows the right ones."""
+    shutil.copy(store.home / "mlflow.db", empty_home / "mlflow.db")
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(files_of(store.runs[0])["MLmodel"].parent, elsewhere)
+    with sqlite3.connect(empty_home / "mlflow.db") as database:
+        database.execute(f"update model_versions set storage_location = 'file://{elsewhere}' where name = '{MODEL}'")
+    assert registry.load(MODEL, 1).version == 1
+    _with_code(elsewhere)
+    with pytest.raises(NightbookError, match=f"^{MODEL} version 1: a file of its artifact was changed"):
+        registry.load(MODEL, 1)
+
+
+def test_a_candidate_has_its_digest_before_its_run_counts_as_finished(store):
+    run = mlflow.MlflowClient(home.registry_uri()).get_run(store.runs[0])
+    folder = files_of(store.runs[0])["MLmodel"].parent
+    assert run.data.tags["artifact_digest"] == artifacts.digest(folder)
+    assert set(artifacts.files(folder)) == {
+        "MLmodel",
+        "conda.yaml",
+        "model.ubj",
+        "python_env.yaml",
+        "requirements.txt",
+    }
+
+
 def test_nothing_in_the_folder_is_code(store):
     for run in store.runs:
         files = files_of(run)
@@ -142,14 +313,9 @@ np.save(sys.argv[3], model.predict(pd.DataFrame(matrix, columns=names)))
 
 def test_plain_client_reads_the_same_pd(store, accounts, champion, matrix, tmp_path):
     np.save(tmp_path / "matrix.npy", matrix)
-    environment = {
-        "MLFLOW_TRACKING_URI": home.registry_uri(),
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(tmp_path),
-    }
     paths = [str(files_of(store.runs[0])["features.txt"]), str(tmp_path / "matrix.npy"), str(tmp_path / "pd.npy")]
-    subprocess.run([sys.executable, "-c", PLAIN_CLIENT, *paths], env=environment, cwd=tmp_path, check=True, timeout=120)
+    done = _client_of(PLAIN_CLIENT, tmp_path, *paths)
+    assert done.returncode == 0, done.stderr
     scored = np.concatenate([batch["pd"].to_numpy() for batch in scoring.score(champion, accounts, "account_id")])
     read = np.load(tmp_path / "pd.npy")
     assert read.dtype == np.float32

@@ -155,6 +155,51 @@ def test_an_approval_that_must_not_be(demo, arguments, said):
     assert home.query("select * from audit.fct_promotions order by all") == before
 
 
+@pytest.mark.parametrize(
+    ("approver", "actor", "said"),
+    [
+        ("d\u0435mo-modeller", "ann", "was made by demo-modeller, who cannot approve it"),
+        ("demo\u2011modeller", "ann", "was made by demo-modeller, who cannot approve it"),
+        ("demo-model\u200bler", "ann", "--approver has a character that is not seen, U+200B"),
+        ("ann", "Demo Modeller", "was made by demo-modeller, and Demo Modeller, who is typing this, is the same"),
+        ("ann", "\u3164", "NIGHTBOOK_ACTOR has a character that is not seen, U+3164"),
+        ("ann", "", "NIGHTBOOK_ACTOR is empty"),
+        ("nobody", "ann", "--approver is nobody, who can answer for nothing"),
+    ],
+)
+def test_no_other_spelling_makes_the_maker_another(demo, approver, actor, said):
+    home, _ = demo
+    before = home.query("select * from audit.fct_promotions order by all")
+    words = ("--version", "1", "--approver", approver, "--change-request", "CR-9")
+    assert said in refused(home.run("approve", "account_pd", *words, NIGHTBOOK_ACTOR=actor))
+    assert home.query("select * from audit.fct_promotions order by all") == before
+
+
+def test_what_landed_does_not_let_the_maker_approve(copy):
+    """Nor what somebody wrote over the seed: that one account does both is read from the checkout's own file."""
+    copy.execute(
+        "insert into raw.policy_overrides by name select 'one_account_trains_and_approves' as name, 'true' as value,"
+        " 'L9' as _load_id, timestamp '2026-01-01' as _loaded_at",
+        "update reference.policy set value = 'true' where name = 'one_account_trains_and_approves'",
+    )
+    words = ("--version", "1", "--approver", "ann", "--change-request", "CR-9")
+    said = refused(copy.run("approve", "account_pd", *words, NIGHTBOOK_ACTOR="demo-modeller"))
+    assert "let seeds/reference/policy.csv say that one account does both" in said
+    assert copy.query("select is_by_makers_account from audit.fct_promotions") == [(False,)] * 2
+
+
+@pytest.mark.parametrize("actor", ["", "\u200b", "ann\u202e", "\u3164"])
+def test_plain_dbt_is_not_run_by_nobody(copy, actor):
+    """Refused first and alone: the hook stands before all others, and nothing is written."""
+    tables = "select table_schema, table_name, estimated_size from information_schema.tables, duckdb_tables()" \
+             " where table_name = duckdb_tables.table_name and table_schema = schema_name order by all"  # fmt: skip
+    before = copy.query(tables), copy.query("select * from audit.run_log order by all")
+    done = copy.dbt("build", "--select", "policy", "int_night", NIGHTBOOK_ACTOR=actor)
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 1 and "NIGHTBOOK_ACTOR is empty, or has what cannot be read" in said, said
+    assert (copy.query(tables), copy.query("select * from audit.run_log order by all")) == before
+
+
 def test_usage_errors_exit_2(demo):
     home, _ = demo
     for arguments in (

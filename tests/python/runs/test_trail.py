@@ -342,23 +342,55 @@ def test_a_log_cut_short_is_told_by_the_hash_that_was_noted(changed):
     assert "holds no entry with the hash" in refused(changed.run("verify-audit", "--head", head))
 
 
-def test_a_changed_byte_of_an_artifact_is_named(demo, changed):
+def test_a_changed_byte_of_an_artifact_is_named_and_code_in_one_is_not_run(demo, changed):
     """In a copy of the artifacts, where the copied registry is told to look: they belong to every test."""
     shutil.copytree(demo[0].path / "mlflow-artifacts", changed.path / "mlflow-artifacts")
     there, here = str(demo[0].path), str(changed.path)
     with sqlite3.connect(changed.path / "mlflow.db") as store:
         store.execute("update logged_models set artifact_location = replace(artifact_location, ?, ?)", [there, here])
-        [(location,)] = store.execute(
-            "select artifact_location from logged_models inner join model_versions"
-            " on source = 'models:/' || model_id where model_versions.name = 'account_pd' and version = 2"
+        store.execute("update model_versions set storage_location = replace(storage_location, ?, ?)", [there, here])
+        found = store.execute(
+            "select storage_location from model_versions where name = 'account_pd' order by version"
         ).fetchall()
+    first, second = (Path(location.removeprefix("file://")) for (location,) in found)
     ok(changed.run("verify-audit"))
-    model_file = Path(location.removeprefix("file://")) / "model.ubj"
-    content = bytearray(model_file.read_bytes())
+    model_file = second / "model.ubj"
+    before = model_file.read_bytes()
+    content = bytearray(before)
     content[len(content) // 2] ^= 1
     model_file.write_bytes(content)
     line = refused(changed.run("verify-audit"))
     assert "account_pd version 2" in line and "SHA-256" in line
+    model_file.write_bytes(before)
+    ran = changed.path / "ran"
+    for folder in (first, second):
+        described = (folder / "MLmodel").read_text().replace("loader_module: mlflow.xgboost", "loader_module: planted")
+        (folder / "MLmodel").write_text(
+            described.replace("  python_function:\n", "  python_function:\n    code: code\n")
+        )
+        (folder / "code").mkdir()
+        (folder / "code" / "planted.py").write_text(
+            "import mlflow.xgboost\n"
+            f"def _load_pyfunc(path):\n    open({str(ran)!r}, 'w')\n    return mlflow.xgboost._load_pyfunc(path)\n"
+        )
+    scores_before = scores(changed)
+    names = ("--approver", "bob", "--change-request", "CR-3")
+    for version, command in (
+        (2, ("verify-audit",)),
+        (2, ("score",)),
+        (2, ("explain", "--model", "account_pd", "--version", "2")),
+        (1, ("explain", "--account", account_of(changed), "--as-of", LAST)),
+        (1, ("approve", "account_pd", "--version", "1", *names)),
+        (1, ("rollback", "account_pd", *names)),
+    ):
+        line = refused(changed.run(*command))
+        assert f"account_pd version {version}: a file of its artifact was changed" in line, (command, line)
+    assert scores(changed) == scores_before and not ran.exists()
+    # MLflow's own client, asked for the champion without the check of docs/other_clients.md, runs it.
+    load = "import mlflow; mlflow.pyfunc.load_model('models:/account_pd@champion')"
+    environment = changed.environment(MLFLOW_TRACKING_URI=f"sqlite:///{changed.path / 'mlflow.db'}")
+    ok(subprocess.run([sys.executable, "-c", load], env=environment, capture_output=True, text=True, cwd=changed.path))
+    assert ran.exists()
 
 
 def test_a_score_is_told_in_full(trail):
