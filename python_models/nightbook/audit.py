@@ -381,10 +381,8 @@ def _check_views(query: Query) -> None:
         stands = " union all ".join(f"select {columns} from {table}" for table in tables)
         counts = [query(f"select count(*) as row_count from ({one}) as a") for one in (shown, stands)]
         more, fewer = (
-            query(
-                f"select count(*) as row_count from (select * from ({one}) as a except select * from ({other}) as b) as c"
-            )
-            for one, other in ((shown, stands), (stands, shown))
+            query(f"select count(*) as row_count from (select * from ({a}) as a except select * from ({b}) as b) as c")
+            for a, b in ((shown, stands), (stands, shown))
         )
         if more[0]["row_count"] or fewer[0]["row_count"] or counts[0] != counts[1]:
             raise NightbookError(

@@ -167,7 +167,8 @@ RENUMBER = "update audit.audit_chain set sequence = sequence - 1 where sequence 
          "entry 5 "),
         (["update audit.run_log set actor = 'nobody' where as_of_date = '2026-05-31'"], 'actor is "nobody"'),
         (["delete from audit.run_log where as_of_date = '2026-05-31'"], "its row is gone"),
-        (["insert into audit.run_log select * replace ('R9' as run_id) from audit.run_log limit 1"], "does not hold run R9"),
+        (["insert into audit.run_log select * replace ('R9' as run_id) from audit.run_log limit 1"],
+         "does not hold run R9"),
         (["delete from marts.fct_account_scores where as_of_date = '2026-05-31'"], "2026-05-31: the scores of run"),
         (["update marts.fct_account_scores set run_id = 'R9' where as_of_date = '2026-05-31'"], "the scores of run"),
         (["insert into marts.fct_account_scores select * replace ('R9' as run_id) from marts.fct_account_scores"
