@@ -207,23 +207,30 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
 
 
 def _digests(query: Query, sql: Sql, expected: dict[tuple, dict]) -> dict[tuple, dict]:
-    """(relation, date, run, columns) -> row_count and digest as they stand; a relation is read some dates at a time."""
-    found = {}
+    """(relation, date, run, columns) -> row_count and digest as they stand.
+
+    All in one question where that is little, else each relation by itself, some dates at a time.
+    """
     relations: dict[str, dict[str, int]] = {}
     for (relation, as_of_date, _), entry in expected.items():
         dates = relations.setdefault(relation, {})
         dates[as_of_date] = dates.get(as_of_date, 0) + json.loads(entry["payload"])["row_count"]
-    for relation, dates in relations.items():
-        digests = sql.fct_score_partitions if relation in _SCORES else sql.partition_digests
-        for some in _batches(dates) if digests.strip() else ():
-            condition, values = "as_of_date is null", []
-            if some != ["-"]:
-                condition = f"as_of_date in ({', '.join('?' * len(some))})"
-                values = [date.fromisoformat(one) for one in some]
-            asked = f"select * from (\n{digests}\n) as partitions where relation_name = ? and {condition}"
-            for row in query(asked, [relation, *values]):
-                found[*_text(row, "relation_name", "as_of_date", "run_id"), row.get("column_names")] = row
-    return found
+    asked = []
+    if sum(sum(dates.values()) for dates in relations.values()) <= _ROWS_AT_A_TIME:
+        asked = [(digests, "1 = 1", []) for digests in (sql.fct_score_partitions, sql.partition_digests)]
+    else:
+        for relation, dates in relations.items():
+            digests = sql.fct_score_partitions if relation in _SCORES else sql.partition_digests
+            for some in _batches(dates):
+                known = [date.fromisoformat(one) for one in some if one != "-"]
+                of_date = f"as_of_date in ({', '.join('?' * len(known))})" if known else "as_of_date is null"
+                asked.append((digests, f"relation_name = ? and {of_date}", [relation, *known]))
+    return {
+        (*_text(row, "relation_name", "as_of_date", "run_id"), row.get("column_names")): row
+        for digests, condition, values in asked
+        if digests.strip()
+        for row in query(f"select * from (\n{digests}\n) as partitions where {condition}", values)
+    }
 
 
 def _batches(dates: dict[str, int]) -> Iterator[list[str]]:
@@ -341,9 +348,11 @@ def _check_views(query: Query) -> None:
         )
         shown = f"select {columns} from {view}"
         stands = " union all ".join(f"select {columns} from {table}" for table in tables)
-        only = "select count(*) as row_count from (select * from ({}) as a except select * from ({}) as b) as c"
         counts = [query(f"select count(*) as row_count from ({one}) as a") for one in (shown, stands)]
-        more, fewer = query(only.format(shown, stands)), query(only.format(stands, shown))
+        more, fewer = (
+            query(f"select count(*) as row_count from (select * from ({a}) as a except select * from ({b}) as b) as c")
+            for a, b in ((shown, stands), (stands, shown))
+        )
         if more[0]["row_count"] or fewer[0]["row_count"] or counts[0] != counts[1]:
             raise NightbookError(
                 f"{view}: shows other rows than stand in {' and '.join(tables)}: the view was exchanged; the next run"
