@@ -219,7 +219,7 @@ def test_names_are_independent(store):
     assert registry.champion_version(second) is None
 
 
-@pytest.mark.parametrize("name", ["it's", '"', "'\"", "x' or name like '%", "a\\", "[/risk]", "<b>", "\u202e"])
+@pytest.mark.parametrize("name", ["it's", '"', "'\"", "x' or name like '%", "a\\", "[risk]", "<b>", "\u202e"])
 def test_a_name_that_is_a_search_of_its_own_is_a_name(store, name):
     """Somebody registers a model by hand: what is asked of all models goes on."""
     client = mlflow_store.client()
