@@ -16,6 +16,7 @@ OF_DUCKDB = {
     "book.py",
     "dbt_plugin.py",
     "files.py",
+    "ledger.py",
     "frames.py",
     "locks.py",
     "reproduce.py",
