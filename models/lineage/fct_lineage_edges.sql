@@ -20,7 +20,7 @@ edges as (
         *
         {#- A training of an earlier version left edges that do not say whose rows they are about. -#}
         {%- set there = adapter.get_columns_in_relation(weekly) | map(attribute='name') | map('lower') | list -%}
-        {%- for name in ('from_model_name', 'to_model_name') if name not in there -%}
+        {%- for name in ('from_model_name', 'to_model_name') if there and name not in there -%}
         ,
         cast(null as varchar) as {{ name }}
         {%- endfor %}

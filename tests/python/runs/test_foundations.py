@@ -190,7 +190,7 @@ CHANGES = {
 
 
 def test_a_score_hangs_on_the_rows_that_are_named_and_on_no_other(ask, tmp_path):
-    """One derivation for all, no two keys of one customer: of a third of them all is there but one row that is not named,
+    """One derivation for all, no two keys of one customer: of a third of them all is there but a row that is not named,
     of a third all with one named row changed, and of a third nothing but what is named."""
     with warehouse.asking() as query:
         night = nights.scored_night(query, NIGHT)
