@@ -30,8 +30,9 @@ _ACCOUNTS = Path("models/features/accounts/_accounts__models.yml")
 _APPLICATIONS = Path("models/features/applications/_applications__models.yml")
 _TRAINING = Path("models/training/_training__models.yml")
 _TONIGHT = Path("models/scoring/_scoring__models.yml")
-_INTERMEDIATE = Path("models/intermediate/_intermediate__models.yml")
+_INTERMEDIATE = Path("models/intermediate/tonight/_tonight__models.yml")
 _COHORTS = Path("models/cohorts/_cohorts__models.yml")
+_COHORT_FEATURES = Path("models/cohorts/features/_cohort_features__models.yml")
 _MARK = "      # Below, to the next empty line: written by `make catalog`."
 _FEATURES_OF = {
     "training_set_account_pd": (_TRAINING, "account_pd"),
@@ -327,14 +328,15 @@ def sample(root: Path) -> str:
 def _all(root: Path) -> dict[Path, str]:
     catalog = read(root / CATALOG)
     found = documents(catalog) | marked(catalog, root)
-    return found | {SAMPLE: sample(root), _COHORTS: cohorts(found)}
+    return found | {SAMPLE: sample(root), _COHORTS: cohorts(found, "int_"), _COHORT_FEATURES: cohorts(found, "feat_")}
 
 
-def cohorts(written: dict[Path, str]) -> str:
+def cohorts(written: dict[Path, str], prefix: str) -> str:
     """YAML of what training learns from: the columns of tonight's relations, whose SQL it shares.
 
     Args:
         written: path -> YAML that describes tonight's relations.
+        prefix: of the relations in question.
     """
     described = {
         model["name"]: model
@@ -343,6 +345,8 @@ def cohorts(written: dict[Path, str]) -> str:
     }
     text = _COHORTS_NOTE + "version: 2\n\nmodels:\n"
     for name, (tonight, description) in TWINS.items():
+        if not name.startswith(prefix):
+            continue
         text += f"  - name: {name}\n    description: >\n      {description} By the SQL of {tonight}.\n"
         if name in _TWIN_TESTS:
             meaning, key = _TWIN_TESTS[name]

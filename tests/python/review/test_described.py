@@ -56,7 +56,7 @@ def test_a_new_feature_is_described_wherever_it_is_a_column(project):
         "shortfall_9m_avg"
         not in columns(project, Path("models/features/accounts/_accounts__models.yml"))["feat_account_tenure"]
     )
-    parts = columns(project, Path("models/intermediate/_intermediate__models.yml"))["int_closed_windows"]
+    parts = columns(project, Path("models/intermediate/tonight/_tonight__models.yml"))["int_closed_windows"]
     assert parts["shortfall__9m_sum"] == (
         "shortfall, of the closed months 1 to 8 before the as-of month: sum of the measure."
     )
