@@ -33,7 +33,7 @@ new_in_book as (
 
     select account_id
     from {{ book }}
-    where account_id not in (select kept.account_id from {{ this }} as kept)
+    where {{ 'account_id not in (select kept.account_id from ' ~ this ~ ' as kept)' }}
 
 ),
 
