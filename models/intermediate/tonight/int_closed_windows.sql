@@ -20,6 +20,7 @@ run as (
 
 ),
 
+-- noqa: disable=LT02
 {% if news.is_void -%}
 accounts as (
 
@@ -65,7 +66,6 @@ accounts as (
 ),
 {%- endif %}
 
--- noqa: disable=LT02
 {% for ago in range(1, 25) -%}
 month_{{ ago }} as (
 
