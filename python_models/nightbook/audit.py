@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from nightbook import chain, frames, registry, warehouse
+from nightbook import chain, frames, people, registry, warehouse
 from nightbook.errors import NightbookError
 from nightbook.inference import feature_digests
-from nightbook.record import Record, differences
+from nightbook.record import Promotion, Record, differences
 from nightbook.warehouse import Query, has
 
 # Digits that float32 leaves out of all columns that are not digested one by one.
@@ -364,7 +364,8 @@ def _check_registry(record: Record) -> tuple[int, tuple[str, ...]]:
     """Registry and artifacts against the record: every version, and which is champion.
 
     Returns:
-        How many versions are on record, and a line for each of the registry's that is not.
+        How many versions are on record, and a line for each of the registry's that is not, and for each promotion that
+        a version's maker had a hand in.
     """
     notes = []
     for name in record.model_names:
@@ -372,10 +373,23 @@ def _check_registry(record: Record) -> tuple[int, tuple[str, ...]]:
             record.held(name, version.model_version)
         if record.names_champion(name):
             record.champion(name)
-        known = {version.model_version for version in record.versions_of(name)}
+        known = {version.model_version: version.maker for version in record.versions_of(name)}
         notes += [
             f"registry, {name} version {number}: no training of this warehouse registered it; it cannot be approved"
             for number in registry.version_numbers(name)
             if number not in known
         ]
+        notes += [
+            f"{name} promotion {move.sequence}: {own} made version {move.model_version}, and had a hand in this: it was"
+            f" recorded by other means than {move.action}, or by one of an earlier version"
+            for move in record.moves(name)
+            if (own := _own_hand(known.get(move.model_version, ""), move))
+        ]
     return len(record.versions), tuple(notes)
+
+
+def _own_hand(maker: str, move: Promotion) -> str | None:
+    """The maker's name, by which he decided, or typed although nobody let him; unknown of what was typed before that."""
+    if people.same_person(maker, move.approver):
+        return move.approver
+    return move.actor if move.is_by_makers_account is False and people.same_person(maker, move.actor) else None

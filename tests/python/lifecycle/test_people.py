@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lifecycle_store import APPROVER, MAKER, book
-from nightbook import home, people, policy, promotions, registry, reports, telling
+from nightbook import audit, home, people, policy, promotions, record, registry, reports, telling
 from nightbook.errors import NightbookError
 
 from tests.python import recorded
@@ -353,3 +353,20 @@ def test_a_promotion_from_before_it_was_asked_says_neither(model_name):
     known.hold()
     assert known.moves(model_name)[0].is_by_makers_account is None
     assert people.approval(row["approver"], None) == APPROVER
+
+
+def test_a_promotion_that_went_around_approve_is_noted(store):
+    """By the macro itself, which whoever runs dbt may run: what it enters is whole in itself, and names the maker."""
+    name = "own_pd"
+    for run in store.runs[:2]:
+        book().register(name, run, maker=MAKER, run_id="run-0")
+    for number, approver, actor in ((1, "ann-m\u0430ker", "bob"), (2, "bob", MAKER)):
+        book().write(record.Promotion(name, number, "approve", number, number - 1 or None, approver, "CR-1", actor,
+                                      recorded.THEN, False))  # fmt: skip
+    registry.move_champion(name, 2)
+    _, notes = audit._check_registry(book().record())
+    assert [note for note in notes if note.startswith(name)] == [
+        f"{name} promotion {number}: {who} made version {number}, and had a hand in this: it was recorded by other means"
+        " than approve, or by one of an earlier version"
+        for number, who in ((1, "ann-m\u0430ker"), (2, MAKER))
+    ]
