@@ -389,7 +389,7 @@ def _check_registry(record: Record) -> tuple[int, tuple[str, ...]]:
 
 
 def _own_hand(maker: str, move: Promotion) -> str | None:
-    """The maker's name, by which he decided, or typed although nobody let him; unknown of what was typed before that."""
+    """The maker's name, by which he decided or, though not let, typed; unknown of what was typed before."""
     if people.same_person(maker, move.approver):
         return move.approver
     return move.actor if move.is_by_makers_account is False and people.same_person(maker, move.actor) else None

@@ -366,7 +366,7 @@ def test_a_promotion_that_went_around_approve_is_noted(store):
     registry.move_champion(name, 2)
     _, notes = audit._check_registry(book().record())
     assert [note for note in notes if note.startswith(name)] == [
-        f"{name} promotion {number}: {who} made version {number}, and had a hand in this: it was recorded by other means"
+        f"{name} promotion {number}: {who} made version {number}, and had a hand in this: it was recorded by other means"  # noqa: E501
         " than approve, or by one of an earlier version"
         for number, who in ((1, "ann-m\u0430ker"), (2, MAKER))
     ]
