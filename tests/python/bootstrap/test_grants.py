@@ -121,10 +121,10 @@ def documented() -> str:
 
 def test_users_that_are_documented_have_one_role_at_a_time(printed):
     rights = r.read(f"{printed.sql}\n{documented()}")
-    assert set(rights.users) == {"NIGHTBOOK_SERVICE", "ADA"} and all(rights.users.values())
+    assert set(rights.users) == {"NIGHTBOOK_SERVICE", "GRACE", "ADA"} and all(rights.users.values())
     assert r.a_session_has_one_role(rights) == []
     forgotten = re.sub(r" default_secondary_roles = \(\)", "", documented())
-    assert len(r.a_session_has_one_role(r.read(f"{printed.sql}\n{forgotten}"))) == 2
+    assert len(r.a_session_has_one_role(r.read(f"{printed.sql}\n{forgotten}"))) == 3
 
 
 def test_several_roles_one_at_a_time_are_no_fault(printed):

@@ -126,7 +126,7 @@ def test_what_asks_the_account_directly_logs_in_without_secondary_roles(ready, a
 
 
 def test_a_missing_library_stops_the_run_before_its_first_model(ready):
-    done = dbt(ready, "build", "--select", "champions", "--exclude-resource-type", "test", "unit_test")
+    done = dbt(ready, "build", "--select", "tag:nightly", "--exclude-resource-type", "unit_test")
     assert done.returncode != 0
     assert_one_line(builds.one_line(done.stdout), "orchestrate.py stage")
 

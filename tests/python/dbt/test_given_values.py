@@ -99,14 +99,14 @@ def test_a_moment_is_the_one_that_was_given(project):
     ],
 )
 def test_a_variable_reaches_sql_as_a_value_or_is_refused_in_a_line(project, name, value):
-    said = refusal(project.invoke("compile", "--select", "int_night", "stg_snapshots", **{name: value}))
+    said = refusal(project.invoke("compile", "--select", "int_request", **{name: value}))
     [line] = {one.strip() for one in said.splitlines() if name in one}
     assert line.isprintable() and "write YYYY-MM-DD" in line
 
 
 def test_an_actor_is_a_literal_in_the_models(project):
     actor = "it's \\' <script>"
-    done = project.invoke("compile", "--select", "int_night", NIGHTBOOK_ACTOR=actor)
+    done = project.invoke("compile", "--select", "int_request", NIGHTBOOK_ACTOR=actor)
     [node] = done.result.results
     parsed = sqlglot.parse_one(node.node.compiled_code, read="duckdb")
     assert actor in [one.this for one in parsed.find_all(sqlglot.exp.Literal)]
@@ -115,7 +115,7 @@ def test_an_actor_is_a_literal_in_the_models(project):
 @pytest.mark.parametrize("variable", ["NIGHTBOOK_OVERRIDE", "NIGHTBOOK_OVERRIDE_REASON"])
 def test_an_override_that_cannot_be_shown_is_refused(project, variable):
     given = {"NIGHTBOOK_OVERRIDE": "drift", "NIGHTBOOK_OVERRIDE_REASON": "seen"} | {variable: "drift\x1b[2J"}
-    done = project.invoke("compile", "--select", "fct_input_checks", **given)
+    done = project.invoke("compile", "--select", "int_request", **given)
     assert f"{variable} is 'drift\\x1b[2J'" in refusal(done)
 
 

@@ -200,7 +200,7 @@ def test_of_two_runs_at_once_one_is_refused_and_plain_dbt_is_told_by_the_engine(
     assert f"(process {first.pid} on " in line
     assert scored(copy) == of_night
     with duckdb.connect(str(copy.path / "warehouse.duckdb")):
-        done = copy.dbt("build", "--select", "int_run")
+        done = copy.dbt("build", "--select", "+int_run")
         assert f"is in use by process {os.getpid()}" in refused_at_once(copy, "score")
     assert done.returncode != 0 and "Traceback" not in done.stdout + done.stderr
     assert f"warehouse.duckdb is in use by process {os.getpid()}: wait for it to end, or stop it" in done.stdout
