@@ -19,7 +19,7 @@
             "NIGHTBOOK_OVERRIDE is set and NIGHTBOOK_OVERRIDE_REASON is not: whoever lets a stop pass says why"
         ) }}
     {%- endif -%}
-    {%- for name, text in given.items() if name != 'ACTOR' and not text.isprintable() -%}
+    {%- for name, text in given.items() if name in ('VERSIONS', 'OVERRIDE', 'OVERRIDE_REASON') and not text.isprintable() -%}
         {{ exceptions.raise_compiler_error(
             'NIGHTBOOK_' ~ name ~ " is '" ~ shown_text(text) ~ "': write it in one line, without control characters"
         ) }}

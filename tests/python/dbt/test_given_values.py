@@ -107,7 +107,7 @@ def test_a_variable_reaches_sql_as_a_value_or_is_refused_in_a_line(project, name
 def test_an_actor_is_a_literal_in_the_models(project):
     actor = "it's \\' <script>"
     done = project.invoke("compile", "--select", "int_request", NIGHTBOOK_ACTOR=actor)
-    [node] = done.result.results
+    [node] = [one for one in done.result.results if one.node.name == "int_request"]
     parsed = sqlglot.parse_one(node.node.compiled_code, read="duckdb")
     assert actor in [one.this for one in parsed.find_all(sqlglot.exp.Literal)]
 
