@@ -27,7 +27,7 @@
 {%- endmacro %}
 
 {% macro duckdb__in_turns(statement, accounts_at_a_time) -%}
-    {%- set counted = run_query('select count(*) from ' ~ ref(config.get('turns_over', 'int_account_book'))) -%}
+    {%- set counted = run_query('select count(*) from ' ~ ref(config.get('turns_over') or 'int_account_book')) -%}
     {%- set accounts = counted.columns[0].values()[0] if execute else 0 -%}
     {%- set turns = [64, 1 + (accounts // accounts_at_a_time) | int] | min -%}
     {%- for turn in range(turns) %}
