@@ -4,8 +4,8 @@ Of a short run most goes into importing dbt, MLflow and what they bring, and int
 it is first called. A process that has done so forks for every order: the child gets the order's arguments, environment,
 working directory and files for what it says, runs as `__main__`, and ends as any Python does.
 
-An order is a JSON object a line of standard input, {"arguments", "environment", "folder", "said", "wrong"}, whose first
-argument is a script or `dbt`; its process id and, once it has ended, its exit status come back, a line each.
+An order is a JSON object a line of standard input, {"arguments", "environment", "folder", "part", "said", "wrong"},
+whose first argument is a script or `dbt`; its process id and, once it has ended, its exit status come back, a line each.
 """
 
 import atexit
@@ -74,16 +74,21 @@ class Warm:
         return self.here
 
     def run(
-        self, arguments: list[str], environment: dict[str, str], folder: Path, seconds: float = 580
+        self,
+        arguments: list[str],
+        environment: dict[str, str],
+        folder: Path,
+        seconds: float = 580,
+        part: bool = False,
     ) -> subprocess.CompletedProcess:
-        """As subprocess.run of Python with these arguments, its output as text.
+        """As subprocess.run of Python with these arguments, its output as text; `part`: see tests/python/parts.py.
 
         Raises:
             subprocess.TimeoutExpired: it took longer; it has been killed.
         """
         with self._turn, tempfile.TemporaryDirectory() as files:
             said, wrong = (Path(files) / name for name in ("said", "wrong"))
-            order = {"arguments": arguments, "environment": environment, "folder": str(folder)}
+            order = {"arguments": arguments, "environment": environment, "folder": str(folder), "part": part}
             process = self._process
             print(json.dumps(order | {"said": str(said), "wrong": str(wrong)}), file=process.stdin, flush=True)
             child = int(process.stdout.readline())
@@ -147,6 +152,10 @@ def ordered(order: dict, project) -> int:
     os.environ.update(order["environment"])
     os.chdir(order["folder"])
     script, *arguments = sys.argv = order["arguments"]
+    if order["part"]:
+        from tests.python import parts
+
+        parts.let_pass()
     if script != "dbt":
         sys.path[0] = str(Path(script).parent)
         runpy.run_path(script, run_name="__main__")
@@ -213,5 +222,5 @@ def main(keeps: str, *modules: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT / "python_models"))
+    sys.path[:0] = [str(ROOT / "python_models"), str(ROOT)]
     main(*sys.argv[1:])

@@ -50,9 +50,9 @@ class Home:
         """`python orchestrate.py ...`, from a folder that is not the project's."""
         return warm.runner().run([str(ROOT / "orchestrate.py"), *arguments], self.environment(**extra), self.path)
 
-    def dbt(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess:
-        """Plain dbt, typed in the project's folder."""
-        return warm.runner().run(["dbt", *arguments], self.environment(**extra), ROOT)
+    def dbt(self, *arguments: str, part: bool = False, **extra: str) -> subprocess.CompletedProcess:
+        """Plain dbt, typed in the project's folder; `part`: see tests/python/parts.py."""
+        return warm.runner().run(["dbt", *arguments], self.environment(**extra), ROOT, part=part)
 
     def typed(self, *arguments: str) -> subprocess.CompletedProcess:
         """As `run`, by a Python that imports everything itself, as a user's does."""

@@ -122,6 +122,10 @@ def act(order: dict) -> int:
     if order["arguments"][0] == "dbt":
         from dbt.cli.main import dbtRunner
 
+        from tests.python import parts
+
+        # Without the tests, which take most of the time to a point.
+        parts.let_pass()
         return int(not dbtRunner().invoke(order["arguments"][1:]).success)
     sys.argv = [str(ROOT / "orchestrate.py"), *order["arguments"]]
     try:
@@ -171,6 +175,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT / "python_models"))
+    sys.path[:0] = [str(ROOT / "python_models"), str(ROOT)]
     os.chdir(ROOT)
     main()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from nightbook import metrics
 
-from .conftest import ok
+from .conftest import Home, ok, second_version
 
 MODEL = "monitoring/fct_model_performance.sql"
 # Nobody of the holdout was trained on; its PDs and outcomes stand for a night and what came of it.
@@ -140,16 +140,13 @@ def test_a_cohort_is_measured_once_its_outcomes_are_known(copy):
     assert copy.query("select count(*) from audit.run_log where cadence = 'weekly'") == [(0,)]
 
 
-def test_a_challenger_is_scored_beside_the_champion_and_published_nowhere(copy):
-    """The champion itself, as if nobody had approved it: it must come out as its own equal."""
-    shadow = ("build", "--select", "challengers", "tonight_shadow_scores", "fct_challenger_comparison")
+def test_a_challenger_is_scored_beside_the_champion_and_published_nowhere(small, demo, settle):
+    """The champion itself under another number: it must come out as its own equal."""
+    copy = Home(settle(small.path / "warehouse.duckdb", demo[0].path / "mlflow.db").path)
     assert copy.query("select count(*) from monitoring.tonight_shadow_scores") == [(0,)]
     before = copy.partition()
-    copy.execute(
-        "delete from audit.promotion_log where model_name = 'account_pd'",
-        "update scoring.champions set model_version = 0 where model_name = 'account_pd'",
-    )
-    ok(copy.dbt(*shadow, "--exclude-resource-type", "unit_test"))
+    second_version(copy, is_on_record=True)
+    ok(copy.run("score"))
     pds = dict(copy.query("select entity_id, pd from monitoring.tonight_shadow_scores"))
     assert pds == {account: pd for account, (pd, _) in before.items()}
     assert copy.partition() == before
