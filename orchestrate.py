@@ -75,6 +75,13 @@ def _explain(command: argparse.ArgumentParser, given: argparse.Namespace) -> Non
 class _Parser(argparse.ArgumentParser):
     """argparse repeats what was typed, which need not have been typed by whoever reads it."""
 
+    def parse_known_args(self, args=None, namespace=None):
+        # argparse takes --as-of=-- for --as-of without a value, and the command would go on with its default.
+        for one in sys.argv[1:] if args is None else args:
+            if one.endswith("=--"):
+                self.error(f"argument {one[:-3]}: '--' is no value")
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         super().error(shown.line(message))
 

@@ -8,7 +8,7 @@
     {%- set strategy = config.get('incremental_strategy') -%}
     {%- set batch = relation.identifier ~ '__batch' -%}
     {%- set is_whole = strategy == 'replace_stale' and whole_history(compiled_code) is not none -%}
-    {%- set reads_once = strategy in ('replace_partition', 'replace_run', 'replace_broken_off', 'replace_broken_off_verdicts', 'append') -%}
+    {%- set reads_once = strategy in ('replace_partition', 'replace_run', 'append') or (strategy or '').startswith('replace_broken_off') -%}
     {%- if temporary and language == 'sql' and (reads_once or is_whole) -%}
         {%- if config.get('contract').enforced -%}
             {{ get_assert_columns_equivalent(compiled_code) }}

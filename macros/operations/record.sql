@@ -94,24 +94,6 @@
 {%- endmacro %}
 
 {#
-    Versions that a training which was killed before its end has put on record, and that this one registers again, as it goes
-    on with what was logged; what the audit log has entered stays.
-#}
-{% macro drop_broken_off_versions() -%}
-    {%- if execute and load_relation(this) -%}
-delete from {{ this }}
-where
-    run_id not in (select runs.run_id from {{ source('audit', 'run_log') }} as runs)
-    and model_name || ' ' || mlflow_run_id in (
-        select registered.model_name || ' ' || registered.mlflow_run_id from {{ ref('registrations') }} as registered
-    )
-    and model_name || ' version ' || model_version not in (
-        select entries.subject from {{ source('audit', 'audit_chain') }} as entries where entries.kind = 'model_version'
-    )
-    {%- endif -%}
-{%- endmacro %}
-
-{#
     Fills an empty table of the record out of the table that an earlier version mirrored the registry in, with the rows that the
     audit log has entered just so. That one is a view once this version has built it. subject: expression of a row's name in the
     log. facts: macro that tells them.

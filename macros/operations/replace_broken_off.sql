@@ -29,6 +29,23 @@
     {{ return(nightbook._replace_where(arguments, condition)) }}
 {% endmacro %}
 
+{# The same for versions that a training registers again after it was killed; a version that stands, and is entered, stays as it is. #}
+{% macro get_incremental_replace_broken_off_versions_sql(arguments) %}
+    {%- set condition -%}
+        {{ nightbook._is_broken_off() }}
+        and model_name || ' ' || mlflow_run_id in (
+            select registered.model_name || ' ' || registered.mlflow_run_id
+            from {{ ref('registrations') }} as registered
+        )
+        and model_name || ' version ' || model_version not in (
+            select entries.subject
+            from {{ source('audit', 'audit_chain') }} as entries
+            where entries.kind = 'model_version'
+        )
+    {%- endset -%}
+    {{ return(nightbook._replace_where(arguments, condition, key=['model_name', 'model_version'])) }}
+{% endmacro %}
+
 {# Condition on a row that its run left no record. #}
 {% macro _is_broken_off() -%}
     run_id not in (select runs.run_id from {{ source('audit', 'run_log') }} as runs)
@@ -47,8 +64,11 @@
     {%- endif %}
 {%- endmacro %}
 
-{# Statements that take rows out of a relation and put those of a batch in. arguments: what dbt hands to a strategy. #}
-{% macro _replace_where(arguments, condition) -%}
+{#
+    Statements that take rows out of a relation and put those of a batch in. arguments: what dbt hands to a strategy. key: columns
+    of which what stays in the relation goes before the batch; none where the batch cannot meet any.
+#}
+{% macro _replace_where(arguments, condition, key=[]) -%}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
     {%- set replace %}
     delete from {{ arguments['target_relation'] }}
@@ -56,7 +76,15 @@
 
     insert into {{ arguments['target_relation'] }} ({{ columns }})
     select {{ columns }}
-    from {{ arguments['temp_relation'] }};
+    from {{ arguments['temp_relation'] }} as batch
+    {%- if key %}
+    where
+        not exists (
+            select 1
+            from {{ arguments['target_relation'] }} as kept
+            where {% for one in key %}{{ 'and ' if not loop.first }}kept.{{ one }} = batch.{{ one }} {% endfor %}
+        )
+    {%- endif %};
     {%- endset -%}
     {{ return(in_one_transaction(replace)) }}
 {%- endmacro %}

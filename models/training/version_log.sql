@@ -1,7 +1,5 @@
 -- One row per version that a training registered after its gate had let it in, as the training knew it.
-{{ config(
-    schema='audit', materialized='incremental', incremental_strategy='append', pre_hook="{{ drop_broken_off_versions() }}"
-) }}
+{{ config(schema='audit', materialized='incremental', incremental_strategy='replace_broken_off_versions') }}
 
 with
 
@@ -42,11 +40,3 @@ inner join candidates
         registrations.model_name = candidates.model_name
         and registrations.mlflow_run_id = candidates.mlflow_run_id
 cross join run
-{% if is_incremental() %}
-where
-    not exists (
-        select 1
-        from {{ this }} as kept
-        where kept.model_name = registrations.model_name and kept.model_version = registrations.model_version
-    )
-{% endif %}

@@ -97,9 +97,9 @@ def approve(model: str, version: int, approver: str, change_request: str) -> Non
     """Make a version champion."""
     from nightbook import promotions
 
+    asked = {"approver": approver, "change_request": given.line(change_request, "--change-request")}
     mlflow_store.check()
     views.check_audit_log()
-    asked = {"approver": approver, "change_request": given.line(change_request, "--change-request")}
     reports.promotion(promotions.approve(model, version, **asked))
 
 
@@ -109,9 +109,9 @@ def rollback(model: str, approver: str, change_request: str) -> None:
     """Make the version champion again that was it before."""
     from nightbook import promotions
 
+    asked = {"approver": approver, "change_request": given.line(change_request, "--change-request")}
     mlflow_store.check()
     views.check_audit_log()
-    asked = {"approver": approver, "change_request": given.line(change_request, "--change-request")}
     reports.promotion(promotions.rollback(model, **asked))
 
 

@@ -5,7 +5,8 @@ it is first called. A process that has done so forks for every order: the child 
 working directory and files for what it says, runs as `__main__`, and ends as any Python does.
 
 An order is a JSON object a line of standard input, {"arguments", "environment", "folder", "part", "said", "wrong"},
-whose first argument is a script or `dbt`; its process id and, once it has ended, its exit status come back, a line each.
+whose first argument is a script or `dbt`; its process id and, once it has ended, its exit status come back, a line
+each.
 """
 
 import atexit

@@ -26,11 +26,26 @@ THERE = {
         "model_name varchar, run_id varchar, rule varchar, mlflow_run_id varchar, n integer",
         "('m', 'killed', 'auc', 'f', 1), ('m', 'killed', 'ks', 'f', 2), ('m', 'r1', 'auc', 'f', 3)",
     ),
+    "broken_off_versions": (
+        "model_name varchar, model_version integer, run_id varchar, mlflow_run_id varchar, n integer",
+        "('m', 1, 'killed', 'f', 1), ('m', 2, 'r1', 'g', 2), ('m', 3, 'killed', 'h', 3)",
+    ),
 }  # fmt: skip
-LEFT = {"a_partition": [2], "a_run": [2], "a_stale": [2], "broken_off": [2], "broken_off_verdicts": [2, 3]}
+LEFT = {
+    "a_partition": [2],
+    "a_run": [2],
+    "a_stale": [2],
+    "broken_off": [2],
+    "broken_off_verdicts": [2, 3],
+    "broken_off_versions": [2, 3],
+}
 MODELS = {
     "int_run": ("materialized='table'", "select cast('2026-06-30' as date) as as_of_date, 'r2' as run_id"),
     "int_gate_verdicts": ("materialized='table'", "select 'm' as model_name, 'f' as mlflow_run_id"),
+    "registrations": (
+        "materialized='table'",
+        "select * from (values ('m', 1, 'f'), ('m', 3, 'h')) as made (model_name, model_version, mlflow_run_id)",
+    ),
     "a_partition": (
         "incremental_strategy='replace_partition'",
         "select as_of_date, run_id, VALUE from {{ ref('int_run') }}",
@@ -44,6 +59,10 @@ MODELS = {
     "broken_off_verdicts": (
         "incremental_strategy='replace_broken_off_verdicts'",
         "select model_name, 'r2' as run_id, 'auc' as rule, mlflow_run_id, VALUE from {{ ref('int_gate_verdicts') }}",
+    ),
+    "broken_off_versions": (
+        "incremental_strategy='replace_broken_off_versions'",
+        "select model_name, model_version, 'r2' as run_id, mlflow_run_id, VALUE from {{ ref('registrations') }}",
     ),
 }  # fmt: skip
 # dbt takes nodes by how far down they are, one at a time on one thread: this is the last.
@@ -80,7 +99,10 @@ def replaced(account, tmp_path):
             for schema in ("audit", "kept"):
                 say(f"create schema if not exists {schema}")
             say("create or replace table audit.run_log as select 'r1' as run_id")
-            say("create or replace table audit.audit_chain as select 'gate_decision' as kind, 'm killed ks' as subject")
+            say(
+                "create or replace table audit.audit_chain as select * from (values ('gate_decision', 'm killed ks'),"
+                " ('model_version', 'm version 3')) as entries (kind, subject)"
+            )
             say("create or replace table kept.notes (note varchar)")
             for name, (columns, rows) in THERE.items():
                 say(f"create or replace table kept.{name} ({columns})")

@@ -225,7 +225,7 @@ def test_a_name_that_is_a_search_of_its_own_is_a_name(store, name):
     client = mlflow_store.client()
     client.create_registered_model(name)
     try:
-        assert registry.versions(name) == [] and registry.champion_version(name) is None
-        assert {row["model_name"] for row in registry.all_versions()}
+        assert registry.version_numbers(name) == [] and registry.champion_version(name) is None
+        assert {name, MODEL} <= set(registry.model_names())
     finally:
         client.delete_registered_model(name)

@@ -1,7 +1,7 @@
 """What somebody gives in words is refused before anything happens, where it could not be shown again as it is."""
 
 import pytest
-from nightbook import builds, commands, given, mlflow_store, operations, registry
+from nightbook import builds, commands, given, mlflow_store, operations, promotions, views
 from nightbook.errors import NightbookError
 
 BAD = ["CR-1\x1b[2J", "CR-1\nCR-2", "\u202e1-RC", "CR\u200b-1", "x" * 501, "CR-\ud800"]
@@ -12,16 +12,15 @@ def home(tmp_path, monkeypatch):
     """A home in which whatever comes after the arguments fails the test."""
     monkeypatch.setenv("NIGHTBOOK_HOME", str(tmp_path))
     monkeypatch.setattr(mlflow_store, "check", lambda: None)
-    monkeypatch.setattr(registry, "check", lambda *_: None)
     monkeypatch.setattr(operations._Watch, "end", lambda *_: None)
 
     def reached(*_, **__):
         pytest.fail("it went on")
 
     for module, name in (
-        (registry, "resumed"),
-        (registry, "approve"),
-        (registry, "rollback"),
+        (views, "check_audit_log"),
+        (promotions, "approve"),
+        (promotions, "rollback"),
         (builds, "build"),
         (builds, "_invoke"),
     ):

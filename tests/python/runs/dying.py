@@ -10,6 +10,7 @@ A point is one of
   {"sql": pattern, "when": when, "then": pattern}   a statement of DuckDB whose text matches; with `then`, the next
                                                     statement after it on the same connection that matches that
   {"call": "module:name.name", "when": when}        a Python function
+  {"after": seconds}                                that long after it began
 with "nth": n for the n-th time (1), and `when` one of
   before    the statement or the call
   after     it
@@ -86,6 +87,11 @@ class Cursor:
 
 
 def arm(point: dict) -> None:
+    if "after" in point:
+        timer = threading.Timer(point["after"], die)
+        timer.daemon = True
+        timer.start()
+        return
     if "sql" in point:
         from dbt.adapters.duckdb.environments import Environment
 

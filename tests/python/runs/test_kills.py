@@ -49,18 +49,18 @@ class Dying:
         )  # fmt: skip
         assert self.process.stdout.readline() == "ready\n"
 
-    def _told(self, arguments, point: dict | None, call: str | None) -> dict:
+    def told(self, arguments, point: dict | None, call: str | None) -> dict:
         order = {"call": call, "arguments": list(arguments), "point": point}
         print(json.dumps(order), file=self.process.stdin, flush=True)
         return json.loads(self.process.stdout.readline())
 
     def kill(self, *arguments, point: dict, call: str | None = None) -> None:
-        told = self._told(arguments, point, call)
+        told = self.told(arguments, point, call)
         print(f"{told['seconds']:6.2f} s to {point}")
         assert told["signal"] == 9, (point, told)
 
     def run(self, *arguments, call: str | None = None) -> str:
-        told = self._told(arguments, None, call)
+        told = self.told(arguments, None, call)
         print(f"{told['seconds']:6.2f} s to the end of {arguments}")
         assert told["status"] == 0, told
         return told["said"]
