@@ -9,7 +9,7 @@
         {%- if 'retry' in (flags.WHICH, invocation_args_dict.which) or not selected_resources -%}
             {{ nightbook._refuse('`dbt retry` would go on with rows of another run. Say the command itself again') }}
         {%- endif -%}
-        {%- for flag, is_set in {'--empty': flags.EMPTY, '--sample': flags.SAMPLE}.items() if is_set -%}
+        {%- for flag, is_set in {'--empty': flags.EMPTY, '--sample': invocation_args_dict.sample}.items() if is_set -%}
             {{ nightbook._refuse(flag ~ ' builds relations of some rows of their parents. Leave it out') }}
         {%- endfor -%}
         {%- set asked = requested() -%}
@@ -56,9 +56,9 @@
     {{ return(parents and not parents | reject('in', selected) | list) }}
 {%- endmacro %}
 
-{# Whether a node looks at what the other cadence has left, as the views over both do: a night never waits for a training. #}
+{# Whether a node looks at what another cadence has left, as the views over both do, and the rules that ask for a training. #}
 {% macro _is_of_the_other_cadence(node, parent, cadences) -%}
-    {%- set own = node.config.tags | select('in', ['nightly', 'weekly']) | list -%}
+    {%- set own = node.config.tags | select('in', ['nightly', 'weekly', 'training_need']) | list -%}
     {%- set others = parent.config.tags | select('in', ['nightly', 'weekly']) | list -%}
     {{ return(others | length == 1 and others[0] not in cadences and (own | reject('in', others) | list) != []) }}
 {%- endmacro %}

@@ -247,11 +247,13 @@ def _check_models() -> None:
     The run looks again. A home of an earlier version has no record before that.
     """
     mlflow_store.check()
-    from nightbook import record, scoring
+    from nightbook import audit, record, scoring
 
     if not warehouse.exists():
         return
     with warehouse.asking() as query:
+        # The record of an audit log that was emptied says of each row that it was put in.
+        audit.check_unbroken(query)
         if not warehouse.has(query, "audit", "promotion_log"):
             return
         kept = record.Record.of(query)

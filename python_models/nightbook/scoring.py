@@ -124,7 +124,7 @@ def pinned_versions(text: str | None = None) -> dict[str, int]:
     """
     text = os.environ.get("NIGHTBOOK_VERSIONS", "") if text is None else text
     pinned = dict(part.partition("=")[::2] for part in text.split())
-    if not all(name and version.isdigit() for name, version in pinned.items()):
+    if not all(name and version.isascii() and version.isdigit() for name, version in pinned.items()):
         raise NightbookError(f"NIGHTBOOK_VERSIONS is '{text}': write MODEL=VERSION, one after another")
     return {name: int(version) for name, version in pinned.items()}
 

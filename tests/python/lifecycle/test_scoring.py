@@ -263,3 +263,9 @@ def test_source_is_read_as_scores_are_taken(connection, champion):
     first = next(stream).num_rows
     assert len(produced) < 40
     assert first + sum(batch.num_rows for batch in stream) == 600_000
+
+
+@pytest.mark.parametrize("text", ["account_pd", "=3", "account_pd=", "account_pd=-1", "account_pd=²", "account_pd=٣"])
+def test_pinned_versions_are_numbers_of_ascii(text):
+    with pytest.raises(NightbookError, match="^NIGHTBOOK_VERSIONS is '.*': write MODEL=VERSION, one after another$"):
+        scoring.pinned_versions(text)

@@ -93,6 +93,17 @@ def at_home(home: Home) -> Iterator:
         yield mlflow_store.client()
 
 
+def landed_alone(home: Home, there: Home) -> None:
+    """In an empty home, what has landed in another, as a lender has it before the first run."""
+    with duckdb.connect(str(there.path / "warehouse.duckdb")) as connection:
+        connection.execute(f"attach '{home.path / 'warehouse.duckdb'}' as whole (read_only)")
+        connection.execute("create schema raw")
+        for (name,) in connection.execute(
+            "select table_name from duckdb_tables() where database_name = 'whole' and schema_name = 'raw'"
+        ).fetchall():
+            connection.execute(f"create table raw.{name} as from whole.raw.{name}")
+
+
 def second_version(home: Home, is_on_record: bool) -> None:
     """Version 2 of account_pd, the champion under another number: left by a training, or put into MLflow by hand."""
     with at_home(home) as client:

@@ -124,7 +124,8 @@ def test_every_figure_is_what_its_source_says(demo, site):
     home, _ = demo
     found = {figure for file in site.rglob("*.html") if file.parent.name != "dbt" for figure in read(file).figures}
     kinds = Counter(re.match(r"select|mlflow|computed", source)[0] for source, *_ in found)
-    assert min(kinds.values()) > 50 and kinds["select"] > 1000, kinds
+    # The registry is asked for what it alone has: metrics of training runs, and where their artifacts lie.
+    assert kinds["mlflow"] > 20 and kinds["computed"] > 500 and kinds["select"] > 5000, kinds
     client = mlflow.MlflowClient(f"sqlite:///{home.path / 'mlflow.db'}")
     runs = {}
     with duckdb.connect(str(home.path / "warehouse.duckdb"), read_only=True) as connection:

@@ -201,10 +201,17 @@ def test_no_input_of_the_project_is_protected_and_each_goes_back_to_what_landed(
     assert any(origin[0].startswith("raw.") for origins in made_of.values() for origin in origins)
 
 
-def test_nothing_is_fitted_or_scored_before_protected_inputs_have_been_tested(demo):
+@pytest.mark.parametrize(
+    ("relation", "held"),
+    [
+        ("protected_inputs", ("champions", "tonight_account_scores", "tonight_application_scores")),
+        ("protected_inputs_weekly", ("candidates", "registrations")),
+    ],
+)
+def test_nothing_is_fitted_or_scored_before_protected_inputs_have_been_tested(demo, relation, held):
     home, _ = demo
     manifest = json.loads((home.path / "target" / "manifest.json").read_text())
-    source = "model.nightbook.protected_inputs"
+    source = f"model.nightbook.{relation}"
     tests = [one for one in manifest["child_map"][source] if one.startswith("test.")]
     assert [manifest["nodes"][one]["config"]["severity"].lower() for one in tests] == ["error"]
     seen, waiting = set(), [source]
@@ -213,5 +220,5 @@ def test_nothing_is_fitted_or_scored_before_protected_inputs_have_been_tested(de
         if one not in seen:
             seen.add(one)
             waiting += manifest["child_map"].get(one, [])
-    for name in ("candidates", "registrations", "champions", "tonight_account_scores", "tonight_application_scores"):
+    for name in held:
         assert f"model.nightbook.{name}" in seen, name

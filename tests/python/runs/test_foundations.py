@@ -143,6 +143,7 @@ def derived(scratch: Path, places: dict[str, set[int]], changes: list[str] = ())
     with warehouse.asking() as query:
         night = nights.scored_night(query, NIGHT)
     with book.beside(scratch) as connection:
+        book.carry_record(connection, "book")
         connection.execute("create schema raw")
         for name in TABLES:
             connection.execute("create or replace temp table kept (place bigint)")

@@ -21,9 +21,9 @@ import pytest
 from nightbook import training, warehouse
 from nightbook.boosting import FeatureSpec
 from nightbook.errors import NightbookError
-from nightbook.record import RELATIONS, Record
+from nightbook.record import Record
 
-from .conftest import ROOT, Home, at_home, ok, refused, second_version
+from .conftest import ROOT, Home, at_home, landed_alone, ok, refused, second_version
 
 HISTORIES = ("fct_account_scores", "fct_provisions", "fct_application_scores")
 # Who wrote a row, when, and why it was computed again.
@@ -190,9 +190,9 @@ WEEK_TOO = [
 
 
 def test_a_training_killed_and_started_again(small, settle):
-    home = settle(small.path / "warehouse.duckdb")
     # A lender that has never trained; its registry is its own, and empty.
-    home.execute(*(f"drop table {schema}.{table}" for schema, table, _ in RELATIONS.values()))
+    home = settle()
+    landed_alone(small, home)
     shutil.copy(home.path / "warehouse.duckdb", home.path / "before.duckdb")
     with dying(home, *DBT, "small_models") as process:
         process.run("train")
@@ -234,7 +234,7 @@ TRAINING = [
     # While the half-logged run before is being deleted, and before this one is said to be finished.
     {"call": STORE + "update_run_info"},
     {"call": STORE + "update_run_info", "nth": 2},
-    {"call": "nightbook.registry:_read_model_file"},
+    {"call": "nightbook.registry:_files_at"},
     # The second model; the first is there.
     {"call": STORE + "create_run", "when": "after"},
     {"call": STORE + "log_metric", "nth": 2},

@@ -52,12 +52,12 @@ def attacked(copy, demo) -> Home:
     return Home(copy.path)
 
 
-def nothing_scores(home: Home, said: str, **named: str) -> None:
+def nothing_scores(home: Home, said: str, by_dbt: str = "", **named: str) -> None:
     """Neither the runner, at once, nor plain dbt has anything to score with."""
     before = marts(home)
     assert said in refused(home.run("score", **named))
     done = home.dbt("build", "--select", "tag:nightly", "--exclude-resource-type", "unit_test", **named)
-    assert done.returncode == 1 and said in " ".join(done.stdout.split()), done.stdout
+    assert done.returncode == 1 and (by_dbt or said) in " ".join(done.stdout.split()), done.stdout
     assert marts(home) == before
 
 
@@ -131,7 +131,8 @@ def test_a_record_that_was_changed_scores_nothing(copy, fault, said):
     copy.execute(fault)
     assert said in refused(copy.run("score"))
     if fault.startswith(("delete from audit", "insert")):
-        nothing_scores(copy, said)
+        # Plain dbt counts the entries before it reads one.
+        nothing_scores(copy, said, "entries were taken out" if fault.startswith("delete") else said)
     names = ("--approver", "ann", "--change-request", "CR-9")
     assert said in refused(copy.run("approve", "account_pd", "--version", "1", *names))
 
@@ -191,7 +192,7 @@ def test_plain_dbt_is_not_run_by_nobody(copy, actor):
     tables = "select table_schema, table_name, estimated_size from information_schema.tables, duckdb_tables()" \
              " where table_name = duckdb_tables.table_name and table_schema = schema_name order by all"  # fmt: skip
     before = copy.query(tables), copy.query("select * from audit.run_log order by all")
-    done = copy.dbt("build", "--select", "policy", "int_night", NIGHTBOOK_ACTOR=actor)
+    done = copy.dbt("build", "--select", "tag:nightly", NIGHTBOOK_ACTOR=actor)
     said = " ".join(done.stdout.split())
     assert done.returncode == 1 and "NIGHTBOOK_ACTOR is empty, or has what cannot be read" in said, said
     assert (copy.query(tables), copy.query("select * from audit.run_log order by all")) == before
