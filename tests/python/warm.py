@@ -4,7 +4,7 @@ Of a short run most goes into importing dbt, MLflow and what they bring, and int
 it is first called. A process that has done so forks for every order: the child gets the order's arguments, environment,
 working directory and files for what it says, runs as `__main__`, and ends as any Python does.
 
-An order is a JSON object a line of standard input, {"arguments", "environment", "folder", "part", "said", "wrong"},
+An order is a JSON object a line of standard input, {"arguments", "environment", "folder", "macros", "said", "wrong"},
 whose first argument is a script or `dbt`; its process id and, once it has ended, its exit status come back, a line
 each.
 """
@@ -80,16 +80,16 @@ class Warm:
         environment: dict[str, str],
         folder: Path,
         seconds: float = 580,
-        part: bool = False,
+        macros: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess:
-        """As subprocess.run of Python with these arguments, its output as text; `part`: see tests/python/parts.py.
+        """As subprocess.run of Python with these arguments, its output as text; `macros`: see tests/python/planted.py.
 
         Raises:
             subprocess.TimeoutExpired: it took longer; it has been killed.
         """
         with self._turn, tempfile.TemporaryDirectory() as files:
             said, wrong = (Path(files) / name for name in ("said", "wrong"))
-            order = {"arguments": arguments, "environment": environment, "folder": str(folder), "part": part}
+            order = {"arguments": arguments, "environment": environment, "folder": str(folder), "macros": macros}
             process = self._process
             print(json.dumps(order | {"said": str(said), "wrong": str(wrong)}), file=process.stdin, flush=True)
             child = int(process.stdout.readline())
@@ -153,10 +153,10 @@ def ordered(order: dict, project) -> int:
     os.environ.update(order["environment"])
     os.chdir(order["folder"])
     script, *arguments = sys.argv = order["arguments"]
-    if order["part"]:
-        from tests.python import parts
+    if order["macros"]:
+        from tests.python import planted
 
-        parts.let_pass()
+        planted.plant(order["macros"])
     if script != "dbt":
         sys.path[0] = str(Path(script).parent)
         runpy.run_path(script, run_name="__main__")

@@ -10,6 +10,7 @@ import pytest
 from nightbook import scoring
 
 from tests.python import warm
+from tests.python.planted import ANY_PART
 from tests.rehearsal import parity, running
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -44,7 +45,11 @@ def duckdb_home(tmp_path_factory) -> Path:
             warehouse.execute(statement)
     here = warm.runner().at(home)
     for command in (LAND, (*NIGHT, *NO_CHAMPION)):
-        ok(warm.runner().run(["dbt", *QUIET, *command], warm.clean() | {"NIGHTBOOK_HOME": str(here)}, ROOT, part=True))
+        ok(
+            warm.runner().run(
+                ["dbt", *QUIET, *command], warm.clean() | {"NIGHTBOOK_HOME": str(here)}, ROOT, macros=ANY_PART
+            )
+        )
     return home
 
 
@@ -56,7 +61,7 @@ def snowflake(tmp_path_factory) -> dict[str, str]:
             for statement in an_empty_profile():
                 connection.cursor().execute(statement)
         for command in (LAND, (*NIGHT, *NO_CHAMPION)):
-            ok(warm.account().run(["dbt", *QUIET, *command], environment, ROOT, part=True))
+            ok(warm.account().run(["dbt", *QUIET, *command], environment, ROOT, macros=ANY_PART))
         yield environment
 
 
@@ -73,9 +78,7 @@ def test_a_macro_that_is_wrong_on_one_engine_is_found(duckdb_home, snowflake, tm
     numbers = copy / "macros" / "dialect" / "numbers.sql"
     right = "cast({{ numerator }} as double) / nullif(cast({{ denominator }} as double), 0)"
     assert right in numbers.read_text()
-    (copy / "macros" / "operations" / "refuse_partial_run.sql").write_text(
-        "{% macro refuse_partial_run() %}{% endmacro %}"
-    )
+    (copy / "macros" / "operations" / "refuse_partial_run.sql").write_text(ANY_PART["refuse_partial_run"])
     numbers.write_text(numbers.read_text().replace(right, right.replace("nullif", "1.0000001 / nullif")))
     broken = snowflake | {"NIGHTBOOK_HOME": str(tmp_path / "home")}
     command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *QUIET, "run", "--select"]

@@ -50,9 +50,9 @@ class Home:
         """`python orchestrate.py ...`, from a folder that is not the project's."""
         return warm.runner().run([str(ROOT / "orchestrate.py"), *arguments], self.environment(**extra), self.path)
 
-    def dbt(self, *arguments: str, part: bool = False, **extra: str) -> subprocess.CompletedProcess:
-        """Plain dbt, typed in the project's folder; `part`: see tests/python/parts.py."""
-        return warm.runner().run(["dbt", *arguments], self.environment(**extra), ROOT, part=part)
+    def dbt(self, *arguments: str, macros: dict[str, str] | None = None, **extra: str) -> subprocess.CompletedProcess:
+        """Plain dbt, typed in the project's folder; `macros`: see tests/python/planted.py."""
+        return warm.runner().run(["dbt", *arguments], self.environment(**extra), ROOT, macros=macros)
 
     def typed(self, *arguments: str) -> subprocess.CompletedProcess:
         """As `run`, by a Python that imports everything itself, as a user's does."""

@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 from nightbook import metrics
 
-from .conftest import ok, refused
+from .conftest import ROOT, ok, refused
 from .days import snapshots_of
 
 
@@ -103,6 +103,9 @@ def test_the_first_days_of_a_month_are_no_drift(copy):
     paid = "select count(*) from scoring.account_inputs where as_of_date = '2026-06-02' and unpaid_months_1m_sum = {}"
     assert copy.query(paid.format(0)) > copy.query(paid.format(1))
     # Whoever calls two days a month has the night stopped.
-    at_once = ("--vars", "{whole_month_days: 0, as_of: 2026-06-02}", "--exclude-resource-type", "unit_test")
-    done = copy.dbt("build", "--select", "tag:nightly", *at_once)
+    lag = (ROOT / "macros" / "features" / "month_lag.sql").read_text()
+    at_once = {"month_lag": lag.replace(" < 28 ", " < 0 ")}
+    night = ("build", "--select", "tag:nightly", "--exclude-resource-type", "unit_test")
+    done = copy.dbt(*night, macros=at_once, NIGHTBOOK_AS_OF=second.isoformat())
+    assert at_once["month_lag"] != lag
     assert done.returncode and "features_are_not_broken" in done.stdout + done.stderr

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.python.planted import ANY_PART
+
 from .conftest import ok
 
 AFTER_TRAINING_SETS = [
@@ -61,7 +63,7 @@ def test_a_bad_candidate_is_rejected_and_production_stays(demo, settle, fault):
     rules, plant = FAULTS[fault]
     versions = home.query("select * from audit.fct_model_versions order by all")
     home.execute(THIN, "delete from training.training_set_application_pd", plant)
-    ok(home.dbt("build", "--select", *AFTER_TRAINING_SETS, "--exclude-resource-type", "unit_test", part=True))
+    ok(home.dbt("build", "--select", *AFTER_TRAINING_SETS, "--exclude-resource-type", "unit_test", macros=ANY_PART))
     failed = dict(home.query("select rule, reason from training.int_gate_verdicts where verdict = 'fail'"))
     assert any(name.startswith(rules) for name in failed), failed
     assert all(reason.startswith("Not so: ") or "calibration" in reason for reason in failed.values())
