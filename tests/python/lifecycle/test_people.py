@@ -357,14 +357,14 @@ def test_a_promotion_from_before_it_was_asked_says_neither(model_name):
 
 def test_a_promotion_that_went_around_approve_is_noted(store):
     """By the macro itself, which whoever runs dbt may run: what it enters is whole in itself, and names the maker."""
-    name = "own_pd"
+    name, made = "own_pd", recorded.Book()
     for run in store.runs[:2]:
-        book().register(name, run, maker=MAKER, run_id="run-0")
+        made.register(name, run, maker=MAKER, run_id="run-0")
     for number, approver, actor in ((1, "ann-m\u0430ker", "bob"), (2, "bob", MAKER)):
-        book().write(record.Promotion(name, number, "approve", number, number - 1 or None, approver, "CR-1", actor,
+        made.write(record.Promotion(name, number, "approve", number, number - 1 or None, approver, "CR-1", actor,
                                       recorded.THEN, False))  # fmt: skip
     registry.move_champion(name, 2)
-    _, notes = audit._check_registry(book().record())
+    _, notes = audit._check_registry(made.record())
     assert [note for note in notes if note.startswith(name)] == [
         f"{name} promotion {number}: {who} made version {number}, and had a hand in this: it was recorded by other means"  # noqa: E501
         " than approve, or by one of an earlier version"
