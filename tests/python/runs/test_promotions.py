@@ -57,7 +57,7 @@ def nothing_scores(home: Home, said: str, by_dbt: str = "", **named: str) -> Non
     before = marts(home)
     assert said in refused(home.run("score", **named))
     done = home.dbt("build", "--select", "tag:nightly", "--exclude-resource-type", "unit_test", **named)
-    assert done.returncode == 1 and (by_dbt or said) in " ".join(done.stdout.split()), done.stdout
+    assert done.returncode and (by_dbt or said) in " ".join(done.stdout.split()), done.stdout
     assert marts(home) == before
 
 
@@ -189,12 +189,11 @@ def test_what_landed_does_not_let_the_maker_approve(copy):
 @pytest.mark.parametrize("actor", ["", "\u200b", "ann\u202e", "\u3164"])
 def test_plain_dbt_is_not_run_by_nobody(copy, actor):
     """Refused first and alone: the hook stands before all others, and nothing is written."""
-    tables = "select table_schema, table_name, estimated_size from information_schema.tables, duckdb_tables()" \
-             " where table_name = duckdb_tables.table_name and table_schema = schema_name order by all"  # fmt: skip
+    tables = "select schema_name, table_name, estimated_size from duckdb_tables() order by all"
     before = copy.query(tables), copy.query("select * from audit.run_log order by all")
     done = copy.dbt("build", "--select", "tag:nightly", NIGHTBOOK_ACTOR=actor)
     said = " ".join(done.stdout.split())
-    assert done.returncode == 1 and "NIGHTBOOK_ACTOR is empty, or has what cannot be read" in said, said
+    assert done.returncode and "NIGHTBOOK_ACTOR is empty, or has what cannot be read" in said, said
     assert (copy.query(tables), copy.query("select * from audit.run_log order by all")) == before
 
 
