@@ -5,7 +5,10 @@ another customer's id. Where every page has a checksum (CRC-32, of the page as i
 Where they have none, a flip shows only if the page no longer decodes, or a value leaves the range or the count of nulls
 that the footer states; what is left is for a digest beside the file.
 
-Page headers are in Thrift's compact protocol, which pyarrow reads but does not show.
+The footer has no checksum. What kind of value a column holds stands in it twice, as writers old and new say it, and a
+kind that stands there once proves nothing: a flip makes thousandths of a second of millionths, or cents of a sum.
+
+Page headers and footers are in Thrift's compact protocol, which pyarrow reads but does not show.
 """
 
 import mmap
@@ -27,6 +30,17 @@ DATA_PAGE, INDEX_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = range(4)
 _KIND, _SIZE, _CRC = 1, 3, 4
 _OF_KIND = {DATA_PAGE: 5, DATA_PAGE_V2: 8}
 _DEEPEST = 8
+# Fields of the footer, and of an element of its schema.
+_SCHEMA, _ELEMENT_FIELDS = 2, set(range(1, 11))
+_CHILDREN, _CONVERTED, _SCALE, _PRECISION, _LOGICAL = 5, 6, 7, 8, 10
+# Kinds of the newer way, as field of its union, with what the older one calls them, null where it has no word.
+_TEXT, _MAP, _LIST, _ENUM, _DECIMAL, _DATE, _TIME, _MOMENT, _INTEGER = 1, 2, 3, 4, 5, 6, 7, 8, 10
+_OLDER = {_TEXT: 0, _MAP: 1, _LIST: 3, _ENUM: 4, _DECIMAL: 5, _DATE: 6, 12: 19, 13: 20}
+_UNITS = {_TIME: {1: 7, 2: 8}, _MOMENT: {1: 9, 2: 10}}
+_INTEGERS = {(8, False): 11, (16, False): 12, (32, False): 13, (64, False): 14,
+             (8, True): 15, (16, True): 16, (32, True): 17, (64, True): 18}  # fmt: skip
+# A flip of these gives other values of the same type, or no value at all.
+_MEASURED = {_DECIMAL, _TIME, _MOMENT, _INTEGER}
 
 
 def header(path: Path, name: str) -> list[str]:
@@ -74,7 +88,7 @@ def verify(path: Path, name: str, columns: Collection[str], is_proven: bool = Fa
         is_proven: a digest from elsewhere has vouched for the bytes: the pages are counted and not decoded.
 
     Returns:
-        Whether every page has a checksum.
+        Whether every page has a checksum, and every column's kind stands in the footer twice.
 
     Raises:
         NightbookError: a checksum is not that of its page, or footer, pages and values contradict each other.
@@ -86,11 +100,12 @@ def verify(path: Path, name: str, columns: Collection[str], is_proven: bool = Fa
                 # Asked for a column's footer that does not fit its schema pyarrow aborts the process; reading raises.
                 next(parquet.iter_batches(1, [number]), None)
         _check_footer(footer, name)
+        is_said_twice = _check_kinds(path, name)
         checksummed = _check_pages(path, footer, name)
         if not is_proven:
             with _decoding(name):
                 _check_values(parquet, name, columns)
-    return checksummed
+    return checksummed and is_said_twice
 
 
 class _decoding:  # noqa: N801
@@ -132,6 +147,53 @@ def _check_footer(footer: pq.FileMetaData, name: str) -> None:
                     raise _damaged(
                         name, f"column {column.path} has {chunk.num_values:,} values in {group.num_rows:,} rows"
                     )
+
+
+def _check_kinds(path: Path, name: str) -> bool:
+    """What a column holds, by the older way of saying it and by the newer one; whether both say all that is measured.
+
+    Source: parquet.thrift, SchemaElement, ConvertedType and LogicalType, and LogicalTypes.md on how they agree.
+    """
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        try:
+            fields, _ = _struct(data, len(data) - 8 - int.from_bytes(data[-8:-4], "little"))
+            elements = fields[_SCHEMA][1:]
+            wrong = next((number for number, one in enumerate(elements) if not _is_one_kind(one)), None)
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            raise _damaged(name, "its footer has no schema") from error
+    if wrong is not None:
+        raise _damaged(name, f"its footer says of column {wrong + 1} that it holds two kinds of values")
+    return all(_CONVERTED in one and _LOGICAL in one for one in elements if _is_measured(one))
+
+
+def _is_one_kind(element: dict) -> bool:
+    older, logical = element.get(_CONVERTED), element.get(_LOGICAL, {})
+    if not set(element) <= _ELEMENT_FIELDS or len(logical) > 1:
+        return False
+    is_decimal = older == _OLDER[_DECIMAL] or _DECIMAL in logical
+    if not is_decimal and (_SCALE in element or _PRECISION in element):
+        return False
+    for kind, said in logical.items():
+        if kind == _DECIMAL and older is not None:
+            same = said.get(1, 0) == element.get(_SCALE, 0) and said[2] == element[_PRECISION]
+        else:
+            same = True
+        newer = _OLDER.get(kind)
+        if kind in _UNITS:
+            newer = _UNITS[kind].get(next(iter(said[2])))
+        elif kind == _INTEGER:
+            newer = _INTEGERS[said[1], said[2]]
+        if not same or (older is not None and older != newer and (kind, older) != (_MAP, 2)):
+            return False
+    return True
+
+
+def _is_measured(element: dict) -> bool:
+    """Whether a unit, a scale or a sign decides which value the bytes are."""
+    kinds = {_OLDER[_DECIMAL], *_INTEGERS.values(), *(one for units in _UNITS.values() for one in units.values())}
+    return _CHILDREN not in element and (
+        element.get(_CONVERTED) in kinds or bool(_MEASURED & set(element.get(_LOGICAL, ())))
+    )
 
 
 def _check_pages(path: Path, footer: pq.FileMetaData, name: str) -> bool:
@@ -274,7 +336,7 @@ def _zigzag(data: mmap.mmap, at: int) -> tuple[int, int]:
 
 
 def _struct(data: mmap.mmap, at: int, depth: int = 0) -> tuple[dict[int, object], int]:
-    """A Thrift struct as field number to value; texts and lists as None."""
+    """A Thrift struct as field number to value; texts as None, and so are lists but of structs."""
     if depth > _DEEPEST:
         raise ValueError("too deep")
     fields: dict[int, object] = {}
@@ -306,9 +368,11 @@ def _value(data: mmap.mmap, at: int, kind: int, depth: int) -> tuple[object, int
         length, at = (lead >> 4, at + 1) if lead >> 4 < 15 else _varint(data, at + 1)
         if length > len(data):
             raise ValueError("a list longer than the file")
+        found = []
         for _ in range(length):
-            _, at = _value(data, at, lead & 0x0F, depth + 1)
-        return None, at
+            one, at = _value(data, at, lead & 0x0F, depth + 1)
+            found.append(one)
+        return found if lead & 0x0F == 12 else None, at
     if kind == 12:
         return _struct(data, at, depth + 1)
     raise ValueError(f"no type {kind}")
