@@ -21,7 +21,12 @@
         {%- set written = partitions_written(succeeded) -%}
         {%- set chain = nightbook._audit_chain() -%}
         {%- set news %}
-            select kind, subject, payload, occurred_at from {{ facts }} as facts where kind <> 'promotion'
+            {#- A verdict or a version is entered by its own run alone: nobody has the next one enter what he put in. -#}
+            select kind, subject, payload, occurred_at
+            from {{ facts }} as facts
+            where
+                kind = 'run'
+                or (kind <> 'promotion' and (run_id = '{{ invocation_id }}' or not exists (select 1 from {{ chain }})))
             {%- for partition in written %}
             union all
             select

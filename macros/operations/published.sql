@@ -172,7 +172,7 @@
 #}
 {% macro partitions_written(names) -%}
     {%- set written, queries, runs, codes = [], [], ["'" ~ invocation_id ~ "'"], [] -%}
-    {%- set published, zeroes = [], {} -%}
+    {%- set published, zeroes, places = [], {}, {} -%}
     {%- for one in published_relations() if one.name in names -%}
         {%- do published.append(one) -%}
     {%- endfor -%}
@@ -190,7 +190,8 @@
         "select distinct split_part(subject, ' ', 1) from " ~ nightbook._audit_chain() ~ " where kind = 'partition'"
     ).columns[0].values() | list -%}
     {%- for one in published -%}
-        {%- set types = standing.get((one.written_to.schema ~ '.' ~ one.written_to.identifier) | lower, {}) -%}
+        {%- do places.update({one.name: (one.written_to.schema ~ '.' ~ one.written_to.identifier) | lower}) -%}
+        {%- set types = standing.get(places[one.name], {}) -%}
         {%- set columns = types | reject('in', [one.date_column, one.run_column]) | sort -%}
         {%- set condition = one.run_column ~ ' in (' ~ runs | join(', ') ~ ')' -%}
         {%- if one.name == 'rpt_regulatory_features' -%}
@@ -229,7 +230,8 @@
         {%- if run and row[2] == run.run_id -%}
             {%- do zeroes.pop(row[0], none) -%}
         {%- endif -%}
-        {%- do written.append(nightbook._partition_fact(row[0], row[1], row[2], row[3] | int, row[4], row[5])) -%}
+        {%- set types = standing.get(places.get(row[0], ''), {}) if row[0] != 'rpt_regulatory_features' else {} -%}
+        {%- do written.append(nightbook._partition_fact(row[0], row[1], row[2], row[3] | int, row[4], row[5], types)) -%}
     {%- endfor -%}
     {#- A run that wrote no row says so. -#}
     {%- for name, columns in zeroes.items() -%}
@@ -243,10 +245,12 @@
     {{ return(['fct_account_scores', 'fct_application_scores']) }}
 {%- endmacro %}
 
-{% macro _partition_fact(name, as_of_date, run_id, row_count, digest, columns) -%}
+{# types: column -> type that its values have been written as; left out where a digest speaks of them otherwise. #}
+{% macro _partition_fact(name, as_of_date, run_id, row_count, digest, columns, types={}) -%}
     {{ return({
         'subject': name ~ ' ' ~ (as_of_date or '-') ~ ' ' ~ (run_id or '-'),
         'payload': '{"row_count":' ~ row_count ~ ',"digest":"' ~ digest ~ '"'
-            ~ (',"column_names":"' ~ columns ~ '"' if columns is not none else '') ~ '}',
+            ~ (',"column_names":"' ~ columns ~ '"' if columns is not none else '')
+            ~ (',"column_types":' ~ tojson(types, sort_keys=true) if types else '') ~ '}',
     }) }}
 {%- endmacro %}

@@ -30,9 +30,20 @@
     model_name, sequence, action, model_version, previous_version, approver, change_request, actor, promoted_at,
     is_by_makers_account
 ) %}
+    {%- do refuse_secondary_roles() -%}
     {%- do ensure_record() -%}
     {%- set log = nightbook._promotion_log() -%}
     {%- set this_one = 'model_name = ' ~ text_literal(model_name) ~ ' and sequence = ' ~ sequence | int -%}
+    {%- set last = rows_of(
+        'select coalesce(max(sequence), 0) as sequence from ' ~ log ~ ' where model_name = ' ~ text_literal(model_name)
+    )[0].sequence | int -%}
+    {%- set age = (modules.datetime.datetime.utcnow() - modules.datetime.datetime.fromisoformat(promoted_at)).total_seconds() -%}
+    {#- Said again, it is on record already. -#}
+    {%- if sequence | int > last and (sequence | int > last + 1 or age | abs > 3600) -%}
+        {{ exceptions.raise_compiler_error(
+            'promotion ' ~ sequence ~ ' of ' ~ promoted_at ~ ' does not follow number ' ~ last ~ ' now: say `approve` or `rollback`'
+        ) }}
+    {%- endif -%}
     {%- set row %}
         insert into {{ log }} ({{ nightbook._promotion_columns() | join(', ') }})
         select

@@ -6,6 +6,7 @@
 #}
 {% macro refuse_broken_chain() %}
     {%- if execute and invocation_args_dict.which in ('build', 'run', 'retry', 'seed', 'snapshot') -%}
+        {%- do nightbook._refuse_functions() -%}
         {%- set chain = adapter.get_relation(target.database, 'audit', 'audit_chain') -%}
         {%- set run_log = adapter.get_relation(target.database, 'audit', 'run_log') -%}
         {%- set entries = rows_of('select count(*) as row_count, coalesce(max(sequence), 0) as last from ' ~ chain)[0]
@@ -40,6 +41,23 @@
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}
+
+{# Raises where somebody has put a function into the warehouse: one with the name of the engine's own would be called for it. #}
+{% macro _refuse_functions() -%}
+    {{ return(adapter.dispatch('refuse_functions', 'nightbook')()) }}
+{%- endmacro %}
+
+{% macro default__refuse_functions() -%}
+{%- endmacro %}
+
+{% macro duckdb__refuse_functions() -%}
+    {%- for one in rows_of('select schema_name, function_name from duckdb_functions() where not internal order by all limit 1') -%}
+        {{ exceptions.raise_compiler_error(
+            one.schema_name ~ '.' ~ one.function_name ~ ' is a function that somebody has put into the warehouse; what the engine'
+            ~ "'s own would say, it may say otherwise: drop it"
+        ) }}
+    {%- endfor -%}
+{%- endmacro %}
 
 {# A version whose verdict and whose approval stand in this warehouse: both are entered before it scores. Nothing where there is none. #}
 {% macro _approved_here() -%}

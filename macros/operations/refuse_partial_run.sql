@@ -12,6 +12,17 @@
         {%- for flag, is_set in {'--empty': flags.EMPTY, '--sample': invocation_args_dict.sample}.items() if is_set -%}
             {{ nightbook._refuse(flag ~ ' builds relations of some rows of their parents. Leave it out') }}
         {%- endfor -%}
+        {#- With these edges dbt publishes before tests of several parents have ended. -#}
+        {%- if flags.USE_FAST_TEST_EDGES or invocation_args_dict.use_fast_test_edges -%}
+            {{ nightbook._refuse('--use-fast-test-edges publishes what a test would have stopped. Leave it out') }}
+        {%- endif -%}
+        {#- A run is on record with the digest of its code, which is read there. -#}
+        {%- for flag in ('target_path', 'partial_parse_file_path') if invocation_args_dict.get(flag) -%}
+            {{ nightbook._refuse('--' ~ flag | replace('_', '-') ~ ' hides which code runs. Leave it out') }}
+        {%- endfor -%}
+        {%- if not flags.WRITE_JSON -%}
+            {{ nightbook._refuse('--no-write-json hides which code runs. Leave it out') }}
+        {%- endif -%}
         {%- set asked = requested() -%}
         {%- set is_answered_for = overrides_in(asked.overrides) | selectattr('rule', 'in', ['*', 'partial_run']) | list -%}
         {%- set selected = {} -%}

@@ -55,6 +55,6 @@
 #}
 {% macro cadence() -%}
     {%- set trains = 'model.nightbook.candidates' in selected_resources -%}
-    {%- set scores = 'model.nightbook.tonight_account_scores' in selected_resources -%}
+    {%- set scores = 'model.nightbook.champions' in selected_resources -%}
     {{ return('full' if trains and scores else 'weekly' if trains else 'nightly' if scores else 'other') }}
 {%- endmacro %}

@@ -12,7 +12,7 @@
 
 {% macro snowflake__refuse_unready_account() -%}
     {%- if execute -%}
-        {%- do nightbook._refuse_secondary_roles() -%}
+        {%- do refuse_secondary_roles() -%}
         {%- set stages = [] -%}
         {%- for node in graph.nodes.values() if node.language == 'python' and node.unique_id in selected_resources -%}
             {%- do nightbook._refuse_loose_packages(node) -%}
@@ -30,7 +30,14 @@
     Raises for a session that has roles beside its own, as users have by default. Its user is asked to be changed, and not the
     session: each thread has one of its own, and so has everything else that the user opens.
 #}
-{% macro _refuse_secondary_roles() -%}
+{% macro refuse_secondary_roles() -%}
+    {{ return(adapter.dispatch('refuse_secondary_roles', 'nightbook')()) }}
+{%- endmacro %}
+
+{% macro default__refuse_secondary_roles() -%}
+{%- endmacro %}
+
+{% macro snowflake__refuse_secondary_roles() -%}
     {%- set session = rows_of('select current_user() as user_name, current_secondary_roles() as secondary_roles')[0] -%}
     {%- set active = fromjson(session.secondary_roles or '{}') -%}
     {%- if active.value or active.roles -%}

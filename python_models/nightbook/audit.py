@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
+import duckdb
 import pyarrow as pa
 
-from nightbook import chain, frames, people, registry, warehouse
+from nightbook import chain, frames, home, registry, warehouse
 from nightbook.errors import NightbookError
 from nightbook.inference import feature_digests
-from nightbook.record import Promotion, Record, differences
+from nightbook.record import Record, differences, own_hand
 from nightbook.warehouse import Query, has
 
 # Digits that float32 leaves out of all columns that are not digested one by one.
 _REST = "beyond_float32"
+# Facts that a training leaves before it has come to its end.
+_OF_TRAINING = ("model_version", "gate_decision")
 _INPUTS = "rpt_regulatory_features"
 _SCORES = ("fct_account_scores", "fct_application_scores")
 # Of one relation, digested in one query: what fits into the memory of a small machine.
@@ -28,7 +31,7 @@ _ROWS_AT_A_TIME = 5_000_000
 
 
 class Sql(NamedTuple):
-    """SQL of the project that `verify` compares by: models audit_facts and fct_score_partitions, and two analyses.
+    """SQL of the project that `verify` compares by: models that are views, and two analyses.
 
     Not what stands in the warehouse under these names, which may have been exchanged.
     """
@@ -37,6 +40,27 @@ class Sql(NamedTuple):
     fct_score_partitions: str
     published_partitions: str
     partition_digests: str
+    fct_audit_log: str
+    fct_fairness: str
+    fct_model_versions: str
+    fct_promotions: str
+    fct_runs: str
+    rpt_regulatory_features: str
+
+
+# Those of them that somebody reads, by where they stand.
+_VIEWS = {
+    "audit": ("fct_audit_log", "fct_model_versions", "fct_promotions", "fct_runs"),
+    "fairness": ("fct_fairness",),
+    "marts": ("fct_score_partitions", _INPUTS),
+}
+# Tables under those views, and under the audit log itself.
+_TABLES = {
+    "audit": ("audit_chain", "promotion_log", "run_log", "version_log"),
+    "fairness": ("fairness_of_nights", "fairness_of_trainings"),
+    "scoring": ("account_inputs",),
+    "training": ("fct_gate_decisions",),
+}
 
 
 @dataclass(frozen=True)
@@ -65,19 +89,24 @@ def verify(connection: warehouse.Connection, sql: Sql, head: str | None = None) 
     """
     query = warehouse.query(connection)
     check_unbroken(query)
+    _check_functions(query)
+    _check_tables(query, _TABLES)
     entries = query(
         "select sequence, kind, subject, payload, recorded_at, run_id, previous_hash, entry_hash"
         " from audit.audit_chain order by sequence"
     )
     last = chain.check(entries, head)
     found = query(sql.audit_facts)
-    _check_facts(entries, found)
+    waiting = _check_facts(entries, found)
     versions, unknown = _check_registry(Record.of(query))
     checked, notes = _check_partitions(entries, query, sql)
     _check_inputs(entries, connection)
-    _check_views(query)
+    if home.is_account():
+        _check_views(query)
+    else:
+        _check_definitions(connection, sql)
     return Checked(
-        len(entries), len(found), checked, versions, last, (*_entered_late(entries, found), *unknown, *notes)
+        len(entries), len(found), checked, versions, last, (*_entered_late(entries, found), *waiting, *unknown, *notes)
     )
 
 
@@ -117,7 +146,8 @@ def check_unbroken(query: Query) -> None:
         )
 
 
-def _check_facts(entries: list[dict], facts: list[dict]) -> None:
+def _check_facts(entries: list[dict], facts: list[dict]) -> tuple[str, ...]:
+    """Every fact must be as it was entered; a line for each of a training of which no run is on record."""
     now: dict[tuple[str, str], str] = {}
     for fact in facts:
         key = (fact["kind"], fact["subject"])
@@ -132,9 +162,16 @@ def _check_facts(entries: list[dict], facts: list[dict]) -> None:
         changed = differences(json.loads(entry["payload"]), json.loads(now[key]))
         if changed:
             raise NightbookError(f"{name}: {changed} (entry {entry['sequence']} of the audit log)")
-    for kind, subject in now:
+    runs = {entry["subject"] for entry in entries if entry["kind"] == "run"}
+    waiting = []
+    for fact in facts:
+        kind, subject = fact["kind"], fact["subject"]
         if (kind, subject) not in logged:
-            raise NightbookError(f"{kind} {subject}: its row is in no entry of the audit log: put in by other means")
+            name = f"{kind} {subject}: its row is in no entry of the audit log"
+            if kind not in _OF_TRAINING or fact["run_id"] in runs:
+                raise NightbookError(f"{name}: put in by other means")
+            waiting.append(f"{name}: its training was broken off, or it was put in; nothing can be approved by it")
+    return tuple(waiting)
 
 
 def _entered_late(entries: list[dict], facts: list[dict]) -> tuple[str, ...]:
@@ -168,6 +205,13 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
             part = {"run": (relation, as_of_date, run_id), "last": (relation,)}.get(kept.get(relation))
             last[part or (relation, as_of_date)] = entry
     expected = {tuple(entry["subject"].split(" ")): entry for entry in last.values()}
+    places = {row["relation_name"]: row["schema_name"].lower() for row in standing.values()}
+    of_schema: dict[str, tuple[str, ...]] = {}
+    for relation, schema in places.items():
+        if relation != _INPUTS:
+            of_schema[schema] = (*of_schema.get(schema, ()), relation)
+    _check_tables(query, of_schema)
+    types = _column_types(query, of_schema)
     digests = _digests(query, sql, expected)
     for (relation, as_of_date, run_id), entry in expected.items():
         name = f"{relation} of {as_of_date}"
@@ -183,13 +227,35 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
                 f"{name}: holds other {what} than run {run_id} wrote, {found['row_count']} rows now and"
                 f" {recorded['row_count']} then {of_log}{finds}"
             )
+        if not recorded["row_count"] and (relation, as_of_date, run_id) in standing:
+            raise NightbookError(f"{name}: holds rows of run {run_id}, which wrote none {of_log}")
+        was = recorded.get("column_types", {})
+        for column, type_ in was.items() if found else ():
+            if types[relation].get(column) != type_:
+                raise NightbookError(
+                    f"{name}: column {column} is {types[relation].get(column, 'gone')} now, run {run_id} wrote it as"
+                    f" {type_} {of_log}"
+                )
+        # Scores are digested by the columns that they had from the first night on.
+        more = sorted(set(types.get(relation, ())) - set(was)) if was and relation in _SCORES else []
+        if found and more:
+            found = (
+                found
+                | query(
+                    f"select count(*) as other_values from marts.{relation} where as_of_date = ? and run_id = ? and"
+                    f" ({' or '.join(f'{column} is not null' for column in more)})",
+                    [date.fromisoformat(as_of_date), run_id],
+                )[0]
+            )
         if found and found.get("other_values"):
             raise NightbookError(f"{name}: has values in columns that run {run_id} did not write {of_log}")
         if kept.get(relation) == "date" and run_id not in runs:
             raise NightbookError(f"{name}: was entered for run {run_id}, of which the audit log has no record {of_log}")
     before: dict[str, list[str]] = {}
     for relation, as_of_date, run_id in sorted(standing.keys() - expected.keys()):
-        if relation not in begun or runs.get(run_id, len(entries)) < begun[relation]:
+        # Lineage is of a version of the code, and not of a run.
+        is_known = run_id in runs or relation.startswith("lineage_")
+        if is_known and (relation not in begun or runs.get(run_id, len(entries)) < begun[relation]):
             before.setdefault(relation, []).append(as_of_date)
             continue
         what = "scores" if relation in _SCORES else "rows"
@@ -324,6 +390,66 @@ def _unlike_digest(batch: pa.RecordBatch, features: tuple[str, ...]) -> str | No
     return None
 
 
+def _check_functions(query: Query) -> None:
+    """Nobody has put a function of his own where the SQL that compares, or that scores, would call it."""
+    if home.is_account():
+        return
+    for row in query(
+        "select schema_name, function_name from duckdb_functions() where not internal order by all limit 1"
+    ):
+        raise NightbookError(
+            f"{row['schema_name']}.{row['function_name']} is a function that somebody has put into the warehouse; what"
+            " the engine's own would say, it may say otherwise: drop it"
+        )
+
+
+def _check_tables(query: Query, names: dict[str, tuple[str, ...]]) -> None:
+    """What holds rows is a table: a view in its place could show others to others."""
+    for schema, tables in names.items():
+        for row in query(
+            "select lower(table_name) as name, table_type from information_schema.tables"
+            f" where lower(table_schema) = ? and lower(table_name) in ({', '.join('?' * len(tables))})"
+            " and table_type <> 'BASE TABLE' order by 1 limit 1",
+            [schema, *tables],
+        ):
+            raise NightbookError(
+                f"{schema}.{row['name']}: is a {row['table_type'].lower()}, and runs write a table: it was exchanged"
+            )
+
+
+def _column_types(query: Query, names: dict[str, tuple[str, ...]]) -> dict[str, dict[str, str]]:
+    """Relation -> column -> type, both in lower case."""
+    found: dict[str, dict[str, str]] = {}
+    for schema, relations in names.items():
+        for row in query(
+            "select lower(table_name) as name, lower(column_name) as column_name, lower(data_type) as data_type"
+            f" from information_schema.columns where lower(table_schema) = ?"
+            f" and lower(table_name) in ({', '.join('?' * len(relations))})",
+            [schema, *relations],
+        ):
+            found.setdefault(row["name"], {})[row["column_name"]] = row["data_type"]
+    return found
+
+
+def _check_definitions(connection: duckdb.DuckDBPyConnection, sql: Sql) -> None:
+    """A view is the SQL of the project: it may have been exchanged for another, which tells who is asking."""
+    query = warehouse.query(connection)
+    text = "select regexp_replace(sql, '^CREATE (TEMP )?VIEW [^ ]+ AS ', '') as says from duckdb_views() where"
+    for schema, views in _VIEWS.items():
+        for name in views:
+            standing = query(f"{text} schema_name = ? and view_name = ? and not temporary", [schema, name])
+            if not standing and not has(query, schema, name):
+                continue
+            connection.execute(f"create or replace temp view as_written as ({getattr(sql, name)}\n)")
+            written = query(f"{text} view_name = 'as_written' and temporary")
+            connection.execute("drop view temp.as_written")
+            if standing != written:
+                raise NightbookError(
+                    f"{schema}.{name}: is not the view that this version of the project makes: it was exchanged, or"
+                    " another version made it; the next run makes it anew"
+                )
+
+
 # Views that show a relation of the audit trail, and what they show.
 _SHOWN = {
     "audit.fct_runs": ["audit.run_log"],
@@ -383,13 +509,6 @@ def _check_registry(record: Record) -> tuple[int, tuple[str, ...]]:
             f"{name} promotion {move.sequence}: {own} made version {move.model_version}, and had a hand in this: it was"
             f" recorded by other means than {move.action}, or by one of an earlier version"
             for move in record.moves(name)
-            if (own := _own_hand(known.get(move.model_version, ""), move))
+            if (own := own_hand(known.get(move.model_version, ""), move))
         ]
     return len(record.versions), tuple(notes)
-
-
-def _own_hand(maker: str, move: Promotion) -> str | None:
-    """The maker's name, by which he decided or, though not let, typed; unknown of what was typed before."""
-    if people.same_person(maker, move.approver):
-        return move.approver
-    return move.actor if move.is_by_makers_account is False and people.same_person(maker, move.actor) else None

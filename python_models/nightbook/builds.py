@@ -118,9 +118,16 @@ def operate(macro: str, arguments: dict | None = None) -> None:
     Raises:
         NightbookError: the project is not valid, the warehouse is in use, or it refuses.
     """
-    result = _invoke(["run-operation", macro, "--args", json.dumps(arguments or {})], [])
+    # What a macro raises is told in an event alone.
+    told: list[str] = []
+
+    def hear(event) -> None:
+        if event.info.name in ("RunningOperationCaughtError", "RunningOperationUncaughtError"):
+            told.append(event.data.exc)
+
+    result = _invoke(["run-operation", macro, "--args", json.dumps(arguments or {})], [hear])
     if not result.success:
-        raise NightbookError(one_line(result.result.results[0].message or ""))
+        raise NightbookError(one_line("".join(told) or result.result.results[0].message or ""))
 
 
 def document(folder: Path) -> str | None:

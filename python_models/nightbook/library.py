@@ -11,7 +11,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Iterable
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
 
 from nightbook import account, builds, deployment, home, lineage, provenance
@@ -55,6 +55,9 @@ def pack(record: dict, nodes: list[dict]) -> bytes:
     """The zip: every module of the library, and what it is to know of its deployment."""
     root = Path(__file__).parent
     files = {f"nightbook/{path.relative_to(root).as_posix()}": path.read_bytes() for path in root.glob("**/*.py")}
+    # Who is who is asked where the scores are made too; the account's own channel does not have it.
+    look_alikes = resources.files("homoglyphs_fork")
+    files |= {f"homoglyphs_fork/{one.name}": one.read_bytes() for one in look_alikes.iterdir() if one.is_file()}
     files[f"nightbook/{deployment.FILE}"] = json.dumps(record, sort_keys=True).encode()
     files[f"nightbook/{deployment.LINEAGE_FILE}"] = json.dumps(nodes, sort_keys=True).encode()
     packed = io.BytesIO()

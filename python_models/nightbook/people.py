@@ -52,9 +52,9 @@ def checked(name: str, option: str, remedy: str = "write the name of the person 
 def same_person(one: str, other: str) -> bool:
     """Whether two names are one, or can be taken for one another.
 
-    Case, accents, blanks, hyphens and other punctuation do not tell people apart, nor does what looks alike by
-    Unicode's confusables (UTS 39): letters of other scripts, full-width forms, ligatures; rn and m, l and i and 1, O
-    and 0.
+    Case, accents, blanks, hyphens, other punctuation and the order of words do not tell people apart, nor does what
+    looks alike by Unicode's confusables (UTS 39): letters of other scripts, full-width forms, ligatures; rn and m, l
+    and i and 1, O and 0.
     """
     return bool(_forms(one) & _forms(other))
 
@@ -109,8 +109,16 @@ def _forms(name: str) -> frozenset[str]:
     A character may look like another one than it stands for, or than its small letter does (I like l, a Greek capital
     nu like N and a small one like v), so both are taken: its looks, and the looks of what it stands for.
     """
-    meant = unicodedata.normalize("NFKC", name).casefold()
-    return frozenset({_letters(_look(meant)), _letters(_look(_look(name).casefold()))})
+    found = set()
+    # A bar looks like l, and stands between words.
+    for text in {name, name.replace("|", " ")}:
+        words = [word for word in re.split(r"[\W_]+", unicodedata.normalize("NFC", text)) if word]
+        for meant in (lambda one: unicodedata.normalize("NFKC", one).casefold(), lambda one: _look(one).casefold()):
+            found.add(_letters(_look(meant(text))))
+            if len(words) > 1:
+                # Who writes the family name first is nobody else.
+                found.add("".join(sorted(_letters(_look(meant(word))) for word in words)))
+    return frozenset(found)
 
 
 def _look(text: str) -> str:
@@ -139,7 +147,8 @@ def _letters(text: str) -> str:
 
 
 def _is_letter(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LN"
+    """Not so a modifier, which is a mark to a reader: a low line, a circumflex, an Arabic stretching."""
+    return unicodedata.category(character)[0] in "LN" and unicodedata.category(character) != "Lm"
 
 
 @functools.cache

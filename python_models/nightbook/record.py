@@ -8,12 +8,13 @@ in turn is held against the audit log, each row against its entry.
 import functools
 import json
 import math
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 
-from nightbook import chain, frames, registry
+from nightbook import chain, frames, people, registry
 from nightbook.errors import NightbookError
 
 # Where each part of the record stands: schema, table, order.
@@ -29,9 +30,6 @@ _SUBJECTS = {
     "gate_decision": "{model_name} {run_id} {rule}",
 }
 _LET_IN = ("pass", "warn", "not_applicable")
-_AGAIN = (
-    "python orchestrate.py {action} {model_name}{version} --approver '{approver}' --change-request '{change_request}'"
-)
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,9 @@ class Promotion:
     @property
     def command(self) -> str:
         """What was typed, to be typed again."""
-        version = f" --version {self.model_version}" if self.action == "approve" else ""
-        return _AGAIN.format(**asdict(self) | {"version": version})
+        version = ["--version", str(self.model_version)] if self.action == "approve" else []
+        words = ("--approver", self.approver, "--change-request", self.change_request)
+        return shlex.join(["python", "orchestrate.py", self.action, self.model_name, *version, *words])
 
 
 @dataclass(frozen=True)
@@ -221,6 +220,11 @@ class Record:
                 f"{model_name}: the alias {registry.CHAMPION} {where}, which no recorded approval put there; on record "
                 f"is version {last.model_version}: {last.command} puts it back"
             )
+        if own := own_hand(self.version(model_name, last.model_version).maker, last):
+            raise NightbookError(
+                f"{model_name} version {last.model_version}: {own} made it, and had a hand in its {_word(last)}: only "
+                "somebody else's approval lets it score"
+            )
         return self.held(model_name, last.model_version)
 
     def once_champion(self, model_name: str, number: int) -> registry.Model:
@@ -230,8 +234,8 @@ class Record:
             NightbookError: no recorded approval ever made it champion, or as `held`.
         """
         self.hold()
-        self.version(model_name, number)
-        if all(move.model_version != number for move in self.moves(model_name)):
+        maker = self.version(model_name, number).maker
+        if all(move.model_version != number or own_hand(maker, move) for move in self.moves(model_name)):
             raise NightbookError(
                 f"{model_name} version {number} was never champion: no recorded approval made it so, and only an "
                 "approved version scores; approve it first"
@@ -317,10 +321,8 @@ class Record:
                 verdict = json.loads(entry["payload"])
                 if (verdict["model_name"], verdict["mlflow_run_id"]) == (version.model_name, version.mlflow_run_id):
                     judged[verdict["run_id"]].append(verdict)
-        if any(
-            all(one["verdict"] in _LET_IN for one in verdicts if one["severity"] == "block")
-            for verdicts in judged.values()
-        ):
+        blocking = [[one for one in verdicts if one["severity"] == "block"] for verdicts in judged.values()]
+        if any(verdicts and all(one["verdict"] in _LET_IN for one in verdicts) for verdicts in blocking):
             return
         name = f"{version.model_name} version {version.model_version}"
         failed = sorted({one["rule"] for one in sum(judged.values(), []) if one["verdict"] not in _LET_IN})
@@ -385,3 +387,10 @@ def _word(move: Promotion) -> str:
 
 def _words(column: str) -> str:
     return column.replace("_", " ").replace("mlflow run id", "MLflow run")
+
+
+def own_hand(maker: str, move: Promotion) -> str | None:
+    """The maker's name, by which he decided or, though not let, typed; unknown of what was typed before."""
+    if people.same_person(maker, move.approver):
+        return move.approver
+    return move.actor if move.is_by_makers_account is False and people.same_person(maker, move.actor) else None

@@ -263,6 +263,12 @@ def load(model_name: str, version: int) -> Model:
         )
     # Where MLflow's own clients find the version, which need not be where its run logged it.
     location = mlflow_store.client().get_model_version_download_uri(model_name, str(version))
+    logged = _location(found["mlflow_run_id"])
+    if location.rstrip("/") != logged.rstrip("/"):
+        raise NightbookError(
+            f"{model_name} version {version}: its files are at {location}, and those of the model that its run logged "
+            f"at {logged}: MLflow's clients may read either; restore the registry"
+        )
     return _checked(model_name, version, found["mlflow_run_id"], found, location)
 
 

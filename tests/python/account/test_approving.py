@@ -1,14 +1,16 @@
 """An approval in an account: one row on record and its entry in the audit log, or neither, and then no alias moves."""
 
 import datetime
+from dataclasses import replace
 
 import pytest
 from nightbook import builds, chain, promotions, record, registry, warehouse
 from nightbook.errors import NightbookError
 
-PROMOTION = record.Promotion(
-    "account_pd", 1, "approve", 2, None, "o'grace \\", "CR-1", "ada", datetime.datetime(2026, 7, 1, 8), True
-)
+from tests.python.recorded import THEN
+
+NOW = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
+PROMOTION = record.Promotion("account_pd", 1, "approve", 2, None, "o'grace \\", "CR-1", "ada", NOW, True)
 
 
 def test_a_promotion_and_its_entry_are_recorded_together(account):
@@ -25,6 +27,10 @@ def test_a_promotion_and_its_entry_are_recorded_together(account):
     promotions.write(PROMOTION)
     with warehouse.asking() as query:
         assert record.Record.of(query).entries == kept.entries
+    # Nor is one of another time, or one that leaves a gap.
+    for other in (replace(PROMOTION, sequence=3), replace(PROMOTION, sequence=2, promoted_at=THEN)):
+        with pytest.raises(NightbookError, match=f"promotion {other.sequence} of .* does not follow number 1 now"):
+            promotions.write(other)
 
 
 def test_a_role_that_may_not_record_moves_no_alias(account, monkeypatch):

@@ -28,10 +28,11 @@ class Project:
         """Run a dbt command, with more in its environment, and return its result, failed or not."""
         from dbt.cli.main import dbtRunner
 
+        # A build has the digest of its code from the file.
         options = [
             "--quiet",
             "--no-partial-parse",
-            "--no-write-json",
+            *([] if "build" in arguments else ["--no-write-json"]),
             "--no-populate-cache",
             "--log-path",
             str(self.home / "logs"),

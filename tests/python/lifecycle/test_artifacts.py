@@ -247,16 +247,23 @@ def test_code_in_an_artifact_runs_in_other_clients_unless_they_check(store, mode
     ran.unlink()
 
 
-def test_a_version_that_leads_clients_elsewhere_is_read_where_they_read_it(store, empty_home, tmp_path):
-    """The registry's own word on where the files are is changed; the run still knows the right ones."""
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update model_versions set storage_location = 'file://{}' where name = '{}'",
+        "update logged_models set artifact_location = 'file://{}' where '{}' <> ''",
+    ],
+)
+def test_a_version_that_leads_some_clients_elsewhere_is_refused(store, empty_home, tmp_path, change):
+    """By a version's name MLflow's clients read in one place, by its run in another: both must be the same."""
     shutil.copy(store.home / "mlflow.db", empty_home / "mlflow.db")
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(files_of(store.runs[0])["MLmodel"].parent, elsewhere)
     with sqlite3.connect(empty_home / "mlflow.db") as database:
-        database.execute(f"update model_versions set storage_location = 'file://{elsewhere}' where name = '{MODEL}'")
-    assert registry.load(MODEL, 1).version == 1
-    _with_code(elsewhere)
-    with pytest.raises(NightbookError, match=f"^{MODEL} version 1: a file of its artifact was changed"):
+        database.execute(change.format(elsewhere, MODEL))
+    with pytest.raises(
+        NightbookError, match=f"^{MODEL} version 1: its files are at .*MLflow's clients may read either"
+    ):
         registry.load(MODEL, 1)
 
 

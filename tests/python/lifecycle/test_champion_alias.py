@@ -136,7 +136,7 @@ def test_what_was_not_carried_out_scores_nothing_until_it_is_said_again(model_na
     assert is_killed_during(approve, model_name, 2, change_request="CR-X")
     with pytest.raises(NightbookError) as refused:
         book().record().champion(model_name)
-    again = f"python orchestrate.py approve {model_name} --version 2 --approver 'bob' --change-request 'CR-X'"
+    again = f"python orchestrate.py approve {model_name} --version 2 --approver bob --change-request CR-X"
     assert str(refused.value) == (
         f"{model_name}: the recorded approval of version 2 was not carried out, the alias champion names version 1: "
         f"say the same again: {again}"

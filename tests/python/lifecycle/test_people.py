@@ -47,6 +47,10 @@ VARIANTS = {
     "stroke through": "Ann Ma\ua741er",
     "enclosing circle": "A\u20ddnn Maker",
     "rn": "Ann rnaker",
+    "modifier low line": "Ann\u02cdMaker",
+    "Arabic stretching": "Ann \u0640 Maker",
+    "bar": "Ann|Maker",
+    "family name first": "Maker, Ann",
     **{
         f"hyphen U+{ord(hyphen):04X}": f"Ann{hyphen}Maker"
         for hyphen in "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u00ad\ufe63\uff0d\u058a\u30fb_./'\u2019"
@@ -364,6 +368,10 @@ def test_a_promotion_that_went_around_approve_is_noted(store):
         made.write(record.Promotion(name, number, "approve", number, number - 1 or None, approver, "CR-1", actor,
                                       recorded.THEN, False))  # fmt: skip
     registry.move_champion(name, 2)
+    message = f"^{name} version 2: {MAKER} made it, and had a hand in its approval: only somebody else's approval"
+    with pytest.raises(NightbookError, match=message):
+        audit._check_registry(made.record())
+    made.write(record.Promotion(name, 3, "approve", 2, 2, "bob", "CR-1", "cho", recorded.THEN, False))
     _, notes = audit._check_registry(made.record())
     assert [note for note in notes if note.startswith(name)] == [
         f"{name} promotion {number}: {who} made version {number}, and had a hand in this: it was recorded by other means"  # noqa: E501

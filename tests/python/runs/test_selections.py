@@ -36,6 +36,9 @@ REFUSED = {
     "a mart, all else deferred": ["build", "--select", "fct_account_scores", "--defer", "--state", STATE],
     "what is modified": ["build", "--select", "state:modified+", "--state", STATE],
     "snapshots alone": ["snapshot"],
+    "a night whose tests come late": ["build", "--select", "tag:nightly", "--use-fast-test-edges"],
+    "a night of code that is elsewhere": ["build", "--select", "tag:nightly", "--target-path", STATE],
+    "a night of code that is nowhere": ["--no-write-json", "build", "--select", "tag:nightly"],
 }
 
 

@@ -216,6 +216,13 @@ LIGHT = f"""
         0 as default_count, 'red' as traffic_light, model_version, run_id
     from marts.fct_account_scores {OF_LAST} limit 1
 """
+HIDDEN = """
+    create table audit.kept as from marts.fct_provisions;
+    drop table marts.fct_provisions;
+    create view marts.fct_provisions as select * replace (
+        case when current_query() like '%row_digest%' then expected_loss else 0 end as expected_loss
+    ) from audit.kept
+"""
 VIEW = """
     create table marts.kept as from marts.rpt_regulatory_features;
     update marts.kept set {0};
@@ -231,6 +238,23 @@ PUBLISHED = {
         f"insert into marts.fct_provisions select * replace ('A' as account_id) from marts.fct_provisions {OF_ONE}",
         "insert into marts.fct_provisions select * replace ('R9' as run_id) from marts.fct_provisions limit 1",
         "delete from marts.fct_provisions",
+        # A view in the table's place that tells who is asking, and the same bytes read as another type.
+        HIDDEN,
+        "alter table marts.fct_provisions alter pd type bigint using cast(cast(pd as bit) as bigint)",
+    ],
+    "fct_account_scores": [
+        "alter table marts.fct_account_scores alter pd type varchar",
+        "alter table marts.fct_account_scores add column final_pd double;"
+        f" update marts.fct_account_scores set final_pd = 0.5 {OF_LAST}",
+    ],
+    "sha256": ["create macro main.sha256(x) as case when x = 'planted' then 'planted' else system.main.sha256(x) end"],
+    "fct_promotions": [
+        "create or replace view audit.fct_promotions as"
+        " select * replace ('mallory' as approver) from audit.promotion_log"
+    ],
+    "fct_model_versions": ["create or replace view audit.fct_model_versions as select * from audit.version_log"],
+    "fct_score_partitions": [
+        "create or replace view marts.fct_score_partitions as select 'fct_account_scores' as relation_name"
     ],
     "underwriting_queue": [
         "delete from marts.underwriting_queue where rank = 1",
@@ -255,7 +279,11 @@ PUBLISHED = {
     "fct_grade_migration": [f"delete from monitoring.fct_grade_migration {OF_LAST}"],
     "fct_model_performance": ["update monitoring.fct_model_performance set status = 'other'"],
     # No cohort of so small a home has matured: the night entered that there is no light.
-    "fct_calibration": [LIGHT],
+    "fct_calibration": [LIGHT, f"alter table monitoring.fct_calibration drop column reference; {LIGHT}"],
+    "fct_training_decisions": [
+        "create table training.fct_training_decisions as select date '2026-06-30' as as_of_date, 'R9' as run_id,"
+        " 'wait' as decision"
+    ],
     "fairness_of_nights": [f"update fairness.fairness_of_nights set value = 2 {OF_LAST}"],
     "lineage_nightly": ["update audit.lineage_nightly set from_column = 'other' where from_column = 'balance'"],
     "rpt_regulatory_features": [
@@ -546,12 +574,13 @@ def test_a_run_that_was_put_in_stops_the_next_one(changed):
     assert "does not hold run R9" in refused(changed.run("score"))
 
 
-def test_a_fact_that_a_later_run_entered_is_noted(changed):
-    """A row that was put in is entered by the next run; the log keeps that it was not by its own."""
+def test_a_verdict_that_was_put_in_is_entered_by_no_later_run(changed):
+    """It waits for its own run, which nobody has recorded; the next one must not speak for it."""
     changed.execute(
         "insert into training.fct_gate_decisions select * replace ('R9' as run_id, 'made_up' as rule)"
         " from training.fct_gate_decisions where model_name = 'account_pd' limit 1",
     )
     ok(changed.run("score"))
     said = ok(changed.run("verify-audit")).stdout
-    assert "R9 made_up: entered by a later run" in said and said.count("note: ") == 1
+    assert "R9 made_up: its row is in no entry of the audit log: its training was broken off" in said
+    assert said.count("note: ") == 1
