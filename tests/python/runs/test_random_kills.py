@@ -72,7 +72,9 @@ def killed(small, demo, settle):
                     ), retried
                 process.run(*command)
                 found = left(home)
-                assert {key for key in undisturbed if undisturbed[key] != found.get(key)} == set()
+                differing = {key for key in undisturbed if undisturbed[key] != found.get(key)}
+                # What a run has to add to what is kept: nothing, where one that was killed has added it.
+                assert differing <= {"intermediate.int_settled_payments"}
                 assert set(found) == set(undisturbed)
                 assert "as recorded" in process.run("verify-audit")
 
