@@ -29,8 +29,8 @@ HISTORIES = ("fct_account_scores", "fct_provisions", "fct_application_scores")
 # Who wrote a row, when, and why it was computed again.
 STAMPS = (
     "run_id", "scored_at", "started_at", "known_at", "decided_at", "kept_by", "kept_for", "registered_at",
-    "approved_at", "promoted_at", "pinned_versions", "mlflow_run_id", "artifact_digest", "dbt_scd_id", "dbt_updated_at", "dbt_valid_from",
-    "dbt_valid_to",
+    "approved_at", "promoted_at", "pinned_versions", "mlflow_run_id", "artifact_digest", "dbt_scd_id",
+    "dbt_updated_at", "dbt_valid_from", "dbt_valid_to",
 )  # fmt: skip
 # One row or more for each run, the killed ones too; what a run is asked for of them is asserted apart.
 LOGS = ("audit.run_log", "audit.audit_chain", "intermediate.int_landings", "inputs.fct_input_checks")
