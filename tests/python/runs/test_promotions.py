@@ -146,8 +146,8 @@ def test_a_record_that_was_changed_scores_nothing(copy, fault, said):
         (("--version", "7", "--approver", "ann", "--change-request", "CR-9"), "has no version 7"),
     ],
 )
-def test_an_approval_that_must_not_be(demo, arguments, said):
-    home, _ = demo
+def test_an_approval_that_must_not_be(copy, arguments, said):
+    home = copy
     before = home.query("select * from audit.fct_promotions order by all")
     assert said in refused(home.run("approve", "account_pd", *arguments))
     assert home.query("select * from audit.fct_promotions order by all") == before
@@ -165,8 +165,8 @@ def test_an_approval_that_must_not_be(demo, arguments, said):
         ("nobody", "ann", "--approver is nobody, who can answer for nothing"),
     ],
 )
-def test_no_other_spelling_makes_the_maker_another(demo, approver, actor, said):
-    home, _ = demo
+def test_no_other_spelling_makes_the_maker_another(copy, approver, actor, said):
+    home = copy
     before = home.query("select * from audit.fct_promotions order by all")
     words = ("--version", "1", "--approver", approver, "--change-request", "CR-9")
     assert said in refused(home.run("approve", "account_pd", *words, NIGHTBOOK_ACTOR=actor))
@@ -209,14 +209,14 @@ def test_usage_errors_exit_2(demo):
         assert done.returncode == 2 and "Traceback" not in done.stderr
 
 
-def test_the_first_champion_cannot_be_rolled_back(demo):
-    home, _ = demo
+def test_the_first_champion_cannot_be_rolled_back(copy):
+    home = copy
     line = refused(home.run("rollback", "account_pd", "--approver", "ann", "--change-request", "CR-9"))
     assert "first champion" in line
 
 
-def test_an_unknown_model_is_named(demo):
-    home, _ = demo
+def test_an_unknown_model_is_named(copy):
+    home = copy
     line = refused(home.run("approve", "acount_pd", "--version", "1", "--approver", "a", "--change-request", "c"))
     assert "acount_pd" in line and "account_pd" in line and "application_pd" in line
 
