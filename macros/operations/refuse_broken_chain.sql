@@ -6,7 +6,7 @@
 #}
 {% macro refuse_broken_chain() %}
     {%- if execute and invocation_args_dict.which in ('build', 'run', 'retry', 'seed', 'snapshot') -%}
-        {%- do nightbook._refuse_functions() -%}
+        {%- do refuse_functions() -%}
         {%- set chain = adapter.get_relation(target.database, 'audit', 'audit_chain') -%}
         {%- set run_log = adapter.get_relation(target.database, 'audit', 'run_log') -%}
         {%- set entries = rows_of('select count(*) as row_count, coalesce(max(sequence), 0) as last from ' ~ chain)[0]
@@ -43,7 +43,7 @@
 {% endmacro %}
 
 {# Raises where somebody has put a function into the warehouse: one with the name of the engine's own would be called for it. #}
-{% macro _refuse_functions() -%}
+{% macro refuse_functions() -%}
     {{ return(adapter.dispatch('refuse_functions', 'nightbook')()) }}
 {%- endmacro %}
 
