@@ -105,7 +105,9 @@ def compiled(*models: str) -> dict[str, str]:
     Raises:
         NightbookError: the project is not valid, or the warehouse is in use.
     """
-    result = _invoke(["compile", "--select", *models], [])
+    # Without its tests, which come with a model.
+    kinds = ["--resource-type", "model", "--resource-type", "analysis"]
+    result = _invoke(["compile", *kinds, "--select", *models], [])
     for one in result.result.results:
         if one.status == "error":
             raise NightbookError(_cause(one))
