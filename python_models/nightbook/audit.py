@@ -6,6 +6,7 @@ model version.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -434,7 +435,12 @@ def _column_types(query: Query, names: dict[str, tuple[str, ...]]) -> dict[str, 
 def _check_definitions(connection: duckdb.DuckDBPyConnection, sql: Sql) -> None:
     """A view is the SQL of the project: it may have been exchanged for another, which tells who is asking."""
     query = warehouse.query(connection)
-    text = "select regexp_replace(sql, '^CREATE (TEMP )?VIEW [^ ]+ AS ', '') as says from duckdb_views() where"
+    # dbt writes the database before a schema, the engine leaves its own out.
+    text = (
+        "select replace(regexp_replace(sql, '^CREATE (TEMP )?VIEW [^ ]+ AS ', ''), current_database() || '.', '')"
+        " as says"
+        " from duckdb_views() where"
+    )
     for schema, views in _VIEWS.items():
         for name in views:
             standing = query(f"{text} schema_name = ? and view_name = ? and not temporary", [schema, name])
@@ -443,11 +449,18 @@ def _check_definitions(connection: duckdb.DuckDBPyConnection, sql: Sql) -> None:
             connection.execute(f"create or replace temp view as_written as ({getattr(sql, name)}\n)")
             written = query(f"{text} view_name = 'as_written' and temporary")
             connection.execute("drop view temp.as_written")
-            if standing != written:
+            if _in_order(standing) != _in_order(written):
                 raise NightbookError(
                     f"{schema}.{name}: is not the view that this version of the project makes: it was exchanged, or"
                     " another version made it; the next run makes it anew"
                 )
+
+
+def _in_order(texts: list[dict]) -> list[str]:
+    """Definitions of views; which columns are left out is a set to the engine, and comes back in any order."""
+    return [
+        re.sub(r"EXCLUDE \(([^)]*)\)", lambda found: str(sorted(found[1].split(", "))), text["says"]) for text in texts
+    ]
 
 
 # Views that show a relation of the audit trail, and what they show.

@@ -105,9 +105,8 @@ def compiled(*models: str) -> dict[str, str]:
     Raises:
         NightbookError: the project is not valid, or the warehouse is in use.
     """
-    # Without its tests, which come with a model.
-    kinds = ["--resource-type", "model", "--resource-type", "analysis"]
-    result = _invoke(["compile", *kinds, "--select", *models], [])
+    # Without the tests of a model, which would come with it.
+    result = _invoke(["compile", "--indirect-selection", "empty", "--select", *models], [])
     for one in result.result.results:
         if one.status == "error":
             raise NightbookError(_cause(one))
