@@ -7,7 +7,7 @@ model version.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -121,9 +121,9 @@ def check_unbroken(query: Query) -> None:
     """
     if not has(query, "audit", "run_log"):
         return
-    chain = has(query, "audit", "audit_chain")
+    is_there = has(query, "audit", "audit_chain")
     counted = "select count(*) as row_count, coalesce(max(sequence), 0) as last_sequence from audit.audit_chain"
-    entries = query(counted)[0] if chain else {"row_count": 0, "last_sequence": 0}
+    entries = query(counted)[0] if is_there else {"row_count": 0, "last_sequence": 0}
     if entries["row_count"] == 0:
         for row in query(
             "select run_id, as_of_date from audit.run_log where outcome = 'succeeded' order by ended_at limit 1"
@@ -206,11 +206,10 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
             part = {"run": (relation, as_of_date, run_id), "last": (relation,)}.get(kept.get(relation))
             last[part or (relation, as_of_date)] = entry
     expected = {tuple(entry["subject"].split(" ")): entry for entry in last.values()}
-    places = {row["relation_name"]: row["schema_name"].lower() for row in standing.values()}
-    of_schema: dict[str, tuple[str, ...]] = {}
-    for relation, schema in places.items():
-        if relation != _INPUTS:
-            of_schema[schema] = (*of_schema.get(schema, ()), relation)
+    of_schema: dict[str, set[str]] = {}
+    for row in standing.values():
+        if row["relation_name"] != _INPUTS:
+            of_schema.setdefault(row["schema_name"].lower(), set()).add(row["relation_name"])
     _check_tables(query, of_schema)
     types = _column_types(query, of_schema)
     digests = _digests(query, sql, expected)
@@ -404,7 +403,7 @@ def _check_functions(query: Query) -> None:
         )
 
 
-def _check_tables(query: Query, names: dict[str, tuple[str, ...]]) -> None:
+def _check_tables(query: Query, names: Mapping[str, Collection[str]]) -> None:
     """What holds rows is a table: a view in its place could show others to others."""
     for schema, tables in names.items():
         for row in query(
@@ -418,7 +417,7 @@ def _check_tables(query: Query, names: dict[str, tuple[str, ...]]) -> None:
             )
 
 
-def _column_types(query: Query, names: dict[str, tuple[str, ...]]) -> dict[str, dict[str, str]]:
+def _column_types(query: Query, names: Mapping[str, Collection[str]]) -> dict[str, dict[str, str]]:
     """Relation -> column -> type, both in lower case."""
     found: dict[str, dict[str, str]] = {}
     for schema, relations in names.items():
