@@ -6,16 +6,14 @@ model version.
 """
 
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-import duckdb
 import pyarrow as pa
 
-from nightbook import chain, frames, home, registry, warehouse
+from nightbook import chain, definitions, frames, home, registry, warehouse
 from nightbook.errors import NightbookError
 from nightbook.inference import feature_digests
 from nightbook.record import Record, differences, own_hand
@@ -49,13 +47,7 @@ class Sql(NamedTuple):
     rpt_regulatory_features: str
 
 
-# Those of them that somebody reads, by where they stand.
-_VIEWS = {
-    "audit": ("fct_audit_log", "fct_model_versions", "fct_promotions", "fct_runs"),
-    "fairness": ("fct_fairness",),
-    "marts": ("fct_score_partitions", _INPUTS),
-}
-# Tables under those views, and under the audit log itself.
+# Tables under the views of the trail, and under the audit log itself.
 _TABLES = {
     "audit": ("audit_chain", "promotion_log", "run_log", "version_log"),
     "fairness": ("fairness_of_nights", "fairness_of_trainings"),
@@ -90,7 +82,8 @@ def verify(connection: warehouse.Connection, sql: Sql, head: str | None = None) 
     """
     query = warehouse.query(connection)
     check_unbroken(query)
-    _check_functions(query)
+    if not home.is_account():
+        definitions.check_functions(query)
     _check_tables(query, _TABLES)
     entries = query(
         "select sequence, kind, subject, payload, recorded_at, run_id, previous_hash, entry_hash"
@@ -105,7 +98,7 @@ def verify(connection: warehouse.Connection, sql: Sql, head: str | None = None) 
     if home.is_account():
         _check_views(query)
     else:
-        _check_definitions(connection, sql)
+        definitions.check_views(connection, sql._asdict())
     return Checked(
         len(entries), len(found), checked, versions, last, (*_entered_late(entries, found), *waiting, *unknown, *notes)
     )
@@ -390,19 +383,6 @@ def _unlike_digest(batch: pa.RecordBatch, features: tuple[str, ...]) -> str | No
     return None
 
 
-def _check_functions(query: Query) -> None:
-    """Nobody has put a function of his own where the SQL that compares, or that scores, would call it."""
-    if home.is_account():
-        return
-    for row in query(
-        "select schema_name, function_name from duckdb_functions() where not internal order by all limit 1"
-    ):
-        raise NightbookError(
-            f"{row['schema_name']}.{row['function_name']} is a function that somebody has put into the warehouse; what"
-            " the engine's own would say, it may say otherwise: drop it"
-        )
-
-
 def _check_tables(query: Query, names: Mapping[str, Collection[str]]) -> None:
     """What holds rows is a table: a view in its place could show others to others."""
     for schema, tables in names.items():
@@ -429,37 +409,6 @@ def _column_types(query: Query, names: Mapping[str, Collection[str]]) -> dict[st
         ):
             found.setdefault(row["name"], {})[row["column_name"]] = row["data_type"]
     return found
-
-
-def _check_definitions(connection: duckdb.DuckDBPyConnection, sql: Sql) -> None:
-    """A view is the SQL of the project: it may have been exchanged for another, which tells who is asking."""
-    query = warehouse.query(connection)
-    # dbt writes the database before a schema, the engine leaves its own out.
-    text = (
-        "select replace(regexp_replace(sql, '^CREATE (TEMP )?VIEW [^ ]+ AS ', ''), current_database() || '.', '')"
-        " as says"
-        " from duckdb_views() where"
-    )
-    for schema, views in _VIEWS.items():
-        for name in views:
-            standing = query(f"{text} schema_name = ? and view_name = ? and not temporary", [schema, name])
-            if not standing and not has(query, schema, name):
-                continue
-            connection.execute(f"create or replace temp view as_written as ({getattr(sql, name)}\n)")
-            written = query(f"{text} view_name = 'as_written' and temporary")
-            connection.execute("drop view temp.as_written")
-            if _in_order(standing) != _in_order(written):
-                raise NightbookError(
-                    f"{schema}.{name}: is not the view that this version of the project makes: it was exchanged, or"
-                    " another version made it; the next run makes it anew"
-                )
-
-
-def _in_order(texts: list[dict]) -> list[str]:
-    """Definitions of views; which columns are left out is a set to the engine, and comes back in any order."""
-    return [
-        re.sub(r"EXCLUDE \(([^)]*)\)", lambda found: str(sorted(found[1].split(", "))), text["says"]) for text in texts
-    ]
 
 
 # Views that show a relation of the audit trail, and what they show.

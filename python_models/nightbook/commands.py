@@ -132,6 +132,7 @@ def backfill(first: date, last: date, pinned: dict[str, int], override: str = ""
     from nightbook import backfill
 
     mlflow_store.check()
+    views.check_audit_log()
     builds.parse()
     dates = backfill.plan(first, last, pinned)
     for number, one in enumerate(dates, start=1):

@@ -15,6 +15,7 @@ LIBRARY, SITE = ROOT / "python_models" / "nightbook", ROOT / "docsite"
 OF_DUCKDB = {
     "book.py",
     "dbt_plugin.py",
+    "definitions.py",
     "files.py",
     "ledger.py",
     "frames.py",

@@ -280,10 +280,6 @@ PUBLISHED = {
     "fct_model_performance": ["update monitoring.fct_model_performance set status = 'other'"],
     # No cohort of so small a home has matured: the night entered that there is no light.
     "fct_calibration": [LIGHT],
-    "fct_training_decisions": [
-        "create table training.fct_training_decisions as select date '2026-06-30' as as_of_date, 'R9' as run_id,"
-        " 'wait' as decision"
-    ],
     "fairness_of_nights": [f"update fairness.fairness_of_nights set value = 2 {OF_LAST}"],
     "lineage_nightly": ["update audit.lineage_nightly set from_column = 'other' where from_column = 'balance'"],
     "rpt_regulatory_features": [
