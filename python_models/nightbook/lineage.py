@@ -11,7 +11,7 @@ about on either side, so that what one model was made of is never taken for what
 import json
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 
 import pyarrow as pa
 import sqlglot
@@ -327,7 +327,7 @@ def of_project(
         if relation not in columns or tag not in node["tags"]:
             continue
         edges += read[relation] if read and relation in read else _into(node, columns, relations, inputs)
-    return edges
+    return _told_apart(edges, columns)
 
 
 def of_upstream(
@@ -368,6 +368,38 @@ def _into(node: dict, columns: Columns, relations: Mapping[str, str], inputs: Co
     if node["declared"]:
         return of_declaration(node["declared"], node["relation"], columns, relations, inputs)
     return [] if node["sql"] is None else of_sql(node["sql"], node["relation"], columns, node["engine"])
+
+
+def _told_apart(edges: list[Edge], columns: Columns) -> list[Edge]:
+    """The edges without those about rows that no relation holds; all into rows of one model are that model's.
+
+    A query that reads two relations as one says of both that they hold rows of every model. What a relation holds is
+    what its model_name can be.
+    """
+    models: dict[str, set[str]] = {
+        edge.to_relation: set() for edge in edges if edge.to_column == COLUMN and COLUMN in columns[edge.to_relation]
+    }
+    before = None
+    while before != (before := {relation: len(held) for relation, held in models.items()}):
+        for edge in edges:
+            if edge.to_column == COLUMN and edge.to_relation in models:
+                is_same = edge.from_column == COLUMN and edge.transformation == IDENTITY
+                held = models.get(edge.from_relation, set(FEATURES)) if is_same else set(FEATURES)
+                named = {edge.from_model_name, edge.to_model_name} - {None} or set(FEATURES)
+                models[edge.to_relation] |= held & named
+
+    def whose(relation: str, name: str | None) -> list[str | None]:
+        held = models.get(relation) or set(FEATURES)
+        if name is None:
+            return [*held] if len(held) < len(FEATURES) else [None]
+        return [name] if name in held else []
+
+    return [
+        replace(edge, from_model_name=theirs, to_model_name=ours)
+        for edge in edges
+        for theirs in whose(edge.from_relation, edge.from_model_name)
+        for ours in whose(edge.to_relation, edge.to_model_name)
+    ]
 
 
 def _kept(session, columns: Columns, relation: str) -> list[dict]:

@@ -46,6 +46,11 @@ class Model:
         """Names of the model's inputs, in its order."""
         return tuple(self.metadata["features"])
 
+    @property
+    def metadata_digest(self) -> str:
+        """SHA-256 of what stands beside the model's file."""
+        return _digest(_canonical(self.metadata).encode())
+
 
 def log_candidate(
     model_name: str,

@@ -21,6 +21,7 @@ CHAMPION_SCHEMA = pa.schema(
         ("model_name", pa.string()),
         ("model_version", pa.int32()),
         ("model_digest", pa.string()),
+        ("metadata_digest", pa.string()),
         ("mlflow_run_id", pa.string()),
     ]
 )
@@ -107,6 +108,7 @@ def champions(record: Record, populations: Mapping[str, object], versions: str |
                 "model_name": name,
                 "model_version": model.version,
                 "model_digest": model.digest,
+                "metadata_digest": model.metadata_digest,
                 "mlflow_run_id": model.mlflow_run_id,
             }
         )
@@ -268,7 +270,7 @@ def _chosen(chosen: Iterable[dict], model_name: str) -> Model | None:
 def _loaded(row: dict) -> Model:
     """What was chosen, if it still is what was checked then."""
     model = registry.load(row["model_name"], row["model_version"])
-    if model.digest != row["model_digest"]:
+    if (model.digest, model.metadata_digest) != (row["model_digest"], row["metadata_digest"]):
         raise NightbookError(
             f"{row['model_name']} version {row['model_version']}: its artifact was exchanged while the run was under "
             "way: restore it or roll back"

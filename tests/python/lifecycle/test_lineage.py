@@ -222,6 +222,44 @@ def test_what_was_read_upstream_is_not_read_again():
         lineage.of_project(unread, UPSTREAM, set(), "t", {"out.t": upstream[:2]})
 
 
+def test_a_query_that_reads_two_relations_as_one_says_nothing_of_rows_that_neither_holds():
+    """What is measured of accounts is not made of what applicants say, though both are scored in one relation."""
+    columns = {
+        "raw.accounts": ["id", "balance"],
+        "raw.applications": ["id", "income"],
+        "mid.account": ["model_name", "id"],
+        "mid.application": ["model_name", "id"],
+        "out.accounts": ["model_name", "id", "pd"],
+        "out.applications": ["model_name", "id", "pd"],
+        "out.all": ["model_name", "id", "pd"],
+        "out.measured": ["model_name", "value"],
+    }
+    nodes = [
+        node("mid.account", "select 'account_pd' as model_name, id from raw.accounts"),
+        node("mid.application", "select 'application_pd' as model_name, id from raw.applications"),
+        node(
+            "out.accounts", "select model_name, id, balance as pd from mid.account inner join raw.accounts using (id)"
+        ),
+        node(
+            "out.applications",
+            "select model_name, id, income as pd from mid.application inner join raw.applications using (id)",
+        ),
+        node("out.all", "select * from out.accounts union all select * from out.applications"),
+        node("out.measured", "select model_name, avg(pd) as value from out.all group by model_name"),
+    ]
+    edges = lineage.of_project(nodes, columns, set(), "t")
+    told = [{name: getattr(edge, name) for name in edge.__dataclass_fields__} for edge in edges]
+    for model, landed in (
+        ("account_pd", ("raw.accounts", "balance")),
+        ("application_pd", ("raw.applications", "income")),
+    ):
+        seen = lineage.reached(("out.measured", "value", model), lineage.steps(told))
+        assert {found[:2] for found in seen if found[0].startswith("raw.")} == {landed}
+    # Handed on from a relation that another one is made of itself, as one that keeps what it had.
+    nodes[2]["sql"] += " union all select model_name, id, pd from out.accounts"
+    assert set(edges) <= set(lineage.of_project(nodes, columns, set(), "t"))
+
+
 RELATIONS = {"a": "raw.a", "t": "out.t", "p": "raw.p"}
 
 

@@ -67,6 +67,12 @@ def test_threads_do_not_show(monkeypatch, accounts, champion, forest):
         assert explained(model, accounts.limit(50)).equals(reasons)
 
 
+def as_chosen(model) -> dict:
+    """A row of the relation champions."""
+    names = {"model_name": model.model_name, "model_version": model.version}
+    return names | {"model_digest": model.digest, "metadata_digest": model.metadata_digest}
+
+
 def as_challenger(model, relation, key):
     chosen = [{"model_name": model.model_name, "model_version": model.version}]
     return shadow.score(chosen, {model.model_name: (relation, key)})
@@ -95,19 +101,18 @@ def test_integer_keys_become_text(accounts, champion):
 
 
 def test_scores_come_from_the_version_chosen(connection, accounts):
-    digest = registry.load(MODEL, 2).digest
     chosen = [
-        {"model_name": MODEL, "model_version": 2, "model_digest": digest},
-        {"model_name": "application_pd", "model_version": 5, "model_digest": "D5"},
+        as_chosen(registry.load(MODEL, 2)),
+        {"model_name": "application_pd", "model_version": 5, "model_digest": "D5", "metadata_digest": "J5"},
     ]
     found = pa.Table.from_batches(list(scoring.scores(connection, chosen, MODEL, accounts, KEY)))
     assert found.equals(scored(registry.load(MODEL, 2), accounts))
     reasons = pa.Table.from_batches(list(scoring.contributions(connection, chosen, MODEL, accounts.limit(9), KEY)))
     assert reasons.equals(explained(registry.load(MODEL, 2), accounts.limit(9)))
-    exchanged = [chosen[0] | {"model_digest": "D2"}]
-    for use in (scoring.scores, scoring.contributions):
-        with pytest.raises(NightbookError, match="^account_pd version 2: its artifact was exchanged while the run"):
-            use(connection, exchanged, MODEL, accounts, KEY)
+    for exchanged in ({"model_digest": "D2"}, {"metadata_digest": "J2"}):
+        for use in (scoring.scores, scoring.contributions):
+            with pytest.raises(NightbookError, match="^account_pd version 2: its artifact was exchanged while the run"):
+                use(connection, [chosen[0] | exchanged], MODEL, accounts, KEY)
     assert list(scoring.scores(connection, [], MODEL, accounts, KEY)) == []
     assert list(scoring.contributions(connection, [], MODEL, accounts, KEY)) == []
 
@@ -172,7 +177,7 @@ def test_champions_are_chosen_once_and_checked(connection, store, model_name, ac
     found = scoring.champions(book().record(), {MODEL: accounts, model_name: nobody, "application_pd": nobody})
     assert frames.records(connection, scoring.CHAMPION_SCHEMA, found).to_pylist() == found
     assert found == [
-        {"model_name": name, "model_version": version, "model_digest": candidate.digest, "mlflow_run_id": run}
+        as_chosen(registry.load(name, version)) | {"model_digest": candidate.digest, "mlflow_run_id": run}
         for name, version, candidate, run in (
             (MODEL, 1, store.candidates[0], store.runs[0]),
             (model_name, 3, store.candidates[2], store.runs[2]),
@@ -190,7 +195,7 @@ def test_no_store_and_nobody_to_score(empty_home, accounts):
 
 
 def test_profiles_bin_every_value_once(connection, table, champion):
-    rows = scoring.profiles([{"model_name": MODEL, "model_version": 1, "model_digest": champion.digest}])
+    rows = scoring.profiles([as_chosen(champion)])
     assert frames.records(connection, scoring.PROFILE_SCHEMA, rows).to_pylist() == rows
     features = {row["feature"] for row in rows}
     assert features == {spec.name for spec in SPECS} | {"score"}

@@ -23,7 +23,8 @@ def main(session):
     told = json.loads((folder / "model.json").read_text())
     model = registry.Model(**told, booster_bytes=(folder / "model.ubj").read_bytes())
     registry.load = lambda name, version: model
-    chosen = [{"model_name": model.model_name, "model_version": model.version, "model_digest": model.digest}]
+    chosen = [{"model_name": model.model_name, "model_version": model.version, "model_digest": model.digest,
+               "metadata_digest": model.metadata_digest}]
     for table in TABLES:
         found = SCORES
         found.write.mode("overwrite").save_as_table(table + "_scored")

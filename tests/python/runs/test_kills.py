@@ -49,7 +49,7 @@ class Dying:
         )  # fmt: skip
         assert self.process.stdout.readline() == "ready\n"
 
-    def told(self, arguments, point: dict | None, call: str | None) -> dict:
+    def told(self, arguments, point: dict | None = None, call: str | None = None) -> dict:
         order = {"call": call, "arguments": list(arguments), "point": point}
         print(json.dumps(order), file=self.process.stdin, flush=True)
         return json.loads(self.process.stdout.readline())

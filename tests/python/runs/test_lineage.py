@@ -141,6 +141,30 @@ def test_what_is_measured_of_a_model_is_not_made_of_the_other(made_of, relation,
 
 
 @pytest.mark.parametrize(
+    "relation",
+    [
+        "fairness.fct_fairness",
+        "monitoring.fct_calibration",
+        "monitoring.fct_challenger_comparison",
+        "monitoring.fct_feature_psi",
+        "monitoring.fct_feature_shares",
+        "monitoring.fct_grade_migration",
+        "monitoring.fct_model_performance",
+        "monitoring.fct_score_drift",
+        "scoring.champion_profiles",
+    ],
+)
+def test_no_applicants_word_is_behind_what_is_measured_of_accounts(demo, made_of, relation):
+    columns = demo[0].query(
+        f"select column_name from duckdb_columns() where schema_name || '.' || table_name = '{relation}'"
+    )
+    for (column,) in columns:
+        assert ("raw.applications", "stated_income") not in behind(made_of, relation, column, model="account_pd"), (
+            column
+        )
+
+
+@pytest.mark.parametrize(
     ("analysis", "start", "upstream"),
     [
         ("where_a_score_comes_from", ("marts.fct_account_scores", "pd"), True),

@@ -57,18 +57,18 @@ def killed(small, demo, settle):
     def killed(home: Home, name: str, command: tuple[str, ...], count: int, draw: random.Random, *modules: str) -> None:
         kept(home, name)
         with dying(home, *DBT, *modules) as process:
-            told = process.told(*command)
+            told = process.told(command)
             assert told["status"] == 0, told
             undisturbed = left(home)
             for _ in range(count):
                 back(home, name)
                 moment = draw.uniform(0, told["seconds"])
                 print(f"{name} at {moment:.2f} s of {told['seconds']}")
-                process.told(*command, point={"after": moment})
+                process.told(command, point={"after": moment})
                 if draw.random() < 0.5:
-                    retried = process.told("dbt", "--quiet", "retry")
-                    assert (
-                        retried["status"] != 0 and "another run" in retried["said"] or "previous run" in retried["said"]
+                    retried = process.told(("dbt", "--quiet", "retry"))
+                    assert retried["status"] != 0 and (
+                        "another run" in retried["said"] or "previous run" in retried["said"]
                     ), retried
                 process.run(*command)
                 found = left(home)
