@@ -26,4 +26,6 @@ def _comes_after(dbt):
     dbt.ref("fct_provisions")
     dbt.ref("fct_score_partitions")
     dbt.ref("rpt_regulatory_features")
+    dbt.ref("snap_account_attributes")
+    dbt.ref("snap_champions")
     dbt.ref("underwriting_queue")

@@ -95,8 +95,8 @@ def code_digests() -> dict[str, str]:
     """SHA-256 of the three things that decide a score: what dbt runs, the library, and the lock.
 
     Keys manifest_digest, library_digest and lock_digest. The first is of the manifest that dbt has written for this
-    run: files and configuration of models, seeds and snapshots, and all macros but the engine's adapter's, so that the
-    same code has the same digest on every engine. Tests and descriptions decide no score.
+    run: content and configuration of models, seeds and snapshots, where sources are, and all macros but the engine's
+    adapter's, so that the same code has the same digest on every engine. Tests and descriptions decide no score.
 
     Raises:
         OSError: the working directory is not the project's, or dbt has not parsed it yet.
@@ -123,14 +123,31 @@ def threads() -> int:
 
 def _manifest_digest(manifest: dict) -> str:
     nodes = {
-        name: [node["checksum"], {key: value for key, value in node["config"].items() if not _is_no_matter(key)}]
+        name: [
+            _content_digest(node),
+            node["alias"],
+            {key: value for key, value in node["config"].items() if not _is_no_matter(key)},
+        ]
         for name, node in manifest["nodes"].items()
         if node["resource_type"] in ("model", "seed", "snapshot")
+    }
+    sources = {
+        name: [source["schema"], source["identifier"], source["meta"], source["source_meta"]]
+        for name, source in manifest["sources"].items()
     }
     macros = {
         name: macro["macro_sql"] for name, macro in manifest["macros"].items() if macro["package_name"] not in _ADAPTERS
     }
-    return hashlib.sha256(json.dumps([nodes, macros], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([nodes, sources, macros], sort_keys=True).encode()).hexdigest()
+
+
+def _content_digest(node: dict) -> str:
+    # What dbt runs: the checksum beside it is of the file, and dbt's cache of an earlier parse may say otherwise.
+    if node["resource_type"] == "seed":
+        content = (Path(node["root_path"]) / node["original_file_path"]).read_bytes()
+    else:
+        content = node["raw_code"].encode()
+    return hashlib.sha256(content).hexdigest()
 
 
 def _is_no_matter(key: str) -> bool:

@@ -85,3 +85,27 @@ def test_threads(monkeypatch):
     assert provenance.threads() == 7
     monkeypatch.delenv("NIGHTBOOK_THREADS")
     assert provenance.threads() == 2
+
+
+def test_the_digest_is_of_what_dbt_runs_whatever_its_cache_says_of_the_files(repository):
+    """Who can write dbt's cache of an earlier parse can have it run other code under the checksums of these files."""
+    (repository / "limits.csv").write_text("rule,limit\nks,0.2\n")
+    same = {"checksum": {"name": "sha256", "checksum": "C"}, "config": {"materialized": "table", "meta": {}}}
+
+    def digest(sql="select 1", alias="m", identifier="t", macro="one", description="") -> str:
+        model = {"resource_type": "model", "alias": alias, "raw_code": sql, "description": description}
+        seed = {"resource_type": "seed", "alias": "limits", "raw_code": "", "original_file_path": "limits.csv"}
+        return provenance._manifest_digest(
+            {
+                "nodes": {"model.m": model | same, "seed.limits": seed | same | {"root_path": str(repository)}},
+                "sources": {"s": {"schema": "raw", "identifier": identifier, "meta": {}, "source_meta": {}}},
+                "macros": {"macro.a": {"macro_sql": macro, "package_name": "nightbook"}},
+            }
+        )
+
+    first = digest()
+    assert digest(description="other") == first
+    others = [digest(sql="select 2"), digest(alias="o"), digest(identifier="u"), digest(macro="two")]
+    (repository / "limits.csv").write_text("rule,limit\nks,0.1\n")
+    others.append(digest())
+    assert len({first, *others}) == 6
