@@ -157,10 +157,10 @@ def explain(
         from nightbook import evidence as pack
 
         digest = pack.write(told, evidence)
-        reports.say(f"{evidence}: SHA-256 {digest}")
-    elif as_json:
+        reports.say(f"{evidence}: SHA-256 {digest}", aside=as_json)
+    if as_json:
         print(json.dumps(told, indent=2))
-    else:
+    elif evidence is None:
         reports.explanation(told)
 
 

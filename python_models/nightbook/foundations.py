@@ -73,8 +73,9 @@ def conditions(night: Night, raw: str, picked: Mapping[str, str], keep: Keep) ->
 def queries(night: Night, kind: str, key: str, ask: Callable[[str], list]) -> dict[str, str]:
     """Landing table -> query of the landed rows that one score rests on, each with is_superseded.
 
-    Without any other row the score and its inputs would be the same; each that is not superseded can change them, if
-    only by showing a default, after which there is no score. In the place of a superseded one stands another version:
+    Without any other row the score and its inputs would be the same. Those that are not superseded can change them, if
+    only by showing a default, after which there is no score; not so a few of the customer's other accounts, and terms
+    of no month-end, which are named as well. In the place of a superseded one stands another version:
     that known on the night's date where it is asked for, else the last by the night's cutoff. Facts of the whole book
     are not here: which dates have a snapshot, and in which month the ledger begins.
 

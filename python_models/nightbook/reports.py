@@ -24,9 +24,10 @@ class _Table(Table):
         super().add_row(*(None if one is None else shown.line(one) for one in cells))
 
 
-def say(text: str) -> None:
-    """Print one line."""
-    _console.print(shown.line(text), soft_wrap=True, highlight=False)
+def say(text: str, aside: bool = False) -> None:
+    """Print one line; aside: to where it is not taken for output that a machine reads."""
+    console = Console(stderr=True, markup=False, emoji=False) if aside else _console
+    console.print(shown.line(text), soft_wrap=True, highlight=False)
 
 
 @contextmanager

@@ -92,6 +92,38 @@ def test_no_flipped_byte_lands_as_a_proven_value(tmp_path, writer, has_checksums
         assert outcomes["unproven"], "the seed finds no flip that nothing gives away: take another"
 
 
+@pytest.mark.parametrize("column", ["_loaded_at", "credit_limit"])
+def test_no_flipped_bit_of_what_a_column_is_lands_as_a_proven_value(tmp_path, column):
+    """Checksums are of pages: a bit of the footer makes microseconds of nanoseconds, or cents of a sum."""
+    path = tmp_path / "accounts.parquet"
+    options = {"store_decimal_as_integer": True, "store_schema": False}
+    pq.write_table(ACCOUNTS, path, write_page_checksum=True, **options)
+    connection = duckdb.connect()
+    whole, _ = read(path, connection)
+    content = path.read_bytes()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    end = content.index(column.encode(), footer) + len(column)
+    outcomes = {"refused": 0, "the same": 0, "unproven": 0}
+    # Its physical type and repetition before its name, what it stands for after it.
+    for at in [*range(end - len(column) - 6, end - len(column)), *range(end, end + 12)]:
+        for bit in range(8):
+            flipped = bytearray(content)
+            flipped[at] ^= 1 << bit
+            path.write_bytes(flipped)
+            try:
+                found, is_verified = read(path, connection)
+            except NightbookError:
+                outcomes["refused"] += 1
+                connection = duckdb.connect()
+                continue
+            if found.equals(whole):
+                outcomes["the same"] += 1
+            else:
+                assert not is_verified, f"bit {bit} of byte {at} landed other values as proven"
+                outcomes["unproven"] += 1
+    assert outcomes["refused"]
+
+
 def flip(path: Path, old: bytes, new: bytes) -> None:
     """Change a value where it lies in a page: its first place, where the page's header has no statistics."""
     content = path.read_bytes()

@@ -153,6 +153,18 @@ def test_a_night_that_broke_is_not_gone_on_with_but_scored_again(copy, tmp_path)
     ok(copy.run("verify-audit"))
 
 
+def test_a_clone_puts_nothing_in_the_place_of_what_stands(project, copy, tmp_path):
+    """`dbt clone` runs no hook; of a state in another schema it makes views, and drops the tables for them."""
+    told = (project.home / "state" / "manifest.json").read_text()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "manifest.json").write_text(told.replace('"schema": "marts"', '"schema": "other"'))
+    copy.execute("create schema other", "create table other.fct_provisions as from marts.fct_provisions where false")
+    before = left(copy)
+    result, _ = build(project, copy, "clone", "--full-refresh", "--state", str(tmp_path / "other"))
+    assert not result.success and left(copy) == before
+    assert all("would put another state in the place of" in one.message for one in result.result.results)
+
+
 def test_a_full_refresh_leaves_the_past_of_every_history(project):
     histories = [node for node in project.manifest.nodes.values() if node.config.materialized == "incremental"]
     assert len(histories) > 10 and {node.config.full_refresh for node in histories} == {False}

@@ -459,13 +459,13 @@ def test_an_application_is_told_in_full(trail):
 
 def test_the_evidence_is_the_same_bytes_each_time(trail, tmp_path):
     account = account_of(trail)
-    digests = set()
-    for name in ("one.zip", "two.zip"):
-        said = ok(
-            trail.run("explain", "--account", account, "--as-of", LAST, "--evidence", str(tmp_path / name))
-        ).stdout
-        digests.add(hashlib.sha256((tmp_path / name).read_bytes()).hexdigest())
-        assert digests == {said.split()[-1]}
+    asked = ("explain", "--account", account, "--as-of", LAST)
+    one, two = (tmp_path / name for name in ("one.zip", "two.zip"))
+    said = ok(trail.run(*asked, "--evidence", str(one))).stdout
+    both = ok(trail.run(*asked, "--evidence", str(two), "--json"))
+    digests = {hashlib.sha256(file.read_bytes()).hexdigest() for file in (one, two)}
+    assert digests == {said.split()[-1]} == {both.stderr.split()[-1]}
+    assert json.loads(both.stdout)["key"] == account
     with zipfile.ZipFile(tmp_path / "one.zip") as pack:
         page = pack.read("explanation.html").decode()
         sums = pack.read("SHA256SUMS").decode()
