@@ -153,7 +153,7 @@ def _check_facts(entries: list[dict], facts: list[dict]) -> tuple[str, ...]:
         name = f"{key[0]} {key[1]}"
         if key not in now:
             raise NightbookError(f"{name}: is entry {entry['sequence']} of the audit log, but its row is gone")
-        changed = differences(json.loads(entry["payload"]), json.loads(now[key]))
+        changed = differences(json.loads(entry["payload"]), json.loads(now[key]), tolerance=0)
         if changed:
             raise NightbookError(f"{name}: {changed} (entry {entry['sequence']} of the audit log)")
     runs = {entry["subject"] for entry in entries if entry["kind"] == "run"}

@@ -349,22 +349,24 @@ def check(record: Record, model_names: Iterable[str], pinned: Mapping[str, int])
             record.champion(name)
 
 
-def differences(recorded: Mapping, found: Mapping) -> str:
+def differences(recorded: Mapping, found: Mapping, tolerance: float = 1e-9) -> str:
     """What is not as recorded, in words; a column that is empty on both sides, or absent from one, is the same.
 
     Args:
         recorded: what JSON said: times and dates are text.
         found: what the row says now.
+        tolerance: relative, of numbers: JSON has the digits that the engine writes of a double; none for two texts
+            of JSON.
     """
     changed = [
         f"{name} is {json.dumps(found.get(name), default=str)}, was {json.dumps(recorded.get(name), default=str)}"
         for name in dict.fromkeys([*recorded, *found])
-        if not _same(recorded.get(name), found.get(name))
+        if not _same(recorded.get(name), found.get(name), tolerance)
     ]
     return "; ".join(changed)
 
 
-def _same(recorded: object, found: object) -> bool:
+def _same(recorded: object, found: object, tolerance: float) -> bool:
     if recorded == found:
         return True
     try:
@@ -373,9 +375,8 @@ def _same(recorded: object, found: object) -> bool:
         if isinstance(found, date):
             return date.fromisoformat(recorded) == found
         if isinstance(found, float):
-            # JSON has the digits that the engine writes of a double.
             both_nan = math.isnan(found) and math.isnan(float(recorded))
-            return both_nan or math.isclose(float(recorded), found, rel_tol=1e-9)
+            return both_nan or math.isclose(float(recorded), found, rel_tol=tolerance)
     except (TypeError, ValueError):
         pass
     return False

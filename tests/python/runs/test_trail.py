@@ -184,6 +184,8 @@ RENUMBER = "update audit.audit_chain set sequence = sequence - 1 where sequence 
         (["insert into audit.promotion_log select * replace (9 as sequence) from audit.promotion_log limit 1"],
          "promotion 9: its row is in no entry of the audit log"),
         (["update audit.version_log set maker = 'nobody' where model_version = 2"], 'maker is "nobody"'),
+        (["update training.fct_gate_decisions set candidate_value = candidate_value + 1e-10 where candidate_value > 0"],
+         "candidate_value is "),
         # Whoever can compute a hash can append a second entry of a fact; a fact is entered once.
         (["insert into audit.audit_chain select * replace ("
           "(select max(sequence) + 1 from audit.audit_chain) as sequence,"
