@@ -26,7 +26,7 @@
             from {{ facts }} as facts
             where
                 kind = 'run'
-                or (kind <> 'promotion' and (run_id = '{{ invocation_id }}' or not exists (select 1 from {{ chain }})))
+                or (kind <> 'promotion' and run_id = '{{ invocation_id }}')
             {%- for partition in written %}
             union all
             select

@@ -28,9 +28,9 @@
                 'audit log: has no entry, and the run log has run ' ~ lost[0].run_id ~ ' of ' ~ lost[0].as_of_date
                 ~ ': it was emptied. Restore audit.audit_chain from a backup; a log begun anew would answer for nothing before it'
             ) }}
-        {%- elif not lost and not entries.row_count | int and nightbook._approved_here() -%}
+        {%- elif not lost and not entries.row_count | int and nightbook._written_here() -%}
             {{ exceptions.raise_compiler_error(
-                'audit log: has no entry, and ' ~ nightbook._approved_here() ~ ' was judged and approved here: it was emptied.'
+                'audit log: has no entry, and ' ~ nightbook._written_here() ~ ' has rows: it was emptied.'
                 ~ ' Restore audit.audit_chain and audit.run_log from a backup'
             ) }}
         {%- elif lost -%}
@@ -51,7 +51,9 @@
 {%- endmacro %}
 
 {% macro duckdb__refuse_functions() -%}
-    {%- for one in rows_of('select schema_name, function_name from duckdb_functions() where not internal order by all limit 1') -%}
+    {%- for one in rows_of(
+        'select schema_name, function_name from system.main.duckdb_functions() where not internal order by all limit 1'
+    ) -%}
         {{ exceptions.raise_compiler_error(
             one.schema_name ~ '.' ~ one.function_name ~ ' is a function that somebody has put into the warehouse; what the engine'
             ~ "'s own would say, it may say otherwise: drop it"
@@ -59,25 +61,13 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{# A version whose verdict and whose approval stand in this warehouse: both are entered before it scores. Nothing where there is none. #}
-{% macro _approved_here() -%}
-    {%- set relations = [
-        adapter.get_relation(target.database, 'audit', 'fct_promotions'),
-        adapter.get_relation(target.database, 'audit', 'fct_model_versions'),
-        adapter.get_relation(target.database, 'training', 'fct_gate_decisions'),
-    ] -%}
-    {%- if none in relations -%}
-        {{ return('') }}
-    {%- endif -%}
-    {%- set asked -%}
-        select promotions.model_name || ' version ' || promotions.model_version as name
-        from {{ relations[0] }} as promotions
-        inner join {{ relations[1] }} as versions
-            on promotions.model_name = versions.model_name and promotions.model_version = versions.model_version
-        inner join {{ relations[2] }} as verdicts on versions.mlflow_run_id = verdicts.mlflow_run_id
-        order by name
-        limit 1
-    {%- endset -%}
-    {%- set found = rows_of(asked) -%}
-    {{ return(found[0].name if found else '') }}
+{# A table that has rows which nobody could write before the audit log had entries: what was approved, what was scored. #}
+{% macro _written_here() -%}
+    {%- for schema, table in [('audit', 'promotion_log'), ('marts', 'fct_account_scores'), ('marts', 'fct_application_scores')] -%}
+        {%- set relation = adapter.get_relation(target.database, schema, table) -%}
+        {%- if relation and rows_of('select 1 as found from ' ~ relation ~ ' limit 1') -%}
+            {{ return(schema ~ '.' ~ table) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return('') }}
 {%- endmacro %}

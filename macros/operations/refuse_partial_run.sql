@@ -25,6 +25,10 @@
         {%- endif -%}
         {%- set asked = requested() -%}
         {%- set is_answered_for = overrides_in(asked.overrides) | selectattr('rule', 'in', ['*', 'partial_run']) | list -%}
+        {#- What it reads in the place of a relation of its own need not be of any run of this warehouse. -#}
+        {%- if (flags.DEFER or invocation_args_dict.defer or invocation_args_dict.favor_state) and not is_answered_for -%}
+            {{ nightbook._refuse('--defer and --favor-state read what stands elsewhere. Leave them out') }}
+        {%- endif -%}
         {%- set selected = {} -%}
         {%- for one in selected_resources -%}{%- do selected.update({one: true}) -%}{%- endfor -%}
         {%- set cadences = nightbook.cadences_of(selected) -%}

@@ -29,7 +29,7 @@
 {% macro duckdb__in_turns(statement, accounts_at_a_time) -%}
     {%- set counted = run_query('select count(*) from ' ~ ref(config.get('turns_over') or 'int_account_book')) -%}
     {%- set accounts = counted.columns[0].values()[0] if execute else 0 -%}
-    {%- set turns = [64, 1 + (accounts // accounts_at_a_time) | int] | min -%}
+    {%- set turns = [1, [64, 1 + (accounts // accounts_at_a_time) | int] | min] | max -%}
     {%- for turn in range(turns) %}
     set variable first_block = {{ 64 * turn // turns }};
     set variable last_block = {{ 64 * (turn + 1) // turns - 1 }};

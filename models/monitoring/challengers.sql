@@ -17,6 +17,8 @@ champions as (
 select
     versions.model_name,
     versions.model_version,
+    versions.model_digest,
+    versions.metadata_digest,
     champions.model_version as champion_version
 from versions
 inner join champions on versions.model_name = champions.model_name

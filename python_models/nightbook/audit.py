@@ -25,6 +25,8 @@ _REST = "beyond_float32"
 _OF_TRAINING = ("model_version", "gate_decision")
 _INPUTS = "rpt_regulatory_features"
 _SCORES = ("fct_account_scores", "fct_application_scores")
+# What has rows only after the audit log has entries: what was approved, what was scored.
+_WRITTEN_LATER = (("audit", "promotion_log"), ("marts", "fct_account_scores"), ("marts", "fct_application_scores"))
 # Of one relation, digested in one query: what fits into the memory of a small machine.
 _ROWS_AT_A_TIME = 5_000_000
 
@@ -41,6 +43,7 @@ class Sql(NamedTuple):
     partition_digests: str
     fct_audit_log: str
     fct_fairness: str
+    fct_lineage_edges: str
     fct_model_versions: str
     fct_promotions: str
     fct_runs: str
@@ -84,6 +87,7 @@ def verify(connection: warehouse.Connection, sql: Sql, head: str | None = None) 
     check_unbroken(query)
     if not home.is_account():
         definitions.check_functions(query)
+        definitions.check_columns(query)
     _check_tables(query, _TABLES)
     entries = query(
         "select sequence, kind, subject, payload, recorded_at, run_id, previous_hash, entry_hash"
@@ -112,21 +116,28 @@ def check_unbroken(query: Query) -> None:
     Raises:
         NightbookError: the log is empty after a run came to its end, has gaps, or lacks a run.
     """
-    if not has(query, "audit", "run_log"):
-        return
     is_there = has(query, "audit", "audit_chain")
     counted = "select count(*) as row_count, coalesce(max(sequence), 0) as last_sequence from audit.audit_chain"
     entries = query(counted)[0] if is_there else {"row_count": 0, "last_sequence": 0}
+    has_runs = has(query, "audit", "run_log")
     if entries["row_count"] == 0:
-        for row in query(
-            "select run_id, as_of_date from audit.run_log where outcome = 'succeeded' order by ended_at limit 1"
+        for row in (
+            query("select run_id, as_of_date from audit.run_log where outcome = 'succeeded' order by ended_at limit 1")
+            if has_runs
+            else ()
         ):
             raise NightbookError(
                 f"audit log: has no entry, and the run log has run {row['run_id']} of {row['as_of_date']}: it was"
                 " emptied. Restore audit.audit_chain from a backup; a log begun anew would answer for nothing before it"
             )
+        for schema, table in _WRITTEN_LATER:
+            if has(query, schema, table) and query(f"select 1 as found from {schema}.{table} limit 1"):
+                raise NightbookError(
+                    f"audit log: has no entry, and {schema}.{table} has rows: it was emptied. Restore audit.audit_chain"
+                    " and audit.run_log from a backup"
+                )
         return
-    if entries["row_count"] != entries["last_sequence"]:
+    if entries["row_count"] != entries["last_sequence"] or not has_runs:
         return
     lost = query(
         "select run_id, as_of_date from audit.run_log where run_id not in"
@@ -192,10 +203,15 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
     }
     kept = {row["relation_name"]: row["kept"] for row in standing.values()}
     last: dict[tuple, dict] = {}
+    # Runs of a version of the code that entered no partition: whoever came to a good end since has entered his own.
+    earlier: set[str] = set()
     for entry in entries:
+        if entry["kind"] == "run" and not begun and json.loads(entry["payload"])["outcome"] == "succeeded":
+            earlier.add(entry["subject"])
         if entry["kind"] == "partition":
             relation, as_of_date, run_id = entry["subject"].split(" ")
             begun.setdefault(relation, entry["sequence"])
+            earlier.discard(run_id)
             part = {"run": (relation, as_of_date, run_id), "last": (relation,)}.get(kept.get(relation))
             last[part or (relation, as_of_date)] = entry
     expected = {tuple(entry["subject"].split(" ")): entry for entry in last.values()}
@@ -246,9 +262,7 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
             raise NightbookError(f"{name}: was entered for run {run_id}, of which the audit log has no record {of_log}")
     before: dict[str, list[str]] = {}
     for relation, as_of_date, run_id in sorted(standing.keys() - expected.keys()):
-        # Lineage is of a version of the code, and not of a run.
-        is_known = run_id in runs or relation.startswith("lineage_")
-        if is_known and (relation not in begun or runs.get(run_id, len(entries)) < begun[relation]):
+        if run_id in earlier or relation.startswith("lineage_") and relation not in begun:
             before.setdefault(relation, []).append(as_of_date)
             continue
         what = "scores" if relation in _SCORES else "rows"

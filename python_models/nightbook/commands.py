@@ -82,6 +82,7 @@ def train(
 ) -> list[dict]:
     """Train every model; returns what became of each candidate, nothing where the rules see no need."""
     mlflow_store.check()
+    views.check_audit_log()
     with _environment(**_named(as_of, known_at), **_answered_for(override, reason)):
         if if_needed and not _is_training_needed():
             return []

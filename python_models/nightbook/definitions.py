@@ -14,7 +14,7 @@ from nightbook.warehouse import Query, has
 
 # Views that show the trail, by where they stand.
 _VIEWS = {
-    "audit": ("fct_audit_log", "fct_model_versions", "fct_promotions", "fct_runs"),
+    "audit": ("fct_audit_log", "fct_lineage_edges", "fct_model_versions", "fct_promotions", "fct_runs"),
     "fairness": ("fct_fairness",),
     "marts": ("fct_score_partitions", "rpt_regulatory_features"),
 }
@@ -27,11 +27,32 @@ def check_functions(query: Query) -> None:
         NightbookError: there is one.
     """
     for row in query(
-        "select schema_name, function_name from duckdb_functions() where not internal order by all limit 1"
+        "select schema_name, function_name from system.main.duckdb_functions() where not internal order by all limit 1"
     ):
         raise NightbookError(
             f"{row['schema_name']}.{row['function_name']} is a function that somebody has put into the warehouse; what"
             " the engine's own would say, it may say otherwise: drop it"
+        )
+
+
+def check_columns(query: Query) -> None:
+    """No column is computed when it is read, for it could tell who is asking; none has the database's own name.
+
+    A view's text is compared without that name, so that a column of it could stand for a schema.
+
+    Raises:
+        NightbookError: there is one.
+    """
+    for row in query(
+        "select table_schema, table_name, column_name, is_generated from information_schema.columns"
+        " where table_catalog = current_database()"
+        " and (is_generated = 'ALWAYS' or lower(column_name) = lower(current_database())) order by all limit 1"
+    ):
+        is_computed = row["is_generated"] == "ALWAYS"
+        raise NightbookError(
+            f"{row['table_schema']}.{row['table_name']}: column {row['column_name']} "
+            + ("is computed when it is read, and runs write values" if is_computed else "has the name of the database")
+            + ": the table was exchanged; restore it from a backup"
         )
 
 
@@ -50,7 +71,7 @@ def check_views(connection: duckdb.DuckDBPyConnection, sql: Mapping[str, str]) -
     text = (
         "select replace(regexp_replace(sql, '^CREATE (TEMP )?VIEW [^ ]+ AS ', ''), current_database() || '.', '')"
         " as says"
-        " from duckdb_views() where"
+        " from system.main.duckdb_views() where"
     )
     for schema, views in _VIEWS.items():
         for name in views:

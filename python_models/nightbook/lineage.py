@@ -379,11 +379,26 @@ def _told_apart(edges: list[Edge], columns: Columns) -> list[Edge]:
     models: dict[str, set[str]] = {
         edge.to_relation: set() for edge in edges if edge.to_column == COLUMN and COLUMN in columns[edge.to_relation]
     }
+    # Whatever is made of names alone is one of them.
+    is_made_of_names = {
+        relation: all(
+            edge.from_column == COLUMN
+            for edge in edges
+            if (edge.to_relation, edge.to_column) == (relation, COLUMN) and edge.transformation != INDIRECT
+        )
+        for relation in models
+    }
     before = None
     while before != (before := {relation: len(held) for relation, held in models.items()}):
         for edge in edges:
             if edge.to_column == COLUMN and edge.to_relation in models:
-                is_same = edge.from_column == COLUMN and edge.transformation == IDENTITY
+                if (
+                    edge.transformation == INDIRECT
+                    and edge.to_model_name is None
+                    and is_made_of_names[edge.to_relation]
+                ):
+                    continue
+                is_same = edge.from_column == COLUMN and is_made_of_names[edge.to_relation]
                 held = models.get(edge.from_relation, set(FEATURES)) if is_same else set(FEATURES)
                 named = {edge.from_model_name, edge.to_model_name} - {None} or set(FEATURES)
                 models[edge.to_relation] |= held & named

@@ -24,6 +24,8 @@ DIGESTS = ("manifest_digest", "library_digest", "lock_digest")
 # Configuration that no score depends on: what readers are told, how much is done at a time, where and as whom.
 _NO_MATTER = ("access", "docs", "group", "meta", "external_access_integrations", "imports", "query_tag", "secrets",
               "snowflake_warehouse", "transient")  # fmt: skip
+# What dbt knows of a node beside its content and its configuration, and runs it by.
+_RUN_BY = ("name", "alias", "language", "tags")
 # Their macros come with the lock.
 _ADAPTERS = ("dbt_duckdb", "dbt_snowflake")
 _DIRTY = "-dirty"
@@ -95,8 +97,9 @@ def code_digests() -> dict[str, str]:
     """SHA-256 of the three things that decide a score: what dbt runs, the library, and the lock.
 
     Keys manifest_digest, library_digest and lock_digest. The first is of the manifest that dbt has written for this
-    run: content and configuration of models, seeds and snapshots, where sources are, and all macros but the engine's
-    adapter's, so that the same code has the same digest on every engine. Tests and descriptions decide no score.
+    run: content and configuration of models, seeds and snapshots, hooks, where sources are, and all macros but the
+    engine's adapter's, so that the same code has the same digest on every engine. Tests and descriptions decide no
+    score.
 
     Raises:
         OSError: the working directory is not the project's, or dbt has not parsed it yet.
@@ -125,11 +128,18 @@ def _manifest_digest(manifest: dict) -> str:
     nodes = {
         name: [
             _content_digest(node),
-            node["alias"],
+            [node.get(field) for field in _RUN_BY],
+            {name: column["data_type"] for name, column in node["columns"].items() if column.get("data_type")},
             {key: value for key, value in node["config"].items() if not _is_no_matter(key)},
         ]
         for name, node in manifest["nodes"].items()
         if node["resource_type"] in ("model", "seed", "snapshot")
+    }
+    # Hooks; those of the engine's adapter, if any, come with the lock.
+    hooks = {
+        name: node["raw_code"]
+        for name, node in manifest["nodes"].items()
+        if node["resource_type"] == "operation" and node["package_name"] not in _ADAPTERS
     }
     sources = {
         name: [source["schema"], source["identifier"], source["meta"], source["source_meta"]]
@@ -138,7 +148,7 @@ def _manifest_digest(manifest: dict) -> str:
     macros = {
         name: macro["macro_sql"] for name, macro in manifest["macros"].items() if macro["package_name"] not in _ADAPTERS
     }
-    return hashlib.sha256(json.dumps([nodes, sources, macros], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([nodes, hooks, sources, macros], sort_keys=True).encode()).hexdigest()
 
 
 def _content_digest(node: dict) -> str:

@@ -157,7 +157,7 @@ def profiles(chosen: Iterable[dict]) -> list[dict]:
     """
     found = []
     for row in chosen:
-        model = _loaded(row)
+        model = loaded(row)
         gains = _booster(model).get_score(importance_type="total_gain")
         total = sum(gains.values())
         for feature, profile in model.metadata["reference"].items():
@@ -264,11 +264,18 @@ def explain(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
 
 
 def _chosen(chosen: Iterable[dict], model_name: str) -> Model | None:
-    return next((_loaded(row) for row in chosen if row["model_name"] == model_name), None)
+    return next((loaded(row) for row in chosen if row["model_name"] == model_name), None)
 
 
-def _loaded(row: dict) -> Model:
-    """What was chosen, if it still is what was checked then."""
+def loaded(row: dict) -> Model:
+    """What was chosen, if it still is what was checked then.
+
+    Args:
+        row: model_name, model_version, and the digests of its file and of what stands beside it.
+
+    Raises:
+        NightbookError: it is not, or its artifact fails its check.
+    """
     model = registry.load(row["model_name"], row["model_version"])
     if (model.digest, model.metadata_digest) != (row["model_digest"], row["metadata_digest"]):
         raise NightbookError(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import pyarrow as pa
 
-from nightbook import frames, functions, inference, provenance, registry
+from nightbook import frames, functions, inference, provenance, scoring
 from nightbook.boosting import predict_pd
 
 SCHEMA = pa.schema(
@@ -30,7 +30,7 @@ def scores(session, challengers: Iterable[dict], populations: Mapping[str, tuple
 
 
 def _scored(session, row: dict, frame, key: str):
-    model = registry.load(row["model_name"], row["model_version"])
+    model = scoring.loaded(row)
     named = [f"{key} as entity_id" if name == "entity_id" else name for name in SCHEMA.names]
     return functions.scored(session, model, frame, key).select_expr(*named)
 
@@ -39,7 +39,7 @@ def score(challengers: Iterable[dict], populations: Mapping[str, tuple[object, s
     """Score populations in a stream; nothing where there is no challenger.
 
     Args:
-        challengers: rows with model_name and model_version.
+        challengers: rows as `scoring.loaded` reads them.
         populations: model name -> engine's frame of tonight's inputs, and its key.
 
     Yields:
@@ -50,7 +50,7 @@ def score(challengers: Iterable[dict], populations: Mapping[str, tuple[object, s
     """
     for row in challengers:
         relation, key = populations[row["model_name"]]
-        model = registry.load(row["model_name"], row["model_version"])
+        model = scoring.loaded(row)
         booster = inference.load_booster(model.booster_bytes, model.digest)
         booster.set_param({"nthread": provenance.threads()})
         for batch in frames.batches(relation, [key, "as_of_date"], model.features):

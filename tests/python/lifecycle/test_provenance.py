@@ -90,14 +90,17 @@ def test_threads(monkeypatch):
 def test_the_digest_is_of_what_dbt_runs_whatever_its_cache_says_of_the_files(repository):
     """Who can write dbt's cache of an earlier parse can have it run other code under the checksums of these files."""
     (repository / "limits.csv").write_text("rule,limit\nks,0.2\n")
-    same = {"checksum": {"name": "sha256", "checksum": "C"}, "config": {"materialized": "table", "meta": {}}}
+    same = {"checksum": {"name": "sha256", "checksum": "C"}, "config": {"materialized": "table", "meta": {}},
+            "columns": {}}  # fmt: skip
 
-    def digest(sql="select 1", alias="m", identifier="t", macro="one", description="") -> str:
-        model = {"resource_type": "model", "alias": alias, "raw_code": sql, "description": description}
+    def digest(sql="select 1", alias="m", identifier="t", macro="one", description="", tag="t", hook="h", type_="int"):
+        model = {"resource_type": "model", "alias": alias, "raw_code": sql, "description": description, "tags": [tag]}
+        model["columns"] = {"a": {"data_type": type_}, "b": {"description": description}}
         seed = {"resource_type": "seed", "alias": "limits", "raw_code": "", "original_file_path": "limits.csv"}
+        hooks = {"operation.h": {"resource_type": "operation", "package_name": "nightbook", "raw_code": hook}}
         return provenance._manifest_digest(
             {
-                "nodes": {"model.m": model | same, "seed.limits": seed | same | {"root_path": str(repository)}},
+                "nodes": {"model.m": same | model, "seed.limits": same | seed | {"root_path": str(repository)}} | hooks,
                 "sources": {"s": {"schema": "raw", "identifier": identifier, "meta": {}, "source_meta": {}}},
                 "macros": {"macro.a": {"macro_sql": macro, "package_name": "nightbook"}},
             }
@@ -106,6 +109,7 @@ def test_the_digest_is_of_what_dbt_runs_whatever_its_cache_says_of_the_files(rep
     first = digest()
     assert digest(description="other") == first
     others = [digest(sql="select 2"), digest(alias="o"), digest(identifier="u"), digest(macro="two")]
+    others += [digest(tag="u"), digest(hook="none"), digest(type_="float")]
     (repository / "limits.csv").write_text("rule,limit\nks,0.1\n")
     others.append(digest())
-    assert len({first, *others}) == 6
+    assert len({first, *others}) == 9

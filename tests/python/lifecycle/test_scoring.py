@@ -74,8 +74,7 @@ def as_chosen(model) -> dict:
 
 
 def as_challenger(model, relation, key):
-    chosen = [{"model_name": model.model_name, "model_version": model.version}]
-    return shadow.score(chosen, {model.model_name: (relation, key)})
+    return shadow.score([as_chosen(model)], {model.model_name: (relation, key)})
 
 
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan"])

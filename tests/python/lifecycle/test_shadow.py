@@ -2,8 +2,10 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from lifecycle_store import MODEL
-from nightbook import boosting, frames, inference, shadow
+from nightbook import boosting, frames, inference, registry, shadow
+from nightbook.errors import NightbookError
 
 
 def scored(challengers, accounts) -> pa.Table:
@@ -12,11 +14,17 @@ def scored(challengers, accounts) -> pa.Table:
 
 
 def test_a_challenger_gives_its_own_probabilities(accounts, champion, forest, matrix):
-    found = scored([{"model_name": MODEL, "model_version": 2}], accounts)
+    challenger = registry.load(MODEL, 2)
+    chosen = {"model_name": MODEL, "model_version": 2, "model_digest": challenger.digest,
+              "metadata_digest": challenger.metadata_digest}  # fmt: skip
+    found = scored([chosen], accounts)
     own = boosting.predict_pd(inference.load_booster(forest.booster_bytes, forest.digest), matrix)
     assert np.array_equal(found["pd"].to_numpy(), own.astype(np.float64))
     assert found["entity_id"].to_pylist() == [row["account_id"] for row in frames.rows(accounts)]
     assert set(found["model_version"].to_pylist()) == {2}
+    for exchanged in ({"model_digest": "D2"}, {"metadata_digest": "J2"}):
+        with pytest.raises(NightbookError, match="^account_pd version 2: its artifact was exchanged"):
+            scored([chosen | exchanged], accounts)
 
 
 def test_without_a_challenger_nothing_is_scored(accounts):

@@ -34,6 +34,10 @@ REFUSED = {
     "empty": ["build", "--select", "tag:nightly", "--empty"],
     "a sample": ["build", "--select", "tag:nightly", "--sample", "3 days"],
     "a mart, all else deferred": ["build", "--select", "fct_account_scores", "--defer", "--state", STATE],
+    "a night that reads elsewhere": [
+        *("build", "--selector", "nightly", "--exclude-resource-type", "unit_test"),
+        *("--defer", "--favor-state", "--state", STATE),
+    ],
     "what is modified": ["build", "--select", "state:modified+", "--state", STATE],
     "snapshots alone": ["snapshot"],
     "a night whose tests come late": ["build", "--select", "tag:nightly", "--use-fast-test-edges"],
