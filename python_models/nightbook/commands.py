@@ -81,9 +81,10 @@ def train(
     reason: str = "",
 ) -> list[dict]:
     """Train every model; returns what became of each candidate, nothing where the rules see no need."""
+    answered = _answered_for(override, reason)
     mlflow_store.check()
     views.check_audit_log()
-    with _environment(**_named(as_of, known_at), **_answered_for(override, reason)):
+    with _environment(**_named(as_of, known_at), **answered):
         if if_needed and not _is_training_needed():
             return []
         build = builds.build("weekly", "Training")
@@ -132,6 +133,7 @@ def backfill(first: date, last: date, pinned: dict[str, int], override: str = ""
     """Score past dates, one partition at a time; those that stand already are left."""
     from nightbook import backfill
 
+    answered = _answered_for(override, reason)
     mlflow_store.check()
     views.check_audit_log()
     builds.parse()
@@ -142,7 +144,7 @@ def backfill(first: date, last: date, pinned: dict[str, int], override: str = ""
             reports.say(f"{title}: stands already")
             continue
         named = {"NIGHTBOOK_AS_OF": one.as_of_date.isoformat(), "NIGHTBOOK_VERSIONS": one.versions}
-        with _environment(**named, **_answered_for(override, reason)):
+        with _environment(**named, **answered):
             build = builds.build("nightly", f"Scoring {title}")
         reports.say(f"{title}: scored by {one.versions} in {build.seconds:.0f} s")
 
