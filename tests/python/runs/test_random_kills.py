@@ -43,8 +43,14 @@ def back(home: Home, folder: str) -> None:
 
 
 def left(home: Home) -> dict:
-    """All that the commands leave, but for who wrote it and when; of the audit log, how many entries of each kind."""
-    entries = home.query("select kind, count(*) from audit.audit_chain where kind <> 'run' group by all order by all")
+    """All that the commands leave, but for who wrote it and when; of the audit log, how many entries of each kind.
+
+    What a killed run found of its inputs stays, and is entered by the next one.
+    """
+    entries = home.query(
+        "select kind, count(*) from audit.audit_chain"
+        " where kind <> 'run' and not starts_with(subject, 'fct_input_checks') group by all order by all"
+    )
     # By a path of its own: MLflow keeps a store open that it was once given, and this one is another each time.
     with at_home(home):
         return tables(home) | {"entries": entries, "leftovers": leftovers(home), "registry": registered(home)}
