@@ -290,7 +290,9 @@ def _digests(query: Query, sql: Sql, expected: dict[tuple, dict]) -> dict[tuple,
         dates[as_of_date] = dates.get(as_of_date, 0) + json.loads(entry["payload"])["row_count"]
     asked = []
     if sum(sum(dates.values()) for dates in relations.values()) <= _ROWS_AT_A_TIME:
-        asked = [(digests, "1 = 1", []) for digests in (sql.fct_score_partitions, sql.partition_digests)]
+        # A home that has trained and not scored has no scores to ask.
+        scores = [sql.fct_score_partitions] if relations.keys() & set(_SCORES) else []
+        asked = [(digests, "1 = 1", []) for digests in (*scores, sql.partition_digests)]
     else:
         for relation, dates in relations.items():
             digests = sql.fct_score_partitions if relation in _SCORES else sql.partition_digests

@@ -205,6 +205,8 @@ def test_a_training_killed_and_started_again(small, settle):
         for point in [*(WEEK_TOO if os.environ.get("EVERY_KILL_POINT") else []), *WEEK]:
             process.kill("train", point=point)
         process.run("train")
+        # Of a home that has never scored.
+        assert "As recorded" in process.run("verify-audit")
     found = tables(home)
     assert {name for name, row in expected.items() if row != found[name]} == set()
     assert registered(home) == logged and logged
