@@ -122,3 +122,9 @@ def new_model(store: Store, versions: int = 3) -> str:
     for run in store.runs[:versions]:
         register(name, run)
     return name
+
+
+def as_chosen(model) -> dict:
+    """A row of the relation champions."""
+    names = {"model_name": model.model_name, "model_version": model.version}
+    return names | {"model_digest": model.digest, "metadata_digest": model.metadata_digest}

@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 import pytest
-from lifecycle_store import APPROVER, MODEL, SPECS, book
+from lifecycle_store import APPROVER, MODEL, SPECS, as_chosen, book
 from nightbook import boosting, frames, inference, promotions, registry, scoring, shadow
 from nightbook.errors import NightbookError
 
@@ -65,12 +65,6 @@ def test_threads_do_not_show(monkeypatch, accounts, champion, forest):
         monkeypatch.setenv("NIGHTBOOK_THREADS", "2")
         assert scored(model, accounts).equals(scores)
         assert explained(model, accounts.limit(50)).equals(reasons)
-
-
-def as_chosen(model) -> dict:
-    """A row of the relation champions."""
-    names = {"model_name": model.model_name, "model_version": model.version}
-    return names | {"model_digest": model.digest, "metadata_digest": model.metadata_digest}
 
 
 def as_challenger(model, relation, key):

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from lifecycle_store import MODEL
+from lifecycle_store import MODEL, as_chosen
 from nightbook import boosting, frames, inference, registry, shadow
 from nightbook.errors import NightbookError
 
@@ -14,9 +14,7 @@ def scored(challengers, accounts) -> pa.Table:
 
 
 def test_a_challenger_gives_its_own_probabilities(accounts, champion, forest, matrix):
-    challenger = registry.load(MODEL, 2)
-    chosen = {"model_name": MODEL, "model_version": 2, "model_digest": challenger.digest,
-              "metadata_digest": challenger.metadata_digest}  # fmt: skip
+    chosen = as_chosen(registry.load(MODEL, 2))
     found = scored([chosen], accounts)
     own = boosting.predict_pd(inference.load_booster(forest.booster_bytes, forest.digest), matrix)
     assert np.array_equal(found["pd"].to_numpy(), own.astype(np.float64))
