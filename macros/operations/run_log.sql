@@ -68,7 +68,7 @@ select
     {{ json_text([
         'run_id', 'cadence', 'as_of_date', 'known_at', 'actor', 'started_at', 'ended_at', 'outcome', 'first_failure',
         'accounts_scored', 'applications_scored', 'git_commit', 'is_dirty', 'manifest_digest', 'library_digest',
-        'lock_digest', 'engine', 'versions', 'rows_by_relation',
+        'lock_digest', 'tests_digest', 'engine', 'versions', 'rows_by_relation',
         'pinned_versions', 'overrides', 'override_reason',
     ]) }} as payload
 from {{ run_log }}
@@ -110,6 +110,7 @@ from {{ run_log }}
         'manifest_digest': 'varchar',
         'library_digest': 'varchar',
         'lock_digest': 'varchar',
+        'tests_digest': 'varchar',
         'engine': 'varchar',
         'versions': 'varchar',
     }) }}

@@ -16,6 +16,7 @@ select
     manifest_digest,
     library_digest,
     lock_digest,
+    tests_digest,
     engine,
     versions,
     rows_by_relation,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from nightbook import chain, definitions, frames, home, registry, warehouse
+from nightbook import chain, definitions, frames, home, provenance, registry, warehouse
 from nightbook.errors import NightbookError
 from nightbook.inference import feature_digests
 from nightbook.record import Record, differences, own_hand
@@ -104,8 +104,9 @@ def verify(connection: warehouse.Connection, sql: Sql, head: str | None = None) 
     else:
         definitions.check_views(connection, sql._asdict())
     return Checked(
-        len(entries), len(found), checked, versions, last, (*_entered_late(entries, found), *waiting, *unknown, *notes)
-    )
+        len(entries), len(found), checked, versions, last,
+        (*_entered_late(entries, found), *waiting, *_other_code(found), *unknown, *notes),
+    )  # fmt: skip
 
 
 def check_unbroken(query: Query) -> None:
@@ -190,14 +191,32 @@ def _entered_late(entries: list[dict], facts: list[dict]) -> tuple[str, ...]:
     )
 
 
+def _other_code(facts: list[dict]) -> tuple[str, ...]:
+    """A line for each run that ran other code than an earlier one of the same commit did, neither with changes."""
+    first: dict[tuple[str, str], tuple[str, str]] = {}
+    found = []
+    runs = (json.loads(fact["payload"]) for fact in facts if fact["kind"] == "run")
+    for run in sorted(runs, key=lambda run: run["ended_at"]):
+        if run["is_dirty"] or not provenance.is_commit(run["git_commit"]):
+            continue
+        for name in (name for name in provenance.DIGESTS if run.get(name)):
+            earlier, digest = first.setdefault((run["git_commit"], name), (run["run_id"], run[name]))
+            if digest != run[name]:
+                found.append(
+                    f"run {run['run_id']}: its {name} is not that of run {earlier}, of the same commit: one of the two"
+                    " did not run what was committed, or not with the libraries of the lock"
+                )
+    return tuple(found)
+
+
 def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int, tuple[str, ...]]:
     """Each partition must be the one that was entered last, and none may stand that was not; how many, and notes.
 
     Of relations that keep the rows of every run, each run's is one; of others the last of a date, or of all.
     """
-    runs = {entry["subject"]: entry["sequence"] for entry in entries if entry["kind"] == "run"}
-    # relation -> its first entry; what was published before that was not entered.
-    begun: dict[str, int] = {}
+    runs = {entry["subject"] for entry in entries if entry["kind"] == "run"}
+    # Relations that were entered at all; what was published before was not entered.
+    begun: set[str] = set()
     standing = {
         tuple(_text(row, "relation_name", "as_of_date", "run_id")): row for row in query(sql.published_partitions)
     }
@@ -210,7 +229,7 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
             earlier.add(entry["subject"])
         if entry["kind"] == "partition":
             relation, as_of_date, run_id = entry["subject"].split(" ")
-            begun.setdefault(relation, entry["sequence"])
+            begun.add(relation)
             earlier.discard(run_id)
             part = {"run": (relation, as_of_date, run_id), "last": (relation,)}.get(kept.get(relation))
             last[part or (relation, as_of_date)] = entry

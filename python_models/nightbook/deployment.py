@@ -12,9 +12,8 @@ LINEAGE_FILE = "deployment_sql.json"
 def record() -> dict | None:
     """What was written when the library was staged; None in a checkout.
 
-    Keys: git_commit, manifest_digest, library_digest, lock_digest, versions (of what runs beside the account),
-    mlflow_tracking_uri, has_mlflow_secret, origin (whose training runs are ours), runtime (python_version, packages,
-    imports).
+    Keys: git_commit, those of `provenance.DIGESTS`, versions (of what runs beside the account), mlflow_tracking_uri,
+    has_mlflow_secret, origin (whose training runs are ours), runtime (python_version, packages, imports).
     """
     return _read(FILE)
 

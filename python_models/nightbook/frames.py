@@ -13,6 +13,9 @@ from nightbook import snowpark
 
 BATCH_ROWS = 65_536
 CACHED_ROWS = 2_048
+# DuckDB's settings of means.
+_NO_MATTER = ("max_memory", "memory_limit", "preserve_insertion_order", "temp_directory", "threads", "worker_threads",
+              "write_buffer_row_group_memory_limit")  # fmt: skip
 
 
 def is_snowpark(thing) -> bool:
@@ -109,7 +112,18 @@ def count(relation) -> int:
 
 
 def engine(session) -> str:
-    """Name and version of what runs the SQL, as the audit trail has it."""
+    """Name and version of what runs the SQL, as the audit trail has it, and settings of DuckDB's that are not its own.
+
+    How much memory and how many threads it has, and where it may write, decides no result and is left out.
+    """
     if is_snowpark(session):
         return snowpark.engine(session)
-    return f"duckdb {session.execute('select version()').fetchone()[0].removeprefix('v')}"
+    # Not there beside a Snowpark session.
+    import duckdb
+
+    settings = "select name, value from duckdb_settings() order by name"
+    with duckdb.connect() as another:
+        usual = set(another.execute(settings).fetchall())
+    version = session.execute("select version()").fetchone()[0].removeprefix("v")
+    others = [one for one in session.execute(settings).fetchall() if one not in usual and one[0] not in _NO_MATTER]
+    return ", ".join([f"duckdb {version}", *(f"{name}={value}" for name, value in others)])

@@ -15,8 +15,8 @@ COMPARED = (
     ("application", "marts.fct_application_contributions", "application_id", "application_id || ' ' || feature"),
 )
 # What a run record of an earlier version does not say.
-_CODE = ("git_commit", "is_dirty", "manifest_digest", "library_digest", "lock_digest", "engine", "versions",
-         "pinned_versions")  # fmt: skip
+_CODE = ("git_commit", "is_dirty", "manifest_digest", "library_digest", "lock_digest", "tests_digest", "engine",
+         "versions", "pinned_versions")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from nightbook import deployment, home
+from nightbook.errors import NightbookError
 
 LIBRARIES = ("dbt-core", "dbt-duckdb", "duckdb", "mlflow", "numpy", "pyarrow", "scikit-learn", "scipy")
 # Of these a staged library has what it computes with; the rest ran beside the account and stands in its deployment.
@@ -20,14 +21,14 @@ COMPUTING = ("mlflow", "numpy", "pyarrow", "scikit-learn", "scipy", "snowflake-s
 
 # Folders in which a file that nobody has committed is code all the same.
 CODE = ("macros", "models", "python_models", "seeds", "snapshots")
-DIGESTS = ("manifest_digest", "library_digest", "lock_digest")
+DIGESTS = ("manifest_digest", "library_digest", "lock_digest", "tests_digest")
 # Configuration that no score depends on: what readers are told, how much is done at a time, where and as whom.
 _NO_MATTER = ("access", "docs", "group", "meta", "external_access_integrations", "imports", "query_tag", "secrets",
               "snowflake_warehouse", "transient")  # fmt: skip
 # What dbt knows of a node beside its content and its configuration, and runs it by.
-_RUN_BY = ("name", "alias", "language", "tags")
-# Their macros come with the lock.
-_ADAPTERS = ("dbt_duckdb", "dbt_snowflake")
+_RUN_BY = ("name", "alias", "schema", "language", "tags", "index", "test_metadata")
+# What dbt makes a macro of.
+_BLOCKS = {"macro", "materialization", "test", "data_test"}
 _DIRTY = "-dirty"
 
 SCHEMA = pa.schema(
@@ -37,6 +38,7 @@ SCHEMA = pa.schema(
         ("manifest_digest", pa.string()),
         ("library_digest", pa.string()),
         ("lock_digest", pa.string()),
+        ("tests_digest", pa.string()),
         ("engine", pa.string()),
         ("versions", pa.string()),
     ]
@@ -94,23 +96,27 @@ def record(engine: str) -> dict:
 
 
 def code_digests() -> dict[str, str]:
-    """SHA-256 of the three things that decide a score: what dbt runs, the library, and the lock.
+    """SHA-256 of the three things that decide a score, what dbt runs, the library and the lock, and of the data tests.
 
-    Keys manifest_digest, library_digest and lock_digest. The first is of the manifest that dbt has written for this
-    run: content and configuration of models, seeds and snapshots, hooks, where sources are, and all macros but the
-    engine's adapter's, so that the same code has the same digest on every engine. Tests and descriptions decide no
-    score.
+    Keys manifest_digest, library_digest, lock_digest and tests_digest. The first is of the manifest that dbt has
+    written for this run: content and configuration of models, seeds and snapshots, hooks, where sources are, and all
+    macros but the engine's adapter's, so that the same code has the same digest on every engine. Those must be as they
+    were installed. Data tests decide no score, only whether it is published, and have a digest of their own;
+    descriptions and unit tests decide nothing.
 
     Raises:
+        NightbookError: dbt runs other macros of the adapter than the installed ones.
         OSError: the working directory is not the project's, or dbt has not parsed it yet.
     """
     staged = deployment.record()
     if staged is not None:
         return {name: staged[name] for name in DIGESTS}
+    manifest = json.loads((home.home() / "target" / "manifest.json").read_text())
     return {
-        "manifest_digest": _manifest_digest(json.loads((home.home() / "target" / "manifest.json").read_text())),
+        "manifest_digest": _manifest_digest(manifest),
         "library_digest": library_digest(),
         "lock_digest": _files_digest(Path.cwd(), "requirements.txt"),
+        "tests_digest": _digest(_nodes(manifest, ("test",))),
     }
 
 
@@ -125,30 +131,51 @@ def threads() -> int:
 
 
 def _manifest_digest(manifest: dict) -> str:
-    nodes = {
-        name: [
-            _content_digest(node),
-            [node.get(field) for field in _RUN_BY],
-            {name: column["data_type"] for name, column in node["columns"].items() if column.get("data_type")},
-            {key: value for key, value in node["config"].items() if not _is_no_matter(key)},
-        ]
-        for name, node in manifest["nodes"].items()
-        if node["resource_type"] in ("model", "seed", "snapshot")
-    }
-    # Hooks; those of the engine's adapter, if any, come with the lock.
-    hooks = {
-        name: node["raw_code"]
-        for name, node in manifest["nodes"].items()
-        if node["resource_type"] == "operation" and node["package_name"] not in _ADAPTERS
-    }
+    nodes = _nodes(manifest, ("model", "seed", "snapshot", "operation"))
     sources = {
         name: [source["schema"], source["identifier"], source["meta"], source["source_meta"]]
         for name, source in manifest["sources"].items()
     }
-    macros = {
-        name: macro["macro_sql"] for name, macro in manifest["macros"].items() if macro["package_name"] not in _ADAPTERS
+    adapter = "snowflake" if home.is_account() else "duckdb"
+    installed = {name: macro for name, macro in manifest["macros"].items() if macro["package_name"] == f"dbt_{adapter}"}
+    if sorted(macro["macro_sql"] for macro in installed.values()) != _macros_of(adapter):
+        raise NightbookError(
+            f"dbt's cache of a parse holds other macros of dbt-{adapter} than are installed: delete"
+            f" {home.home() / 'target' / 'partial_parse.msgpack'} and try again"
+        )
+    macros = {name: macro["macro_sql"] for name, macro in manifest["macros"].items() if name not in installed}
+    return _digest([nodes, sources, macros])
+
+
+def _nodes(manifest: dict, kinds: tuple[str, ...]) -> dict[str, list]:
+    """What decides the result of each node of these kinds."""
+    return {
+        name: [
+            _content_digest(node),
+            [node.get(field) for field in _RUN_BY],
+            sorted(node["depends_on"].get("nodes", ())),
+            {name: column["data_type"] for name, column in node["columns"].items() if column.get("data_type")},
+            {key: value for key, value in node["config"].items() if not _is_no_matter(key)},
+        ]
+        for name, node in manifest["nodes"].items()
+        if node["resource_type"] in kinds
     }
-    return hashlib.sha256(json.dumps([nodes, hooks, sources, macros], sort_keys=True).encode()).hexdigest()
+
+
+def _digest(content) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _macros_of(adapter: str) -> list[str]:
+    """The macros of an installed adapter, as dbt takes them from its files."""
+    from dbt_common.clients import jinja
+
+    folder = Path(metadata.distribution(f"dbt-{adapter}").locate_file(f"dbt/include/{adapter}/macros"))
+    return sorted(
+        block.full_block
+        for file in folder.rglob("*.sql")
+        for block in jinja.extract_toplevel_blocks(file.read_text("utf-8").strip(), _BLOCKS, collect_raw_data=False)
+    )
 
 
 def _content_digest(node: dict) -> str:

@@ -70,6 +70,7 @@ def _run(run: dict) -> Branch:
             _leaf(f"SQL {run['manifest_digest']}"),
             _leaf(f"library {run['library_digest']}"),
             _leaf(f"lock {run['lock_digest']}"),
+            _leaf(f"data tests {run['tests_digest']}"),
         ],
     )
 

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -114,3 +115,13 @@ def test_relation_streams_and_keeps_its_schema_when_empty(connection):
     assert produced == [0]
     nobody = connection.from_arrow(frames.relation(connection, schema, []))
     assert nobody.columns == ["a"] and frames.count(nobody) == 0
+
+
+def test_settings_that_could_move_a_result_are_told_with_the_engine(tmp_path):
+    means = {"memory_limit": "1GB", "threads": "1", "preserve_insertion_order": "false"}
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb"), config=means) as session:
+        assert frames.engine(session) == f"duckdb {duckdb.__version__}"
+        session.execute("set integer_division = true")
+        session.execute("set scalar_subquery_error_on_multiple_rows = false")
+        told = f"duckdb {duckdb.__version__}, integer_division=true, scalar_subquery_error_on_multiple_rows=false"
+        assert frames.engine(session) == told

@@ -1,9 +1,10 @@
 """Where a result came from."""
 
+import json
 import subprocess
 
 import pytest
-from nightbook import provenance
+from nightbook import audit, provenance
 
 
 @pytest.fixture
@@ -91,18 +92,22 @@ def test_the_digest_is_of_what_dbt_runs_whatever_its_cache_says_of_the_files(rep
     """Who can write dbt's cache of an earlier parse can have it run other code under the checksums of these files."""
     (repository / "limits.csv").write_text("rule,limit\nks,0.2\n")
     same = {"checksum": {"name": "sha256", "checksum": "C"}, "config": {"materialized": "table", "meta": {}},
-            "columns": {}}  # fmt: skip
+            "columns": {}, "depends_on": {"nodes": []}}  # fmt: skip
+    adapter = {
+        str(number): {"macro_sql": macro, "package_name": "dbt_duckdb"}
+        for number, macro in enumerate(provenance._macros_of("duckdb"))
+    }
 
     def digest(sql="select 1", alias="m", identifier="t", macro="one", description="", tag="t", hook="h", type_="int"):
         model = {"resource_type": "model", "alias": alias, "raw_code": sql, "description": description, "tags": [tag]}
         model["columns"] = {"a": {"data_type": type_}, "b": {"description": description}}
         seed = {"resource_type": "seed", "alias": "limits", "raw_code": "", "original_file_path": "limits.csv"}
-        hooks = {"operation.h": {"resource_type": "operation", "package_name": "nightbook", "raw_code": hook}}
+        hooks = {"operation.h": same | {"resource_type": "operation", "raw_code": hook}}
         return provenance._manifest_digest(
             {
                 "nodes": {"model.m": same | model, "seed.limits": same | seed | {"root_path": str(repository)}} | hooks,
                 "sources": {"s": {"schema": "raw", "identifier": identifier, "meta": {}, "source_meta": {}}},
-                "macros": {"macro.a": {"macro_sql": macro, "package_name": "nightbook"}},
+                "macros": adapter | {"macro.a": {"macro_sql": macro, "package_name": "nightbook"}},
             }
         )
 
@@ -113,3 +118,21 @@ def test_the_digest_is_of_what_dbt_runs_whatever_its_cache_says_of_the_files(rep
     (repository / "limits.csv").write_text("rule,limit\nks,0.1\n")
     others.append(digest())
     assert len({first, *others}) == 9
+
+
+def test_two_codes_of_one_commit_are_named():
+    def run(run_id, day, commit="a" * 40, is_dirty=False, **digests):
+        digests = dict.fromkeys(provenance.DIGESTS, "D") | digests
+        payload = {"run_id": run_id, "ended_at": f"2024-07-0{day}", "git_commit": commit, "is_dirty": is_dirty}
+        return {"kind": "run", "payload": json.dumps(payload | digests)}
+
+    alike = [run("R1", 1), run("R2", 2), run("R0", 0, tests_digest=None), {"kind": "promotion", "payload": "{}"}]
+    assert audit._other_code(alike) == ()
+    others = [
+        run("R3", 3, commit="b" * 40, manifest_digest="E"),
+        run("R4", 4, is_dirty=True, manifest_digest="F"),
+        run("R5", 5, commit="unknown", manifest_digest="G"),
+    ]
+    assert audit._other_code(alike + others) == ()
+    (told,) = audit._other_code([run("R7", 7, tests_digest="E"), *alike])
+    assert told.startswith("run R7: its tests_digest is not that of run R1, of the same commit")

@@ -160,7 +160,7 @@ def _told(text: str) -> dict:
          "data_digest", "git_commit", "approver", "change_request", "approved_at"), text
     ) | {"is_by_makers_account": True}  # fmt: skip
     run = dict.fromkeys(("run_id", "started_at", "actor", "known_at", "git_commit", "engine", "manifest_digest",
-                         "library_digest", "lock_digest"), text) | {"is_dirty": True}  # fmt: skip
+                         "library_digest", "lock_digest", "tests_digest"), text) | {"is_dirty": True}  # fmt: skip
     place = {"file": text, "line": 1, "git_commit": text}
     put = {"feature": text, "value": 1.0, "contribution": 0.5, "description": text, "source": text, "defined_in": place}
     return {
