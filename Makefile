@@ -60,7 +60,7 @@ format: setup $(TOOLS_STAMP)  ## those of them that take a second: Python, YAML,
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(TOOLS)/bin/yamllint --strict .
-	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog --check
+	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog.schema_yaml --check
 
 workflows: $(TOOLS_STAMP)  ## GitHub workflows: syntax, expressions, shell, what an attacker could use
 	PATH="$(abspath $(TOOLS)/bin):$$PATH" $(TOOLS)/bin/actionlint
@@ -90,7 +90,7 @@ benchmark: setup  ## time nights of ACCOUNTS=N accounts beside the bare computat
 	$(BIN)/python benchmarks/run.py --accounts $(ACCOUNTS)
 
 catalog: setup  ## write the YAML that follows from the feature catalog
-	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog
+	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog.schema_yaml
 
 lock: setup  ## resolve requirements.txt and requirements-tools.txt anew
 	$(BIN)/pip-compile --quiet --extra dev --extra snowflake --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements.txt pyproject.toml

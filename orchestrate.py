@@ -13,8 +13,9 @@ sys.path.insert(0, str(ROOT / "python_models"))
 # Before the working directory becomes the project's root, where dbt resolves its profile, paths and library.
 os.environ["NIGHTBOOK_HOME"] = str(Path(os.environ.get("NIGHTBOOK_HOME", ".nightbook")).absolute())
 
-from nightbook import commands, shown  # noqa: E402
+from nightbook import shown  # noqa: E402
 from nightbook.errors import NightbookError  # noqa: E402
+from runner import commands  # noqa: E402
 
 
 def _date(text: str) -> date:

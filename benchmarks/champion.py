@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python_models"))
 
 import duckdb  # noqa: E402
-from nightbook import registry  # noqa: E402
+from nightbook.registry import model_versions  # noqa: E402
 
 MODEL_NAME = "account_pd"
 
@@ -35,7 +35,7 @@ def export_champion(home: Path, folder: Path, model_name: str = MODEL_NAME) -> t
     if found is None:
         raise LookupError(f"{home}: its last night scored nothing with {model_name}")
     with _home(home):
-        model = registry.load(model_name, found[0])
+        model = model_versions.load(model_name, found[0])
     folder.mkdir(parents=True, exist_ok=True)
     files = folder / "model.ubj", folder / "features.json"
     files[0].write_bytes(model.booster_bytes)

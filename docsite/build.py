@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from nightbook import home, mlflow_store, warehouse
+from nightbook.engine import home, warehouse
 from nightbook.errors import NightbookError
+from nightbook.registry import mlflow_store
 
 from docsite import dbt_docs, pages, rendering
 from docsite.blocks import Page

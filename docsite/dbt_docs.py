@@ -4,8 +4,10 @@ import json
 import shutil
 from pathlib import Path
 
-from nightbook import builds, home, shown
+from nightbook import shown
+from nightbook.engine import home
 from nightbook.errors import NightbookError
+from runner import dbt_build
 
 _PARSED = "partial_parse.msgpack"
 _PAGE, _MANIFEST, _CATALOG = "index.html", "manifest.json", "catalog.json"
@@ -41,7 +43,7 @@ def write(target: Path, page: Path) -> tuple[dict, str | None]:
     parsed = home.home() / "target" / _PARSED
     if parsed.exists():
         shutil.copy(parsed, target / _PARSED)
-    incomplete = builds.document(target)
+    incomplete = dbt_build.document(target)
     text = (target / _PAGE).read_text(encoding="utf-8")
     # The files last: what they hold is not looked through.
     filled = [(place, shown.in_script((target / file).read_text(encoding="utf-8"))) for place, file in _INLINE.items()]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from nightbook.pictures import BLACK, BLUE, GREEN, ORANGE, drawn
+from nightbook.trail.svg import BLACK, BLUE, GREEN, ORANGE, drawn
 
 WIDTH = 7.2
 STYLES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, ":"), (BLACK, "-."))

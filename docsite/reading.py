@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from nightbook import catalog, warehouse
-from nightbook.record import Record, Version
+from nightbook.catalog import schema_yaml
+from nightbook.engine import warehouse
+from nightbook.registry.record import Record, Version
 
 from docsite.cited import Cited, plain
 
@@ -81,7 +82,7 @@ class Reading:
 
     def model_names(self) -> list[str]:
         """Models that the catalog has inputs for, and those with a version on record."""
-        return sorted({row["model_name"] for row in catalog.read()} | set(self.record.model_names))
+        return sorted({row["model_name"] for row in schema_yaml.read()} | set(self.record.model_names))
 
     @functools.cached_property
     def record(self) -> Record:

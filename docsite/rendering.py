@@ -8,7 +8,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
-from nightbook import pictures, shown
+from nightbook import shown
+from nightbook.trail import svg
 
 from docsite.blocks import Image, Link, Page, file_name
 from docsite.cited import broken
@@ -43,7 +44,7 @@ def write(pages: Sequence[Page], folder: Path) -> None:
             file = path.parent / "images" / file_of(image)
             file.parent.mkdir(exist_ok=True)
             file.write_text(image.svg, encoding="utf-8")
-    (folder / "style.css").write_text(pictures.STYLE + (_TEMPLATES / "style.css").read_text(), encoding="utf-8")
+    (folder / "style.css").write_text(svg.STYLE + (_TEMPLATES / "style.css").read_text(), encoding="utf-8")
 
 
 def file_of(image: Image) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 import numpy as np
-from nightbook.pictures import BLACK, ORANGE, SKY, drawn
+from nightbook.trail.svg import BLACK, ORANGE, SKY, drawn
 
 from docsite.plots import STYLES, WIDTH, bare
 

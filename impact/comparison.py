@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-from nightbook import gate, metrics
+from nightbook.modelling import gate, metrics
 
 # What is read of each home; every table is small enough to be held.
 RELATIONS = {

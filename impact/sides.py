@@ -16,8 +16,9 @@ from io import BytesIO
 from pathlib import Path
 
 import duckdb
-from nightbook import book, shown
+from nightbook import shown
 from nightbook.errors import NightbookError
+from nightbook.trail import scratch_home
 
 # What a score can depend on. Tests, documentation and this report cannot move one.
 DECIDING = ("dbt_project.yml", "macros", "models", "orchestrate.py", "profiles.yml", "python_models",
@@ -153,7 +154,7 @@ def _carry_record(scored: Path, home: Path) -> None:
     file = str(scored / "warehouse.duckdb").replace("'", "''")
     with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
         connection.execute(f"attach '{file}' as scored (read_only)")
-        book.carry_record(connection, "scored")
+        scratch_home.carry_record(connection, "scored")
 
 
 def _land(side: Side, accounts: int) -> None:

@@ -1,7 +1,7 @@
 """Who made, approved and replaced which version, and what versions do not share."""
 
-from nightbook import registry
-from nightbook.record import Version
+from nightbook.registry import model_versions
+from nightbook.registry.record import Version
 
 from docsite.blocks import Missing, Section, Table, Text, node
 from docsite.cited import Cited
@@ -89,7 +89,7 @@ def _known(version: Version) -> dict:
         "data_digest": version.data_digest,
         "git_commit": version.git_commit,
         "params": "",
-        "libraries": registry.libraries(version.mlflow_run_id),
+        "libraries": model_versions.libraries(version.mlflow_run_id),
     }
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import xgboost as xgb
-from nightbook import boosting
+from nightbook.scoring import inference
 
 from docsite import plots
 from docsite.blocks import Image, Missing, Section, Table, Text, node
@@ -76,7 +76,7 @@ def dependence(subject: Subject) -> Section:
         values = _grid(subject.sample[:, place])
         swept = np.repeat(cases[None], len(values), axis=0)
         swept[:, :, place] = values[:, None]
-        pds = boosting.predict_pd(subject.booster, swept.reshape(-1, cases.shape[1])).reshape(len(values), -1)
+        pds = inference.predict_pd(subject.booster, swept.reshape(-1, cases.shape[1])).reshape(len(values), -1)
         curves[name] = (values, pds.mean(axis=1), _DIRECTIONS[subject.model.metadata["monotone"][place]])
     return Section(
         "Partial dependence of the leading inputs",

@@ -1,7 +1,7 @@
 """How well the model ranks and fits on cases that no fit has seen, beside its benchmark and what else was tried."""
 
 import numpy as np
-from nightbook import metrics
+from nightbook.modelling import metrics
 
 from docsite import plots
 from docsite.blocks import Image, Missing, Section, Table, Text, node

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 import numpy as np
-from nightbook import metrics
+from nightbook.modelling import metrics
 
 from docsite import plots
 from docsite.blocks import Image, Missing, Section, Table, Text

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import xgboost as xgb
-from nightbook import catalog, frames, inference, nights, registry, warehouse
-from nightbook.record import Version
+from nightbook.catalog import schema_yaml
+from nightbook.engine import frames, warehouse
+from nightbook.registry import model_versions
+from nightbook.registry.record import Version
+from nightbook.scoring import inference
+from nightbook.trail import scored_nights
 
 from docsite.cited import Cited
 from docsite.reading import Reading
@@ -26,7 +30,7 @@ class Subject:
     reading: Reading
     name: str
     version: Version | None
-    model: registry.Model | None
+    model: model_versions.Model | None
 
     @classmethod
     def of(cls, reading: Reading, name: str) -> "Subject":
@@ -35,7 +39,7 @@ class Subject:
         Raises:
             NightbookError: record, registry and artifact do not say the same.
         """
-        model = reading.record.champion(name) if registry.champion_version(name) is not None else None
+        model = reading.record.champion(name) if model_versions.champion_version(name) is not None else None
         version = reading.champion(name) if model else None
         return cls(reading, name, version, model)
 
@@ -47,7 +51,7 @@ class Subject:
     @property
     def kind(self) -> str | None:
         """What it scores, account or application; None where it is neither."""
-        return next((kind for kind in nights.SCORES if self.name.startswith(f"{kind}_")), None)
+        return next((kind for kind in scored_nights.SCORES if self.name.startswith(f"{kind}_")), None)
 
     @functools.cached_property
     def catalog(self) -> dict[str, dict[str, Cited | str]]:
@@ -58,7 +62,7 @@ class Subject:
         )
         if found:
             return {row["name"].value: row for row in found}
-        return {row["name"]: row for row in catalog.read() if row["model_name"] == self.name}
+        return {row["name"]: row for row in schema_yaml.read() if row["model_name"] == self.name}
 
     @property
     def of_last_night(self) -> dict[str, object]:

@@ -68,9 +68,9 @@ def _row(row: dict, reading: Reading) -> list[object]:
 
 def _anchor(anchor: str, reading: Reading, name: str) -> str:
     """A model without a champion has fewer sections: its page says why."""
-    from nightbook import registry
+    from nightbook.registry import model_versions
 
-    has_champion = registry.champion_version(name) is not None
+    has_champion = model_versions.champion_version(name) is not None
     return (
         f"#{anchor}" if has_champion or anchor in ("purpose", "population", "inputs", "limitations", "changes") else ""
     )

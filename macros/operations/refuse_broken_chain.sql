@@ -2,7 +2,7 @@
     Raises where the audit log does not hold what it must: nothing at all after a run came to its end, fewer entries than
     their numbers say, or not the run that the run log has. Run log and audit log are written in one transaction (record_end),
     so that no kill leaves the one without the other: somebody took entries out, or put the run in. Hook at the start of a
-    run, before anything is written, and once more before its end is recorded. nightbook.audit.check_unbroken asks the same.
+    run, before anything is written, and once more before its end is recorded. nightbook.trail.audit.check_unbroken asks the same.
 #}
 {% macro refuse_broken_chain() %}
     {%- if execute and invocation_args_dict.which in ('build', 'run', 'retry', 'seed', 'snapshot') -%}

@@ -3,7 +3,8 @@
 Python because git, the lock and the library are files, not relations.
 """
 
-from nightbook import frames, provenance
+from nightbook import provenance
+from nightbook.engine import frames
 
 
 def model(dbt, session):

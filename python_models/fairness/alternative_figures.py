@@ -3,7 +3,8 @@
 Python because DeLong's variance and the paired bootstrap are no work for SQL.
 """
 
-from nightbook import fairness, frames
+from nightbook.engine import frames
+from nightbook.modelling import fairness
 
 
 def model(dbt, session):

@@ -3,7 +3,8 @@
 Python because a walk over a graph whose depth nobody knows is no work for SQL.
 """
 
-from nightbook import fairness, frames
+from nightbook.engine import frames
+from nightbook.modelling import fairness
 
 
 def model(dbt, session):

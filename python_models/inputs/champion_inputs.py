@@ -3,7 +3,9 @@
 Python because the profile is part of the model's artifact.
 """
 
-from nightbook import frames, record, scoring
+from nightbook.engine import frames
+from nightbook.registry import record
+from nightbook.scoring import scorer
 
 
 def model(dbt, session):
@@ -15,4 +17,4 @@ def model(dbt, session):
         dbt.source("audit", "version_log"),
         dbt.source("verdicts", "fct_gate_decisions"),
     )
-    return frames.records(session, scoring.INPUT_SCHEMA, scoring.input_profiles(kept, night["pinned_versions"]))
+    return frames.records(session, scorer.INPUT_SCHEMA, scorer.input_profiles(kept, night["pinned_versions"]))

@@ -3,7 +3,8 @@
 Python because SQL has to be read by a parser.
 """
 
-from nightbook import frames, lineage
+from nightbook import lineage
+from nightbook.engine import frames
 
 
 def model(dbt, session):

@@ -3,7 +3,8 @@
 Python because a boosted ensemble has no SQL form that is both exact and fast.
 """
 
-from nightbook import frames, shadow
+from nightbook.engine import frames
+from nightbook.scoring import challenger_scores
 
 
 def model(dbt, session):
@@ -15,4 +16,4 @@ def model(dbt, session):
         "account_pd": (dbt.ref("accounts_tonight"), "account_id"),
         "application_pd": (dbt.ref("applications_tonight"), "application_id"),
     }
-    return shadow.scores(session, frames.rows(dbt.ref("challengers")), populations)
+    return challenger_scores.scores(session, frames.rows(dbt.ref("challengers")), populations)

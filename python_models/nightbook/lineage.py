@@ -20,7 +20,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope, find_all_in_scope
 from sqlglot.schema import MappingSchema
 
-from nightbook import deployment, frames, home
+from nightbook.engine import deployment, frames, home
 from nightbook.errors import NightbookError
 from nightbook.model_rows import COLUMN, EACH, ModelRows, Origins
 

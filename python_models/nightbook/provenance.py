@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from nightbook import deployment, home
+from nightbook.engine import deployment, home
 from nightbook.errors import NightbookError
 
 LIBRARIES = ("dbt-core", "dbt-duckdb", "duckdb", "mlflow", "numpy", "pyarrow", "scikit-learn", "scipy")

@@ -3,9 +3,10 @@
 Python because the profile is part of the model's artifact.
 """
 
-from nightbook import frames, scoring
+from nightbook.engine import frames
+from nightbook.scoring import scorer
 
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    return frames.records(session, scoring.PROFILE_SCHEMA, scoring.profiles(frames.rows(dbt.ref("champions"))))
+    return frames.records(session, scorer.PROFILE_SCHEMA, scorer.profiles(frames.rows(dbt.ref("champions"))))

@@ -3,7 +3,9 @@
 Python because the registry is MLflow.
 """
 
-from nightbook import frames, record, scoring
+from nightbook.engine import frames
+from nightbook.registry import record
+from nightbook.scoring import scorer
 
 
 def model(dbt, session):
@@ -18,5 +20,5 @@ def model(dbt, session):
         dbt.source("audit", "version_log"),
         dbt.source("verdicts", "fct_gate_decisions"),
     )
-    found = scoring.champions(kept, populations, run["pinned_versions"])
-    return frames.records(session, scoring.CHAMPION_SCHEMA, found)
+    found = scorer.champions(kept, populations, run["pinned_versions"])
+    return frames.records(session, scorer.CHAMPION_SCHEMA, found)

@@ -3,7 +3,8 @@
 Python because a boosted ensemble has no SQL form that is both exact and fast.
 """
 
-from nightbook import frames, scoring
+from nightbook.engine import frames
+from nightbook.scoring import scorer
 
 
 def model(dbt, session):
@@ -11,4 +12,4 @@ def model(dbt, session):
     # Not read: the drift tests on it must pass before anything is scored.
     dbt.ref("fct_feature_psi")
     champions = frames.rows(dbt.ref("champions"))
-    return scoring.scores(session, champions, "account_pd", dbt.ref("accounts_tonight"), "account_id")
+    return scorer.scores(session, champions, "account_pd", dbt.ref("accounts_tonight"), "account_id")

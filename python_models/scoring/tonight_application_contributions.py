@@ -3,7 +3,8 @@
 Python because tree contributions walk the ensemble.
 """
 
-from nightbook import frames, scoring
+from nightbook.engine import frames
+from nightbook.scoring import scorer
 
 
 def model(dbt, session):
@@ -11,6 +12,4 @@ def model(dbt, session):
     # Not read: the drift tests on it must pass before anything is explained.
     dbt.ref("fct_feature_psi")
     champions = frames.rows(dbt.ref("champions"))
-    return scoring.contributions(
-        session, champions, "application_pd", dbt.ref("applications_tonight"), "application_id"
-    )
+    return scorer.contributions(session, champions, "application_pd", dbt.ref("applications_tonight"), "application_id")

@@ -3,7 +3,8 @@
 Python because a boosted ensemble has no SQL form that is both exact and fast.
 """
 
-from nightbook import candidates, frames
+from nightbook.engine import frames
+from nightbook.modelling import candidates
 
 
 def model(dbt, session):

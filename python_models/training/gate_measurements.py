@@ -3,7 +3,8 @@
 Python because DeLong's variance, the bootstrap and a sweep of the fitted model are no work for SQL.
 """
 
-from nightbook import candidates, frames
+from nightbook.engine import frames
+from nightbook.modelling import candidates
 
 
 def model(dbt, session):

@@ -3,7 +3,9 @@
 Python because the models and the benchmark's binning are.
 """
 
-from nightbook import candidates, frames, record
+from nightbook.engine import frames
+from nightbook.modelling import candidates
+from nightbook.registry import record
 
 
 def model(dbt, session):

@@ -3,7 +3,8 @@
 Python because the registry is MLflow.
 """
 
-from nightbook import candidates, frames
+from nightbook.engine import frames
+from nightbook.modelling import candidates
 
 
 def model(dbt, session):

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 import duckdb
-from nightbook import chain, registry
-from nightbook.record import RELATIONS, Promotion, Record
+from nightbook.registry import chain, model_versions
+from nightbook.registry.record import RELATIONS, Promotion, Record
 
 # Registered, judged and entered at one time: nothing here depends on which.
 THEN = datetime(2026, 7, 1, 3)
@@ -30,13 +30,13 @@ def entry(kind: str, subject: str, row: dict, run_id: str) -> dict:
 
 def version_row(name: str, version: int, run_id: str, maker: str | None = None) -> dict:
     """What a training would put on record of a version that the registry has."""
-    told = registry.told(name, version)
+    told = model_versions.told(name, version)
     return {
         "model_name": name,
         "model_version": version,
         "mlflow_run_id": told["mlflow_run_id"],
         "model_digest": told["model_digest"],
-        "algorithm": registry.load(name, version).metadata["algorithm"],
+        "algorithm": model_versions.load(name, version).metadata["algorithm"],
         "maker": maker or told["maker"],
         "run_id": run_id,
         "registered_at": THEN,
@@ -95,7 +95,7 @@ class Book:
 
     def register(self, name: str, run: str, *, maker: str, run_id: str, verdict: str = "pass") -> int:
         """Register a candidate as a training does, and put it on record; gives the version's number."""
-        number = registry.register(name, run, maker=maker, run_id=run_id)["model_version"]
+        number = model_versions.register(name, run, maker=maker, run_id=run_id)["model_version"]
         if not any((row["model_name"], row["model_version"]) == (name, number) for row in self.versions):
             self.versions.append(version_row(name, number, run_id, maker))
             self.verdicts.append(verdict_row(name, run, f"{run_id}-{number}", verdict))

@@ -29,8 +29,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DBT = ("dbt.cli.main", "dbt.adapters.duckdb")
 RUNNER = (
     *DBT, "mlflow", "mlflow.xgboost", "mlflow.store.tracking.sqlalchemy_store",
-    "mlflow.store.model_registry.sqlalchemy_store", "nightbook.commands", "nightbook.candidates", "nightbook.scoring",
-    "nightbook.evidence", "nightbook.reproduce", "nightbook.backfill", "nightbook.events", "nightbook.explanation",
+    "mlflow.store.model_registry.sqlalchemy_store", "runner.commands", "runner.backfill", "runner.openlineage",
+    "nightbook.modelling.candidates", "nightbook.scoring.scorer", "nightbook.trail.evidence_pack",
+    "nightbook.trail.explanation", "nightbook.trail.reproduce",
     "openlineage.common.provider.dbt", "openlineage.dbt",
 )  # fmt: skip
 

@@ -154,9 +154,9 @@ def main() -> int:
     parser.add_argument("--cadence", choices=RELATIONS, default="nightly", help="the run that was the last (nightly)")
     parser.add_argument("--tolerance", type=float, default=0, help="by how much doubles may differ (0: not a bit)")
     given = parser.parse_args()
-    from nightbook import account
+    from nightbook.engine import snowflake_connection
 
-    with account.connected() as opened:
+    with snowflake_connection.connected() as opened:
         found = compare(given.cadence, of_duckdb(given.home), opened.arrow, given.tolerance)
     if found:
         print(f"parity: {found}", file=sys.stderr)

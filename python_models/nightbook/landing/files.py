@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 import pyarrow as pa
 
-from nightbook import home
+from nightbook.engine import home
 from nightbook.errors import NightbookError
 from nightbook.landing import casts, intake, loads, pages, store
 from nightbook.landing.contract import LOAD_COLUMNS, MOMENT, TABLES, TEXT, Table, sql_type

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from nightbook import home
-from nightbook.landing import staged, store
+from nightbook.engine import home
+from nightbook.landing import snowflake_store, store
 from nightbook.landing.store import Load
 
 STANDS = "this had landed before: nothing was written"
@@ -22,12 +22,12 @@ def incoming(load_id: str, alone: bool, about: Mapping | None = None) -> Abstrac
     Raises:
         NightbookError: another lender's load is there already, rows of another loader are, or a write is refused.
     """
-    return staged.incoming(load_id, alone) if home.is_account() else store.incoming(load_id, alone, about)
+    return snowflake_store.incoming(load_id, alone) if home.is_account() else store.incoming(load_id, alone, about)
 
 
 def stands(load_id: str) -> bool:
     """Whether the load is there and would not be replaced: rows of an account are never taken away again."""
-    return home.is_account() and staged.holds(load_id)
+    return home.is_account() and snowflake_store.holds(load_id)
 
 
 def holds(load_id: str) -> bool:
@@ -47,4 +47,4 @@ def refresh_views() -> None:
 
 
 def _keeper():
-    return staged if home.is_account() else store
+    return snowflake_store if home.is_account() else store

@@ -4,8 +4,10 @@ import datetime
 from dataclasses import replace
 
 import pytest
-from nightbook import builds, chain, promotions, record, registry, warehouse
+from nightbook.engine import messages, warehouse
 from nightbook.errors import NightbookError
+from nightbook.registry import chain, model_versions, record
+from runner import dbt_build, promotions
 
 from tests.python.recorded import THEN
 
@@ -40,10 +42,10 @@ def test_a_role_that_may_not_record_moves_no_alias(account, monkeypatch):
         message = (
             "003001 (42501): SQL access control error:\nInsufficient privileges to operate on table 'PROMOTION_LOG'"
         )
-        raise NightbookError(builds.one_line(message))
+        raise NightbookError(messages.one_line(message))
 
-    monkeypatch.setattr(builds, "operate", refuse)
-    monkeypatch.setattr(registry, "move_champion", lambda *arguments: moved.append(arguments))
+    monkeypatch.setattr(dbt_build, "operate", refuse)
+    monkeypatch.setattr(model_versions, "move_champion", lambda *arguments: moved.append(arguments))
     monkeypatch.setattr(record.Record, "held", lambda *arguments: None)
     with pytest.raises(NightbookError, match="the role may not do this to table 'PROMOTION_LOG'"):
         promotions._promote(record.Record(), "account_pd", "approve", 2, "grace", "CR-1", False)

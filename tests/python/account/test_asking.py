@@ -7,8 +7,8 @@ from decimal import Decimal
 import duckdb
 import pyarrow as pa
 import pytest
-from nightbook import account as accounts
-from nightbook import warehouse
+from nightbook.engine import snowflake_connection as accounts
+from nightbook.engine import warehouse
 from nightbook.errors import NightbookError
 
 _COLUMNS = {

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from nightbook import account as accounts
-from nightbook import book, fetched, landing, nights, warehouse
+from nightbook import landing
+from nightbook.engine import snowflake_connection as accounts
+from nightbook.engine import warehouse
 from nightbook.errors import NightbookError
 from nightbook.landing.contract import TABLES
+from nightbook.trail import scored_nights, scratch_home, snowflake_copy
 
 SAMPLE = Path(__file__).resolve().parents[3] / "seeds" / "raw"
-NIGHT = nights.Night(
+NIGHT = scored_nights.Night(
     date(2026, 6, 30), {"run_id": "r1", "known_at": datetime(2026, 6, 30, 3)}, {"account_pd": 1, "application_pd": 1}
 )
 _STORED = {
@@ -69,7 +71,7 @@ def both(account, exports, tmp_path, monkeypatch):
 
 def _chosen(**given) -> dict | None:
     with warehouse.asking() as query:
-        return nights.chosen(query, NIGHT, *(given.get(name) for name in ("account", "application", "sample")))
+        return scored_nights.chosen(query, NIGHT, *(given.get(name) for name in ("account", "application", "sample")))
 
 
 def _raw(scratch: Path) -> dict[str, list[tuple]]:
@@ -92,7 +94,7 @@ def test_landed_rows_are_those_that_duckdb_lays_out(both, given):
         scratch = both(engine)
         chosen = _chosen(**given)
         keys[engine] = chosen and {kind: one.keys for kind, one in chosen.items()}
-        book.land(scratch, NIGHT, chosen)
+        scratch_home.land(scratch, NIGHT, chosen)
         laid_out[engine] = _raw(scratch)
     assert keys["snowflake"] == keys["duckdb"]
     for name in TABLES:
@@ -116,8 +118,8 @@ def test_what_was_stored_comes_in_its_own_types_and_of_its_own_run(both):
             "create table audit.promotion_log as select 'account_pd' as model_name, 1 as sequence,"
             " cast('2026-06-01 08:00:00' as timestamp_ntz) as promoted_at"
         )
-    book.land(scratch, NIGHT, None)
-    with book.beside(scratch) as connection:
+    scratch_home.land(scratch, NIGHT, None)
+    with scratch_home.beside(scratch) as connection:
         assert connection.execute("from audit.promotion_log").fetchall() == [("account_pd", 1, datetime(2026, 6, 1, 8))]
         assert connection.execute("select balance from book.scoring.account_inputs").fetchall() == [
             (Decimal("1.250001"),)
@@ -136,8 +138,8 @@ def test_a_key_that_was_not_scored_is_refused(both):
 
 def test_rows_of_later_loads_are_not_fetched(both):
     scratch = both("snowflake")
-    early = nights.Night(NIGHT.as_of_date, NIGHT.run | {"known_at": datetime(2020, 1, 1)}, NIGHT.versions)
-    fetched.fetch(scratch, early, None)
+    early = scored_nights.Night(NIGHT.as_of_date, NIGHT.run | {"known_at": datetime(2020, 1, 1)}, NIGHT.versions)
+    snowflake_copy.fetch(scratch, early, None)
     with duckdb.connect(str(scratch / "warehouse.duckdb"), read_only=True) as connection:
         found = connection.execute("select count(*), max(_loaded_at) from raw.loan_servicing").fetchone()
         assert found[0] < 7_000 and (found[1] is None or found[1] <= datetime(2020, 1, 1))

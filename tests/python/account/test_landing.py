@@ -6,10 +6,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from nightbook import account as accounts
-from nightbook import home, landing
+from nightbook import landing
+from nightbook.engine import home
+from nightbook.engine import snowflake_connection as accounts
 from nightbook.errors import NightbookError
-from nightbook.landing import staged
+from nightbook.landing import snowflake_store
 from nightbook.landing.contract import TABLES
 
 SAMPLE = Path(__file__).resolve().parents[3] / "seeds" / "raw"
@@ -48,7 +49,7 @@ def _landed(name: str) -> list[tuple]:
 
 def _counts() -> dict[str, int]:
     with accounts.connected() as connection:
-        there = staged._tables(connection)
+        there = snowflake_store._tables(connection)
         return {
             name: connection.rows(f"select count(*) as n from raw.{name}")[0]["n"]
             for name in TABLES
@@ -58,7 +59,7 @@ def _counts() -> dict[str, int]:
 
 def _staged() -> list[dict]:
     with accounts.connected() as connection:
-        return connection.rows(f"list @{staged.STAGE}")
+        return connection.rows(f"list @{snowflake_store.STAGE}")
 
 
 def test_the_sample_lands_as_it_does_in_duckdb(account, sample, monkeypatch, tmp_path):
@@ -96,7 +97,7 @@ def test_the_same_files_land_once_and_others_are_added(account, sample, correcti
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError])
 @pytest.mark.parametrize("after", [0, 4])
 def test_a_load_that_breaks_off_leaves_nothing_and_can_be_landed_again(account, sample, monkeypatch, fault, after):
-    copy, done = staged._copy_table, []
+    copy, done = snowflake_store._copy_table, []
 
     def breaking(connection, name, *arguments):
         if len(done) == after:
@@ -105,7 +106,7 @@ def test_a_load_that_breaks_off_leaves_nothing_and_can_be_landed_again(account, 
         done.append(name)
 
     with monkeypatch.context() as planted:
-        planted.setattr(staged, "_copy_table", breaking)
+        planted.setattr(snowflake_store, "_copy_table", breaking)
         with pytest.raises(fault):
             landing.land_files(sample)
     assert len(done) == after and not any(_counts().values()) and _staged() == []
@@ -114,9 +115,9 @@ def test_a_load_that_breaks_off_leaves_nothing_and_can_be_landed_again(account, 
 
 
 def test_rows_that_do_not_arrive_stop_the_load(account, sample, monkeypatch):
-    written = staged._written
+    written = snowflake_store._written
     with monkeypatch.context() as planted:
-        planted.setattr(staged, "_written", lambda folder: written(folder) + (folder.name == "payments"))
+        planted.setattr(snowflake_store, "_written", lambda folder: written(folder) + (folder.name == "payments"))
         with pytest.raises(NightbookError, match=r"raw.payments: 7,865 rows of files-\w+ arrived, 7,866 were sent"):
             landing.land_files(sample)
     assert not any(_counts().values())
@@ -131,7 +132,7 @@ def test_a_lender_does_not_join_another(account, sample):
 def test_a_lender_does_not_join_what_another_loader_brought(account, sample):
     with accounts.connected() as connection:
         connection.rows("create schema raw")
-        connection.rows(f"create table raw.default_events ({staged.table_columns('default_events')})")
+        connection.rows(f"create table raw.default_events ({snowflake_store.table_columns('default_events')})")
         connection.rows("insert into raw.default_events (account_id) values ('A1')")
     with pytest.raises(NightbookError, match="raw.default_events was filled by dbt seeds or another loader"):
         landing.land_synthetic(50, months=3, seed=1, applications=2)

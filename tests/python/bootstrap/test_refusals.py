@@ -6,7 +6,7 @@ The connector and dbt-snowflake are real; the account is the rehearsal's.
 import os
 
 import pytest
-from nightbook import account, builds, refusals
+from nightbook.engine import messages, snowflake_connection
 from nightbook.errors import NightbookError
 
 from tests.python.bootstrap.conftest import ROOT, dbt, write_key
@@ -55,7 +55,7 @@ _CONNECTIONS = {
 @pytest.mark.parametrize("case", _CONNECTIONS)
 def test_a_connection_that_fails_is_one_line(ready, files, case, monkeypatch):
     enter(ready, monkeypatch)
-    with account.connected() as opened:
+    with snowflake_connection.connected() as opened:
         assert opened.rows("select 1 as one") == [{"one": 1}]
     changed, said = _CONNECTIONS[case]
     for name, value in changed.items():
@@ -63,7 +63,7 @@ def test_a_connection_that_fails_is_one_line(ready, files, case, monkeypatch):
             monkeypatch.delenv(name)
         else:
             monkeypatch.setenv(name, value.format(**files))
-    with pytest.raises(NightbookError) as caught, account.connected():
+    with pytest.raises(NightbookError) as caught, snowflake_connection.connected():
         pass
     assert_one_line(str(caught.value), said)
 
@@ -73,23 +73,23 @@ def test_a_token_is_as_good_as_a_key(ready, monkeypatch):
     monkeypatch.setenv("SNOWFLAKE_AUTHENTICATOR", "oauth")
     monkeypatch.setenv("SNOWFLAKE_TOKEN", "good")
     monkeypatch.delenv("SNOWFLAKE_PRIVATE_KEY_PATH")
-    with account.connected() as opened:
+    with snowflake_connection.connected() as opened:
         assert opened.rows("select 1 as one") == [{"one": 1}]
 
 
 def test_a_suspended_warehouse_is_one_line_and_so_is_none(ready, monkeypatch):
     enter(ready, monkeypatch)
-    with account.connected() as administrator:
+    with snowflake_connection.connected() as administrator:
         administrator.rows("use role accountadmin")
         administrator.rows("alter resource monitor NIGHTBOOK set credit_quota = 0")
         try:
             done = dbt(ready, "build", "--select", "policy", "--exclude-resource-type", "test", "unit_test")
             assert done.returncode != 0
-            assert_one_line(builds.one_line(done.stdout), "alter resource monitor NIGHTBOOK set credit_quota = N")
+            assert_one_line(messages.one_line(done.stdout), "alter resource monitor NIGHTBOOK set credit_quota = N")
         finally:
             administrator.rows("alter resource monitor NIGHTBOOK set credit_quota = 100")
     monkeypatch.setenv("SNOWFLAKE_WAREHOUSE", "NONE_SUCH")
-    with account.connected() as opened, pytest.raises(NightbookError) as caught:
+    with snowflake_connection.connected() as opened, pytest.raises(NightbookError) as caught:
         opened.rows("select * from NIGHTBOOK.RAW.ACCOUNTS")
     assert_one_line(str(caught.value), "SNOWFLAKE_WAREHOUSE names none that the role may use")
 
@@ -98,7 +98,7 @@ def test_a_suspended_warehouse_is_one_line_and_so_is_none(ready, monkeypatch):
 def all_roles(ready, monkeypatch):
     """The pipeline's user as users are where nobody has said otherwise: with every role at once."""
     enter(ready, monkeypatch)
-    with account.connected() as administrator:
+    with snowflake_connection.connected() as administrator:
         administrator.rows("use role accountadmin")
         administrator.rows("grant role nightbook_personal_data to user rehearsal")
         administrator.rows("alter user rehearsal set default_secondary_roles = ('ALL')")
@@ -110,7 +110,7 @@ def test_a_run_with_secondary_roles_is_one_line_and_builds_nothing(ready, all_ro
     done = dbt(ready, "build", "--select", "policy", "--exclude-resource-type", "test", "unit_test")
     assert done.returncode != 0 and "OK loaded" not in done.stdout
     assert_one_line(
-        builds.one_line(done.stdout),
+        messages.one_line(done.stdout),
         "user REHEARSAL has secondary roles (NIGHTBOOK_PERSONAL_DATA), which undo what one role alone may do. Have an"
         " administrator say: alter user REHEARSAL set default_secondary_roles = ()",
     )
@@ -118,7 +118,7 @@ def test_a_run_with_secondary_roles_is_one_line_and_builds_nothing(ready, all_ro
 
 def test_what_asks_the_account_directly_logs_in_without_secondary_roles(ready, all_roles):
     asked = "select current_secondary_roles() as s"
-    with account.connected() as opened:
+    with snowflake_connection.connected() as opened:
         assert opened.rows(asked) == [{"s": '{"roles": "", "value": ""}'}]
     with running.connected(ready) as otherwise:
         # The measure itself: a login that does not say so has them.
@@ -128,7 +128,7 @@ def test_what_asks_the_account_directly_logs_in_without_secondary_roles(ready, a
 def test_a_missing_library_stops_the_run_before_its_first_model(ready):
     done = dbt(ready, "build", "--select", "tag:nightly", "--exclude-resource-type", "unit_test")
     assert done.returncode != 0
-    assert_one_line(builds.one_line(done.stdout), "orchestrate.py stage")
+    assert_one_line(messages.one_line(done.stdout), "orchestrate.py stage")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_loose_package_is_one_line(ready, packages, python, said):
     node = {"name": "m", "config": {"packages": packages, "python_version": python}}
     done = dbt(ready, "run-operation", "_refuse_loose_packages", "--args", str({"node": node}))
     assert done.returncode == 1
-    assert_one_line(builds.one_line(done.stdout), said)
+    assert_one_line(messages.one_line(done.stdout), said)
 
 
 # What the server says that the rehearsal does not, as it was seen to.
@@ -160,12 +160,12 @@ _SAID = {
 
 @pytest.mark.parametrize("message", _SAID)
 def test_what_the_rehearsal_cannot_say_is_known_too(message):
-    assert_one_line(builds.one_line(message), _SAID[message])
+    assert_one_line(messages.one_line(message), _SAID[message])
 
 
 def test_a_failed_statement_of_a_block_is_said_without_where_it_stands():
     where = "100038 (22018): Uncaught exception of type 'STATEMENT_ERROR' on line 5 at position 4 : "
-    assert builds.one_line(f"{where}Numeric value 'odd' is not recognized") == "Numeric value 'odd' is not recognized"
+    assert messages.one_line(f"{where}Numeric value 'odd' is not recognized") == "Numeric value 'odd' is not recognized"
 
 
 def test_messages_about_something_else_are_left_alone():
@@ -174,7 +174,7 @@ def test_messages_about_something_else_are_left_alone():
         "failed to establish a new connection to mlflow",
         "390144 rows were written",
     ):
-        assert refusals.told(message) is None
+        assert messages.told(message) is None
 
 
 def enter(environment: dict[str, str], monkeypatch) -> None:

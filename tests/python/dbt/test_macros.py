@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from dateutil.relativedelta import relativedelta
-from nightbook import metrics
+from nightbook.modelling import metrics
 from scipy import stats
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from nightbook import metrics
+from nightbook.modelling import metrics
 from scipy import special
 
 SQL = """

@@ -1,6 +1,6 @@
 """The dbt unit tests beside the models, all in one invocation, on the empty relations that they take columns from."""
 
-from nightbook import catalog
+from nightbook.catalog import schema_yaml
 
 # What unit tests give rows of by column name. Inputs made by Python models, or after them, are given as SQL instead.
 RELATIONS = [
@@ -43,6 +43,6 @@ def test_every_sql_model_has_a_unit_test(project):
         if node.resource_type == "model" and node.language == "sql"
     }
     # One macro makes tonight's relation and training's: a test of either is one of both.
-    for name, (tonight, _) in catalog.TWINS.items():
+    for name, (tonight, _) in schema_yaml.TWINS.items():
         tested |= {name, tonight} if {name, tonight} & tested else set()
     assert models - tested == WITHOUT_UNIT_TEST

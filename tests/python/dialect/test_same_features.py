@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from nightbook import scoring
+from nightbook.scoring import scorer
 
 from tests.python import warm
 from tests.python.planted import ANY_PART
@@ -104,7 +104,7 @@ def rows_of_both(home: Path, environment: dict[str, str], relations) -> tuple[di
 
 
 def an_empty_profile() -> tuple[str, str]:
-    columns = ", ".join(f"{field.name} {TYPES[str(field.type)]}" for field in scoring.INPUT_SCHEMA)
+    columns = ", ".join(f"{field.name} {TYPES[str(field.type)]}" for field in scorer.INPUT_SCHEMA)
     return "create schema if not exists inputs", f"create table inputs.champion_inputs ({columns})"
 
 

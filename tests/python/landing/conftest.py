@@ -1,6 +1,6 @@
 import duckdb
 import pytest
-from nightbook import home
+from nightbook.engine import home
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from nightbook import dbt_plugin, home
+from nightbook.engine import home
 from nightbook.errors import NightbookError
-from nightbook.landing import casts, intake, land_files, land_synthetic, ledger, pages, store
+from nightbook.landing import casts, dbt_plugin, intake, land_files, land_synthetic, ledger, pages, store
 from nightbook.landing.contract import TABLES
 from nightbook.landing.files import engine, open_source
 from test_landing_files import GOOD, NOW, folder, put, refused, to_parquet  # noqa: F401

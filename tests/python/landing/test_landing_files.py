@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from nightbook import home
+from nightbook.engine import home
 from nightbook.errors import NightbookError
 from nightbook.landing import land_files, land_synthetic, sample
 from nightbook.landing.contract import TABLES

@@ -10,7 +10,7 @@ import nightbook
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from nightbook import home
+from nightbook.engine import home
 from nightbook.errors import NightbookError
 from nightbook.landing import land_files, land_synthetic, store
 from nightbook.landing.contract import TABLES, sql_type

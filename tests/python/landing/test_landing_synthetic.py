@@ -6,7 +6,7 @@ import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from nightbook import home
+from nightbook.engine import home
 from nightbook.errors import NightbookError
 from nightbook.landing import land_synthetic, synthetic
 from nightbook.landing.contract import TABLES, sql_type

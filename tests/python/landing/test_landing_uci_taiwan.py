@@ -4,7 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from nightbook import home
+from nightbook.engine import home
 from nightbook.errors import NightbookError
 from nightbook.landing import land_synthetic, land_uci_taiwan
 

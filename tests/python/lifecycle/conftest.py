@@ -11,7 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from lifecycle_store import APPROVER, MODEL, SPECS, Store, log, new_model, population, register, set_environment
-from nightbook import boosting, frames, promotions, registry, training
+from nightbook.engine import frames
+from nightbook.modelling import boosting, training
+from nightbook.registry import model_versions
+from runner import promotions
 
 
 @pytest.fixture(scope="session")
@@ -76,13 +79,13 @@ def model_name(store) -> str:
 
 
 @pytest.fixture
-def champion(store) -> registry.Model:
-    return registry.load(MODEL, 1)
+def champion(store) -> model_versions.Model:
+    return model_versions.load(MODEL, 1)
 
 
 @pytest.fixture
-def forest(store) -> registry.Model:
-    return registry.load(MODEL, 2)
+def forest(store) -> model_versions.Model:
+    return model_versions.load(MODEL, 2)
 
 
 @pytest.fixture

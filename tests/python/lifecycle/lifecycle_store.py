@@ -10,8 +10,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from nightbook import home, promotions, registry, training
-from nightbook.boosting import FeatureSpec
+from nightbook.engine import home
+from nightbook.modelling import training
+from nightbook.modelling.boosting import FeatureSpec
+from nightbook.registry import model_versions
+from runner import promotions
 from scipy import special
 
 from tests.python.recorded import Book
@@ -85,7 +88,7 @@ class Store:
 
 
 def log(candidate: training.Candidate, model_name: str = MODEL, maker: str = MAKER) -> str:
-    return registry.log_candidate(
+    return model_versions.log_candidate(
         model_name,
         candidate.booster_bytes,
         training.metadata(candidate),

@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 import yaml
 from lifecycle_store import APPROVER, MODEL, SPECS, book, new_model
-from nightbook import artifacts, boosting, frames, home, inference, promotions, record, registry, scoring
+from nightbook.engine import frames, home
 from nightbook.errors import NightbookError
+from nightbook.registry import artifacts, model_versions, record
+from nightbook.scoring import inference, scorer
+from runner import promotions
 
 NAMES = {"approver": APPROVER, "change_request": "CR-1"}
 
@@ -57,14 +60,14 @@ def test_flipped_bit_is_noticed_wherever_the_model_is_used(store, model_name, sp
     spoil(store.runs[0], file, flip)
     for use in (
         lambda: book().record().champion(model_name),
-        lambda: registry.load(model_name, 1),
-        lambda: registry.candidate(model_name, store.runs[0]),
-        lambda: registry.register("another_pd", store.runs[0], maker="ann", run_id="run-1"),
-        lambda: scoring.champions(book().record(), {model_name: None}),
+        lambda: model_versions.load(model_name, 1),
+        lambda: model_versions.candidate(model_name, store.runs[0]),
+        lambda: model_versions.register("another_pd", store.runs[0], maker="ann", run_id="run-1"),
+        lambda: scorer.champions(book().record(), {model_name: None}),
     ):
         with pytest.raises(NightbookError, match=rf"^[^\n]*{file}[^\n]*restore (the artifact|it) or roll back$"):
             use()
-    assert "another_pd" not in registry.model_names()
+    assert "another_pd" not in model_versions.model_names()
 
 
 @pytest.mark.parametrize(("file", "flip"), FLIPS)
@@ -89,21 +92,21 @@ def test_missing_file(store, model_name, spoil, file):
     with pytest.raises(NightbookError, match=rf"^{model_name} version 1: its artifact cannot be read \(.+\): restore"):
         book().record().champion(model_name)
     with pytest.raises(NightbookError, match="cannot be read"):
-        registry.register("another_pd", store.runs[0], maker="ann", run_id="run-1")
+        model_versions.register("another_pd", store.runs[0], maker="ann", run_id="run-1")
 
 
 def test_runner_up_is_the_one_that_was_logged_or_is_not_used(store, spoil):
-    content, digest = registry.runner_up(MODEL, store.runs[0])
+    content, digest = model_versions.runner_up(MODEL, store.runs[0])
     kept = store.candidates[0].runner_up
     assert (content, digest) == (kept.booster_bytes, kept.digest) and kept.algorithm != store.candidates[0].algorithm
     spoil(store.runs[0], "runner_up.ubj", 0x01)
     with pytest.raises(NightbookError, match=r"^account_pd candidate \w+: runner_up.ubj differs .*: train again$"):
-        registry.runner_up(MODEL, store.runs[0])
+        model_versions.runner_up(MODEL, store.runs[0])
     # Nothing that scores looks at it.
-    assert registry.candidate(MODEL, store.runs[0]).digest == store.candidates[0].digest
+    assert model_versions.candidate(MODEL, store.runs[0]).digest == store.candidates[0].digest
     spoil(store.runs[1], "runner_up.ubj", None)
     with pytest.raises(NightbookError, match=r"runner_up.ubj cannot be read \(\w+\): train again$"):
-        registry.runner_up(MODEL, store.runs[1])
+        model_versions.runner_up(MODEL, store.runs[1])
 
 
 # As whoever can write the store would have it: the module that MLmodel names lies in the artifact.
@@ -192,17 +195,17 @@ def test_no_file_of_an_artifact_changes_unseen(store, model_name, artifact, faul
     waiting = new_model(store, versions=1)
     fault(artifact)
     for use in (
-        lambda: registry.load(model_name, 1),
-        lambda: registry.candidate(model_name, store.runs[0]),
-        lambda: registry.register("another_pd", store.runs[0], maker="ann", run_id="run-1"),
-        lambda: scoring.champions(book().record(), {model_name: None}),
-        lambda: scoring.champions(book().record(), {model_name: None}, f"{model_name}=1"),
+        lambda: model_versions.load(model_name, 1),
+        lambda: model_versions.candidate(model_name, store.runs[0]),
+        lambda: model_versions.register("another_pd", store.runs[0], maker="ann", run_id="run-1"),
+        lambda: scorer.champions(book().record(), {model_name: None}),
+        lambda: scorer.champions(book().record(), {model_name: None}, f"{model_name}=1"),
         lambda: promotions.approve(waiting, 1, **NAMES),
         lambda: record.check(book().record(), [model_name], {}),
     ):
         with pytest.raises(NightbookError, match=rf"^[^\n]*{said}[^\n]*restore the artifact or roll back$"):
             use()
-    assert "another_pd" not in registry.model_names()
+    assert "another_pd" not in model_versions.model_names()
 
 
 def _client_of(code: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -228,7 +231,7 @@ def test_code_in_an_artifact_runs_in_other_clients_unless_they_check(store, mode
     # What the check loads, and what MLflow writes into a store that is a folder, leaves the artifact as it was.
     done = _client_of(f"{checked}\nmlflow.pyfunc.load_model('models:/{model_name}@champion')", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert (artifact / "registered_model_meta").exists() and registry.load(model_name, 1).version == 1
+    assert (artifact / "registered_model_meta").exists() and model_versions.load(model_name, 1).version == 1
     shell = page.partition("In a shell the digest is\n  `")[2].partition("`")[0]
     summed = subprocess.run(shell, shell=True, cwd=artifact, capture_output=True, text=True, check=True)
     assert summed.stdout.split()[0] == digest == artifacts.digest(artifact)
@@ -238,7 +241,7 @@ def test_code_in_an_artifact_runs_in_other_clients_unless_they_check(store, mode
     done = _client_of(checked, tmp_path)
     assert done.returncode == 1 and "is not what was registered: it is not loaded" in done.stderr
     with pytest.raises(NightbookError, match="MLflow's clients may run"):
-        registry.load(model_name, 1)
+        model_versions.load(model_name, 1)
     assert not list(tmp_path.rglob("ran")) and not ran.exists()
     # The fault is one: without the check the code runs.
     unchecked = f"import mlflow\nmlflow.pyfunc.load_model('models:/{model_name}@champion')"
@@ -264,7 +267,7 @@ def test_a_version_that_leads_some_clients_elsewhere_is_refused(store, empty_hom
     with pytest.raises(
         NightbookError, match=f"^{MODEL} version 1: its files are at .*MLflow's clients may read either"
     ):
-        registry.load(MODEL, 1)
+        model_versions.load(MODEL, 1)
 
 
 def test_a_candidate_has_its_digest_before_its_run_counts_as_finished(store):
@@ -323,7 +326,7 @@ def test_plain_client_reads_the_same_pd(store, accounts, champion, matrix, tmp_p
     paths = [str(files_of(store.runs[0])["features.txt"]), str(tmp_path / "matrix.npy"), str(tmp_path / "pd.npy")]
     done = _client_of(PLAIN_CLIENT, tmp_path, *paths)
     assert done.returncode == 0, done.stderr
-    scored = np.concatenate([batch["pd"].to_numpy() for batch in scoring.score(champion, accounts, "account_id")])
+    scored = np.concatenate([batch["pd"].to_numpy() for batch in scorer.score(champion, accounts, "account_id")])
     read = np.load(tmp_path / "pd.npy")
     assert read.dtype == np.float32
     assert read.astype(np.float64).tobytes() == scored.tobytes()
@@ -332,6 +335,6 @@ def test_plain_client_reads_the_same_pd(store, accounts, champion, matrix, tmp_p
 def test_artifact_is_the_calibrated_model(store, table, champion):
     booster = inference.load_booster(champion.booster_bytes, champion.digest)
     is_validation = np.array(table["split"].to_pylist()) == "validation"
-    pd = boosting.predict_pd(booster, frames.matrix(table, champion.features))[is_validation]
+    pd = inference.predict_pd(booster, frames.matrix(table, champion.features))[is_validation]
     assert pd.mean() == pytest.approx(table["is_default"].to_numpy()[is_validation].mean(), abs=1e-4)
     assert champion.model_name == MODEL

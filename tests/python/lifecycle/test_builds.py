@@ -10,10 +10,11 @@ from pathlib import Path
 import duckdb
 import pytest
 from lifecycle_store import book
-from nightbook import builds, home
+from nightbook.engine import home, messages
 from nightbook.errors import NightbookError
+from runner import dbt_build
 
-LIBRARY = Path(builds.__file__).parents[1]
+PROJECT = Path(dbt_build.__file__).parents[1]
 
 
 @dataclass
@@ -53,13 +54,13 @@ def chained() -> None:
 def test_users_error_of_a_python_model(empty_home):
     message = python_model_message(lambda: book().record().champion("account_pd"))
     assert message.count("\n") > 5
-    cause = builds._cause(Failure(Node("champions"), message))
+    cause = dbt_build._cause(Failure(Node("champions"), message))
     assert cause.startswith("account_pd has no champion: train it, then approve a version with `python orchestrate.py")
     assert cause.endswith("--change-request ID`")
 
 
 def test_last_error_of_a_chain_is_the_cause():
-    cause = builds._cause(Failure(Node("champions"), python_model_message(chained)))
+    cause = dbt_build._cause(Failure(Node("champions"), python_model_message(chained)))
     assert cause == "what to put right: do that"
 
 
@@ -76,7 +77,7 @@ def deep() -> None:
     ],
 )
 def test_programming_error_of_a_python_model_is_named(call, expected):
-    cause = builds._cause(Failure(Node("champions"), python_model_message(call)))
+    cause = dbt_build._cause(Failure(Node("champions"), python_model_message(call)))
     assert cause.startswith("champions: ") and expected in cause and cause.endswith(" (see the log)")
     assert "Traceback" not in cause and "\n" not in cause
 
@@ -84,11 +85,11 @@ def test_programming_error_of_a_python_model_is_named(call, expected):
 def test_failing_test_says_what_a_row_means():
     node = Node("assert_positive", "test", "A failing row is an account\n  whose balance is negative.\n")
     failure = Failure(node, "Got 3 results, configured to fail if != 0", "fail", 3)
-    assert builds._cause(failure) == (
+    assert dbt_build._cause(failure) == (
         "assert_positive: 3 failing rows. A failing row is an account whose balance is negative."
     )
     failure.node.description = ""
-    assert builds._cause(failure) == "assert_positive: 3 failing rows."
+    assert dbt_build._cause(failure) == "assert_positive: 3 failing rows."
 
 
 def test_failing_test_shows_its_first_row(empty_home):
@@ -96,11 +97,11 @@ def test_failing_test_shows_its_first_row(empty_home):
         connection.execute("create table books as select 'A1' as account_id, 3 as balance, null as other")
     node = Node("assert_none", "test", "A row is an account.", "select * from books order by 1")
     failure = Failure(node, "Got 1 result, configured to fail if != 0", "fail", 1)
-    assert builds._cause(failure) == (
+    assert dbt_build._cause(failure) == (
         "assert_none: 1 failing rows, such as account_id=A1, balance=3. A row is an account."
     )
     node.compiled_code = "select * from gone"
-    assert builds._cause(failure) == "assert_none: 1 failing rows. A row is an account."
+    assert dbt_build._cause(failure) == "assert_none: 1 failing rows. A row is an account."
 
 
 def test_raised_on_purpose_is_the_sentence_alone():
@@ -110,13 +111,13 @@ def test_raised_on_purpose_is_the_sentence_alone():
     message += (
         "  > in macro stop_on_bad_input (macros/inputs/input_gate.sql)\n  > called by model int_run (models/a.sql)"
     )
-    assert builds._cause(Failure(Node("int_run"), message)) == "payments: 3 rows, too few"
+    assert dbt_build._cause(Failure(Node("int_run"), message)) == "payments: 3 rows, too few"
 
 
 def test_test_that_could_not_run_says_why():
     node = Node("assert_positive", "test", "A failing row is an account.")
     message = "Runtime Error in test assert_positive (tests/a.sql)\n  Binder Error: no column balance\n"
-    assert builds._cause(Failure(node, message)) == (
+    assert dbt_build._cause(Failure(node, message)) == (
         "assert_positive: Runtime Error in test assert_positive (tests/a.sql) Binder Error: no column balance"
     )
 
@@ -124,13 +125,13 @@ def test_test_that_could_not_run_says_why():
 def test_sql_error_keeps_its_first_lines():
     message = "\n\nRuntime Error in model a (models/a.sql)\n\n  Binder Error: x\n  LINE 1: select x\n     ^\n  hint\n"
     expected = "Runtime Error in model a (models/a.sql) Binder Error: x LINE 1: select x"
-    assert builds.one_line(message) == expected
-    assert builds._cause(Failure(Node("a"), message)) == f"a: {expected}"
+    assert messages.one_line(message) == expected
+    assert dbt_build._cause(Failure(Node("a"), message)) == f"a: {expected}"
 
 
 @pytest.mark.parametrize("message", ["", None, " \n "])
 def test_no_message(message):
-    assert builds._cause(Failure(Node("a"), message)) == "a: failed without a message; see the log"
+    assert dbt_build._cause(Failure(Node("a"), message)) == "a: failed without a message; see the log"
 
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
@@ -145,12 +146,12 @@ def test_locked_warehouse_names_who_holds_it(empty_home):
         holder.stdin.close()
     message = f"Runtime Error\n  {caught.value}"
     expected = f"{home.warehouse()} is in use by process {holder.pid}: wait for it to end, or stop it"
-    assert builds.one_line(message) == expected
+    assert messages.one_line(message) == expected
 
 
 def test_a_full_disk_is_named_by_its_folder(empty_home):
     message = 'IO Error: Could not write all bytes to file "/a/b.tmp": No space left on device\n  more of it\n'
-    assert builds.one_line(message) == f"{empty_home}: No space left on device: make room, then say this again"
+    assert messages.one_line(message) == f"{empty_home}: No space left on device: make room, then say this again"
 
 
 def test_docs_are_written_without_the_sql_that_cannot_be_compiled(tmp_path):
@@ -166,14 +167,14 @@ def test_docs_are_written_without_the_sql_that_cannot_be_compiled(tmp_path):
         (tmp_path / name).write_text(text)
     script = """
 from pathlib import Path
-from nightbook import builds
-print("first:", builds.document(Path("one")))
+from runner import dbt_build
+print("first:", dbt_build.document(Path("one")))
 Path("models/asks.sql").write_text("select 1 as answer")
-print("then:", builds.document(Path("two")))
+print("then:", dbt_build.document(Path("two")))
 """
     environment = os.environ | {
         "NIGHTBOOK_HOME": str(tmp_path),
-        "PYTHONPATH": str(LIBRARY),
+        "PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'python_models'}",
         "NIGHTBOOK_TARGET": "duckdb",
     }
     done = subprocess.run(

@@ -10,9 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from lifecycle_store import APPROVER, MAKER, SPECS, book, catalog_of, population, set_environment
-from nightbook import boosting, candidates, frames, home, inference, metrics, promotions, provenance, registry
-from nightbook.boosting import FeatureSpec
+from nightbook import provenance
+from nightbook.engine import frames, home
 from nightbook.errors import NightbookError
+from nightbook.modelling import candidates, metrics
+from nightbook.modelling.boosting import FeatureSpec
+from nightbook.registry import model_versions
+from nightbook.scoring import inference
+from runner import promotions
 
 RULES = Path(__file__).parents[3] / "seeds" / "reference" / "gate_rules.csv"
 COMPARE = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
@@ -98,7 +103,7 @@ def test_candidate_row_says_what_was_fitted(first_week, table):
     assert (row["maker"], row["git_commit"]) == (MAKER, provenance.git_commit())
     assert row["train_rows"] == train.num_rows and row["train_defaults"] == pa.compute.sum(train["is_default"]).as_py()
     assert row["validation_rows"] + row["holdout_rows"] + row["train_rows"] == table.num_rows
-    found = registry.candidate("weekly_pd", row["mlflow_run_id"])
+    found = model_versions.candidate("weekly_pd", row["mlflow_run_id"])
     assert (found.digest, found.metadata["data_digest"]) == (row["model_digest"], row["data_digest"])
     # What not one case has is no input.
     learned = [spec for spec in SPECS if spec.name != "never_landed"]
@@ -117,9 +122,9 @@ def test_holdout_without_a_champion(first_week, table):
     kept = table.filter(pa.compute.not_equal(table["split"], "validation"))
     keys = ["entity_id", "as_of_date", "split", "is_default"]
     assert scores.select(keys).to_pylist() == kept.select(keys).to_pylist()
-    model = registry.candidate("weekly_pd", first_week.candidate["mlflow_run_id"])
+    model = model_versions.candidate("weekly_pd", first_week.candidate["mlflow_run_id"])
     booster = inference.load_booster(model.booster_bytes, model.digest)
-    expected = boosting.predict_pd(booster, frames.matrix(kept, model.features))
+    expected = inference.predict_pd(booster, frames.matrix(kept, model.features))
     assert scores["candidate_pd"].to_numpy().tobytes() == expected.tobytes()
 
 
@@ -131,8 +136,8 @@ def test_runner_up_is_scored_on_the_holdout_alone(first_week, table):
     found = scores["runner_up_pd"].filter(is_holdout)
     assert found.null_count == 0 and scores["runner_up_pd"].null_count == scores.num_rows - len(found)
     kept = table.filter(pa.compute.equal(table["split"], "holdout"))
-    booster = inference.load_booster(*registry.runner_up("weekly_pd", run))
-    expected = boosting.predict_pd(booster, frames.matrix(kept, registry.candidate("weekly_pd", run).features))
+    booster = inference.load_booster(*model_versions.runner_up("weekly_pd", run))
+    expected = inference.predict_pd(booster, frames.matrix(kept, model_versions.candidate("weekly_pd", run).features))
     assert found.to_numpy().tobytes() == expected.tobytes()
     label = kept["is_default"].to_numpy()
     assert abs(expected.mean() - label.mean()) < 0.03 and metrics.auc(label, expected) > 0.6
@@ -161,7 +166,7 @@ def test_champion_is_scored_on_the_same_rows_with_its_own_features(connection, f
     assert now["entity_id"].equals(earlier["entity_id"])
     assert week["auc"]["champion_value"] == first_week["auc"]["value"]
     assert week["auc"]["difference"] == pytest.approx(week["auc"]["value"] - week["auc"]["champion_value"])
-    assert registry.champion_version("weekly_pd") == 1
+    assert model_versions.champion_version("weekly_pd") == 1
 
 
 def test_same_data_gives_the_same_candidate(connection, first_week, table):
@@ -180,7 +185,7 @@ def test_row_order_of_the_relation_does_not_matter(connection, first_week, table
 
 def test_slightly_worse_candidate_is_turned_away(connection, first_week, table):
     fewer = catalog_of("weekly_pd", SPECS[:4])
-    before = len(registry.version_numbers("weekly_pd"))
+    before = len(model_versions.version_numbers("weekly_pd"))
     week = Week(connection, "weekly_pd", table, fewer, "run-4")
     assert 0.6 < week["auc"]["value"] < week["auc"]["champion_value"]
     assert "auc_no_worse_than_champion" in week.failed
@@ -191,8 +196,8 @@ def test_slightly_worse_candidate_is_turned_away(connection, first_week, table):
         "brier_no_worse_than_champion",
         "beats_benchmark",
     }
-    assert week.registered == [] and len(registry.version_numbers("weekly_pd")) == before
-    assert registry.champion_version("weekly_pd") == 1
+    assert week.registered == [] and len(model_versions.version_numbers("weekly_pd")) == before
+    assert model_versions.champion_version("weekly_pd") == 1
 
 
 def test_shuffled_labels_are_turned_away(connection, table):
@@ -200,7 +205,7 @@ def test_shuffled_labels_are_turned_away(connection, table):
     for seed in range(3):
         name = f"shuffled_{seed}_pd"
         week = Week(connection, name, shuffled(table, seed), catalog_of(name))
-        assert week.registered == [] and name not in registry.model_names()
+        assert week.registered == [] and name not in model_versions.model_names()
         if week.candidate["status"] == "fitted":
             fitted += 1
             assert {"auc_floor", "ks_floor", "auc_better_than_random"} <= set(week.failed)
@@ -215,7 +220,7 @@ def test_copy_of_the_label_is_turned_away(connection, table):
     assert week.candidate["status"] == "refused"
     assert "separates the classes" in week.candidate["reason"] and "leak" in week.candidate["reason"]
     assert week.failed == {"candidate_fitted": "block"} and week.measurements == []
-    assert week.registered == [] and "leak_pd" not in registry.model_names()
+    assert week.registered == [] and "leak_pd" not in model_versions.model_names()
 
 
 @pytest.mark.parametrize("share", [0.005, 0.02])
@@ -228,7 +233,7 @@ def test_noisy_copy_of_the_label_is_turned_away(connection, table, share):
     assert week.candidate["status"] == "fitted"
     assert 0.95 < week["auc"]["value"] < 1
     assert week.failed["auc_ceiling"] == "block"
-    assert week.registered == [] and name not in registry.model_names()
+    assert week.registered == [] and name not in model_versions.model_names()
 
 
 def test_champion_that_reads_a_column_that_is_gone(connection, first_week, table):
@@ -285,8 +290,8 @@ def test_only_what_passed_is_registered(store):
         ("verdict_True_pd", store.runs[0], 1)
     ]
     assert candidates.register(verdicts, "run-6") == found
-    assert registry.version_numbers("verdict_True_pd") == [1]
-    assert not {"verdict_False_pd", "verdict_None_pd"} & set(registry.model_names())
+    assert model_versions.version_numbers("verdict_True_pd") == [1]
+    assert not {"verdict_False_pd", "verdict_None_pd"} & set(model_versions.model_names())
 
 
 def test_rules_read_metrics_that_are_measured(first_week):

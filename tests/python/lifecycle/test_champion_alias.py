@@ -8,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from lifecycle_store import APPROVER, book, new_model
-from nightbook import home, promotions, registry
+from nightbook.engine import home
 from nightbook.errors import NightbookError
+from nightbook.registry import model_versions
+from runner import promotions
 
 _changes = itertools.count(1)
 
@@ -51,7 +53,7 @@ def alias(name: str) -> int | None:
 
 def check(name: str, stack: list[int], moves: list[tuple[str, int, int | None]]) -> None:
     record, current = book().record(), stack[-1] if stack else None
-    assert record.champion_version(name) == registry.champion_version(name) == alias(name) == current
+    assert record.champion_version(name) == model_versions.champion_version(name) == alias(name) == current
     found = record.moves(name)
     assert [(move.action, move.model_version, move.previous_version) for move in found] == moves
     assert [move.sequence for move in found] == list(range(1, len(moves) + 1))
@@ -66,7 +68,7 @@ def test_back_once_and_twice_and_no_further(model_name):
     assert rollback(model_name).model_version == 1
     with pytest.raises(NightbookError, match="version 1 is its first champion: there is none to go back to$"):
         rollback(model_name)
-    assert registry.champion_version(model_name) == 1
+    assert model_versions.champion_version(model_name) == 1
     assert len(book().record().moves(model_name)) == 5
 
 
@@ -74,7 +76,7 @@ def test_first_champion_cannot_be_rolled_back(model_name):
     approve(model_name, 2)
     with pytest.raises(NightbookError, match="version 2 is its first champion"):
         rollback(model_name)
-    assert registry.champion_version(model_name) == 2
+    assert model_versions.champion_version(model_name) == 2
 
 
 def test_rolled_back_version_may_be_approved_again(model_name):

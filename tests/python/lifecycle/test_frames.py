@@ -6,7 +6,9 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from nightbook import candidates, frames, scoring
+from nightbook.engine import frames
+from nightbook.modelling import candidates
+from nightbook.scoring import scorer
 
 COLUMNS = {
     "small": ("integer", [3, None, -7, 2_147_483_647]),
@@ -82,9 +84,7 @@ def test_batches_hold_the_columns_asked_for_in_their_order(monkeypatch, connecti
     assert found[0].schema.types == [pa.int64(), pa.float32()]
 
 
-@pytest.mark.parametrize(
-    "schema", [candidates.CANDIDATE_SCHEMA, candidates.REGISTRATION_SCHEMA, scoring.PROFILE_SCHEMA]
-)
+@pytest.mark.parametrize("schema", [candidates.CANDIDATE_SCHEMA, candidates.REGISTRATION_SCHEMA, scorer.PROFILE_SCHEMA])
 def test_no_records_keep_all_columns(connection, schema):
     found = frames.records(connection, schema, [])
     assert found.schema == schema and found.num_rows == 0

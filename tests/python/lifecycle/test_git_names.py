@@ -5,9 +5,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from nightbook import derivation, explanation, provenance
+from nightbook import provenance
 from nightbook.errors import NightbookError
-from nightbook.nights import Night
+from nightbook.trail import explanation, rerun
+from nightbook.trail.scored_nights import Night
 
 NAMES = [
     "--output={}", "--remote={}", "--exec={}", "HEAD", "main", "HEAD~1", "a" * 39, "a" * 41, "A" * 40, "", "-",
@@ -30,9 +31,9 @@ def precious(tmp_path, monkeypatch) -> Path:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_night_is_derived_from_whole_hashes_alone(precious, monkeypatch, name):
     run = {"run_id": "r", "git_commit": name.format(precious), "is_dirty": False}
-    monkeypatch.setattr(derivation, "_build", lambda *_: False)
+    monkeypatch.setattr(rerun, "_build", lambda *_: False)
     with pytest.raises(NightbookError, match="no whole hash|in no commit") as refusal:
-        derivation.derive(precious.parent / "scratch", Night(date(2026, 6, 30), run, {}))
+        rerun.derive(precious.parent / "scratch", Night(date(2026, 6, 30), run, {}))
     assert "\n" not in str(refusal.value) and precious.read_text() == "precious"
 
 

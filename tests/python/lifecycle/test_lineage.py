@@ -3,9 +3,10 @@
 from collections import defaultdict
 
 import pytest
-from nightbook import events, lineage
+from nightbook import lineage
 from nightbook.errors import NightbookError
 from nightbook.lineage import AGGREGATION, IDENTITY, INDIRECT, TRANSFORMATION
+from runner import openlineage
 
 COLUMNS = {
     "raw.a": ["id", "x", "y"],
@@ -168,9 +169,9 @@ def test_an_event_tells_of_what_one_models_rows_are_made_of():
     into: dict = defaultdict(lambda: defaultdict(list))
     for row in rows(*STACKED):
         into[row["to_relation"]][row["to_column"]].append(row | {"transformation": TRANSFORMATION})
-    told = events._of_one(into["s.accounts"]["pd"], into)
+    told = openlineage._of_one(into["s.accounts"]["pd"], into)
     assert [one["from_relation"] for one in told] == ["models:/account_pd"]
-    both = events._of_one(into["s.champions"]["digest"], into)
+    both = openlineage._of_one(into["s.champions"]["digest"], into)
     assert [one["from_relation"] for one in both] == ["models:/account_pd", "models:/application_pd"]
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import duckdb
 import nightbook
 import pytest
-from nightbook import home, locks
+from nightbook.engine import home
 from nightbook.errors import NightbookError
+from runner import locks
 
 HOLD = """
 import sys

@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lifecycle_store import APPROVER, MAKER, book
-from nightbook import audit, home, people, policy, promotions, record, registry, reports, telling
+from nightbook import people
+from nightbook.engine import home
 from nightbook.errors import NightbookError
+from nightbook.registry import model_versions, record
+from nightbook.trail import audit, explanation_text
+from runner import policy, promotions, terminal
 
 from tests.python import recorded
 
@@ -256,7 +260,7 @@ def test_a_maker_who_types_another_name_is_refused(model_name, monkeypatch, acto
     message = refusal(promotions.approve, model_name, 1, **WORDS)
     assert message.startswith(f"{model_name} version 1 was made by Ann Maker, and {actor}, who is typing this, is the")
     assert "have bob type it" in message
-    assert registry.champion_version(model_name) is None and book().record().moves(model_name) == []
+    assert model_versions.champion_version(model_name) is None and book().record().moves(model_name) == []
 
 
 def test_nobody_approves_for_nobody(model_name, monkeypatch):
@@ -316,13 +320,13 @@ def test_one_account_for_both_is_policy_on_record_and_shown(model_name, monkeypa
     version = book().record().version(model_name, 1)
     assert version.is_by_makers_account
     words = "bob, typed by the account that made it"
-    reports.promotion(made)
+    terminal.promotion(made)
     state = {"home": "", "champions": [vars(version)], "open_approvals": [], "last_runs": [], "last_gate": []}
-    reports.status(state | {"last_night": None})
+    terminal.status(state | {"last_night": None})
     said = " ".join(capsys.readouterr().out.split())
     assert f"(approve by {words}, CR-1" in said and "account that made it" in said.split("Champions in")[1]
     told = vars(version) | {"libraries": {}, "row_order": []}
-    assert ("last approved by " + words + " under CR-1", []) in telling.of_version(told)[1]
+    assert ("last approved by " + words + " under CR-1", []) in explanation_text.of_version(told)[1]
     monkeypatch.setenv("NIGHTBOOK_ACTOR", "carol")
     assert promotions.approve(model_name, 2, **WORDS).is_by_makers_account is False
 
@@ -367,7 +371,7 @@ def test_a_promotion_that_went_around_approve_is_noted(store):
     for number, approver, actor in ((1, "ann-m\u0430ker", "bob"), (2, "bob", MAKER)):
         made.write(record.Promotion(name, number, "approve", number, number - 1 or None, approver, "CR-1", actor,
                                       recorded.THEN, False))  # fmt: skip
-    registry.move_champion(name, 2)
+    model_versions.move_champion(name, 2)
     message = f"^{name} version 2: {MAKER} made it, and had a hand in its approval: only somebody else's approval"
     with pytest.raises(NightbookError, match=message):
         audit._check_registry(made.record())

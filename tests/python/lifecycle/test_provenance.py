@@ -4,7 +4,8 @@ import json
 import subprocess
 
 import pytest
-from nightbook import audit, provenance
+from nightbook import provenance
+from nightbook.trail import audit
 
 
 @pytest.fixture

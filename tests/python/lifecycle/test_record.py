@@ -7,8 +7,11 @@ from pathlib import Path
 import mlflow
 import pytest
 from lifecycle_store import APPROVER, MAKER, book, log, register
-from nightbook import artifacts, home, promotions, record, registry, scoring
+from nightbook.engine import home
 from nightbook.errors import NightbookError
+from nightbook.registry import artifacts, model_versions, record
+from nightbook.scoring import scorer
+from runner import promotions
 
 from tests.python import recorded
 
@@ -41,8 +44,8 @@ def night(versions: str = "") -> list[dict]:
     """What the night asks first, and what it asks again before it scores."""
     kept = book().record()
     populations = {"record_pd": None}
-    record.check(kept, populations, scoring.pinned_versions(versions))
-    return scoring.champions(kept, populations, versions)
+    record.check(kept, populations, scorer.pinned_versions(versions))
+    return scorer.champions(kept, populations, versions)
 
 
 def test_a_champion_on_record_scores(kept, store):
@@ -61,13 +64,13 @@ def test_a_version_without_a_verdict_cannot_be_approved(kept, store):
             for key in ("model_digest", "metadata_digest", "artifact_digest")
         },
     )
-    assert registry.load("record_pd", 3).digest == store.candidates[2].digest
+    assert model_versions.load("record_pd", 3).digest == store.candidates[2].digest
     message = refusal(promotions.approve, "record_pd", 3, **NAMES)
     assert message.startswith("record_pd version 3 is not on record: it was registered by other means than a training")
     client().set_registered_model_alias("record_pd", "champion", "3")
     assert "names version 3, which no recorded approval put there" in refusal(night)
     assert "version 3 is not on record" in refusal(night, "record_pd=3")
-    assert registry.champion_version("record_pd") == 3 and len(kept.promotions) == 1
+    assert model_versions.champion_version("record_pd") == 3 and len(kept.promotions) == 1
 
 
 @pytest.mark.parametrize("verdict", ["fail", None])
@@ -151,7 +154,7 @@ def test_bytes_and_both_digest_tags_swapped_stop_the_night(kept, store):
             told = client().get_model_version("record_pd", "2").tags[tag]
             client().set_model_version_tag("record_pd", "1", tag, told)
         client().set_model_version_tag("record_pd", "1", "artifact_digest", artifacts.digest(models[0]))
-        assert registry.load("record_pd", 1).digest == store.candidates[1].digest
+        assert model_versions.load("record_pd", 1).digest == store.candidates[1].digest
         message = refusal(night)
         assert "record_pd version 1: the registry says that its model digest is" in message
     finally:
@@ -260,7 +263,7 @@ def test_a_record_that_is_not_as_entered_stops_the_night_and_every_promotion(kep
     for call in (night, lambda: promotions.approve("record_pd", 2, approver="carol", change_request="CR-7")):
         with pytest.raises(NightbookError, match=said):
             call()
-    assert registry.champion_version("record_pd") == 1
+    assert model_versions.champion_version("record_pd") == 1
 
 
 def test_what_was_written_is_looked_at_before_the_alias_moves(kept, monkeypatch):
@@ -269,4 +272,4 @@ def test_what_was_written_is_looked_at_before_the_alias_moves(kept, monkeypatch)
     monkeypatch.setattr(promotions, "write", lambda promotion: write(record.Promotion(**FORGED)))
     message = refusal(promotions.approve, "record_pd", 2, **NAMES)
     assert "somebody else's promotion was recorded at the same moment" in message
-    assert registry.champion_version("record_pd") == 1
+    assert model_versions.champion_version("record_pd") == 1

@@ -8,8 +8,11 @@ from pathlib import Path
 import mlflow
 import pytest
 from lifecycle_store import APPROVER, MAKER, MODEL, SPECS, book, log, new_model, register
-from nightbook import artifacts, candidates, frames, home, mlflow_store, promotions, registry, training
+from nightbook.engine import frames, home
 from nightbook.errors import NightbookError
+from nightbook.modelling import candidates, training
+from nightbook.registry import artifacts, mlflow_store, model_versions
+from runner import promotions
 
 from tests.python.recorded import THEN
 
@@ -27,7 +30,7 @@ def folder_of(run_id) -> Path:
 
 def test_candidate_comes_back_as_logged(store):
     for logged, run in zip(store.candidates, store.runs, strict=True):
-        found = registry.candidate(MODEL, run)
+        found = model_versions.candidate(MODEL, run)
         assert found.booster_bytes == logged.booster_bytes
         assert found.digest == logged.digest == hashlib.sha256(found.booster_bytes).hexdigest()
         assert found.metadata == training.metadata(logged)
@@ -54,23 +57,23 @@ def test_parameter_too_long_for_mlflow_stays_in_the_metadata(store):
     candidate = store.candidates[0]
     constraints = "(" + ",".join(["0"] * 4000) + ")"
     metadata = training.metadata(candidate) | {"params": {"monotone_constraints": constraints, "seed": 7}}
-    run = registry.log_candidate("long_pd", candidate.booster_bytes, metadata, tags={}, metrics={})
+    run = model_versions.log_candidate("long_pd", candidate.booster_bytes, metadata, tags={}, metrics={})
     assert run_of(run).data.params == {"seed": "7"}
-    assert registry.candidate("long_pd", run).metadata["params"]["monotone_constraints"] == constraints
+    assert model_versions.candidate("long_pd", run).metadata["params"]["monotone_constraints"] == constraints
 
 
 def test_candidate_whose_digest_is_not_its_own_is_refused(store):
     candidate = store.candidates[0]
     metadata = training.metadata(candidate) | {"digest": "0" * 64}
     with pytest.raises(NightbookError, match="^wrong_pd: the artifact that MLflow wrote differs.*train again$"):
-        registry.log_candidate("wrong_pd", candidate.booster_bytes, metadata, tags={}, metrics={})
+        model_versions.log_candidate("wrong_pd", candidate.booster_bytes, metadata, tags={}, metrics={})
 
 
 def test_same_candidate_is_registered_once(store, model_name):
-    again = registry.register(model_name, store.runs[1], maker="somebody else", run_id="run-9")
+    again = model_versions.register(model_name, store.runs[1], maker="somebody else", run_id="run-9")
     assert again["model_version"] == 2
-    assert registry.version_numbers(model_name) == [1, 2, 3]
-    assert registry.told(model_name, 2)["maker"] == MAKER
+    assert model_versions.version_numbers(model_name) == [1, 2, 3]
+    assert model_versions.told(model_name, 2)["maker"] == MAKER
 
 
 def test_a_version_that_somebody_registered_by_hand_is_not_taken_for_the_trainings(store):
@@ -82,7 +85,7 @@ def test_a_version_that_somebody_registered_by_hand_is_not_taken_for_the_trainin
     client.create_model_version(name, source, run_id=store.runs[0], tags={"maker": "nobody"})
     assert register(name, store.runs[0]) == 2
     assert promotions.approve(name, 2, approver=APPROVER, change_request="CR-1").model_version == 2
-    assert "no digests of it" in refusal(registry.load, name, 1)
+    assert "no digests of it" in refusal(model_versions.load, name, 1)
 
 
 def test_versions_tell_how_they_came_about(store, model_name):
@@ -139,7 +142,7 @@ def refusal(call, *arguments, **options) -> str:
 def test_maker_cannot_approve(model_name, approver):
     message = refusal(promotions.approve, model_name, 1, approver=approver, change_request="CR-1")
     assert message == f"{model_name} version 1 was made by Ann Maker, who cannot approve it: ask somebody else to"
-    assert registry.champion_version(model_name) is None
+    assert model_versions.champion_version(model_name) is None
     assert book().record().moves(model_name) == []
 
 
@@ -147,7 +150,7 @@ def test_what_nobody_is_known_to_have_made_is_not_approved(store, empty_home):
     register(MODEL, log(store.candidates[2], maker="unknown"), maker="unknown")
     message = refusal(promotions.approve, MODEL, 1, approver=APPROVER, change_request="CR-1")
     assert "no known maker" in message and "NIGHTBOOK_ACTOR" in message
-    assert registry.champion_version(MODEL) is None
+    assert model_versions.champion_version(MODEL) is None
 
 
 @pytest.mark.parametrize("blank", ["", "   ", "\n"])
@@ -157,14 +160,14 @@ def test_promotion_needs_both_names(store, blank, missing):
     expected = f"--{missing.replace('_', '-')} is empty: name who approves and under which change request"
     assert refusal(promotions.approve, MODEL, 2, **names) == expected
     assert refusal(promotions.rollback, MODEL, **names) == expected
-    assert registry.champion_version(MODEL) == 1
+    assert model_versions.champion_version(MODEL) == 1
 
 
 def test_unknown_version_lists_the_known_ones(store):
     names = {"approver": APPROVER, "change_request": "CR-2"}
     assert refusal(promotions.approve, MODEL, 9, **names) == f"{MODEL} has no version 9: registered versions are 1, 2"
-    assert refusal(registry.load, "nobody_pd", 1) == (
-        f"no registered model is called nobody_pd: there is {' and '.join(registry.model_names())}"
+    assert refusal(model_versions.load, "nobody_pd", 1) == (
+        f"no registered model is called nobody_pd: there is {' and '.join(model_versions.model_names())}"
     )
 
 
@@ -175,8 +178,8 @@ def test_champion_is_not_approved_again(store):
 
 
 def test_no_store_is_not_made_by_asking(empty_home):
-    assert registry.champion_version(MODEL) is None
-    assert registry.model_names() == registry.version_numbers(MODEL) == []
+    assert model_versions.champion_version(MODEL) is None
+    assert model_versions.model_names() == model_versions.version_numbers(MODEL) == []
     message = refusal(book().record().champion, MODEL)
     assert f"python orchestrate.py approve {MODEL} --version N --approver NAME --change-request ID" in message
     names = {"approver": APPROVER, "change_request": "CR-2"}
@@ -186,7 +189,7 @@ def test_no_store_is_not_made_by_asking(empty_home):
 
 
 def test_model_without_a_champion_in_a_store(model_name):
-    assert registry.champion_version(model_name) is None
+    assert model_versions.champion_version(model_name) is None
     assert "then approve a version with" in refusal(book().record().champion, model_name)
     message = refusal(promotions.rollback, model_name, approver=APPROVER, change_request="CR-2")
     assert message == f"{model_name} has no champion: there is nothing to roll back"
@@ -198,25 +201,25 @@ def test_homes_never_touch_each_other(store, empty_home, monkeypatch, tmp_path_f
     monkeypatch.chdir(elsewhere)
     run = log(store.candidates[2])
     assert register(MODEL, run) == 1
-    assert registry.champion_version(MODEL) is None
+    assert model_versions.champion_version(MODEL) is None
     assert list(elsewhere.iterdir()) == []
     assert list((empty_home / "mlflow-artifacts" / MODEL).rglob("model.ubj"))
     monkeypatch.setenv("NIGHTBOOK_HOME", str(store.home))
     assert book().record().champion(MODEL).digest == store.candidates[0].digest
     monkeypatch.setenv("NIGHTBOOK_HOME", str(empty_home))
-    assert registry.load(MODEL, 1).digest == store.candidates[2].digest
+    assert model_versions.load(MODEL, 1).digest == store.candidates[2].digest
 
 
 def test_store_of_the_user_comes_first(store, empty_home, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store.home / 'mlflow.db'}")
-    assert registry.load(MODEL, 1).digest == store.candidates[0].digest
+    assert model_versions.load(MODEL, 1).digest == store.candidates[0].digest
 
 
 def test_names_are_independent(store):
     first, second = new_model(store), new_model(store)
     promotions.approve(first, 3, approver=APPROVER, change_request="CR-1")
-    assert registry.champion_version(first) == 3
-    assert registry.champion_version(second) is None
+    assert model_versions.champion_version(first) == 3
+    assert model_versions.champion_version(second) is None
 
 
 @pytest.mark.parametrize("name", ["it's", '"', "'\"", "x' or name like '%", "a\\", "[risk]", "<b>", "\u202e"])
@@ -225,7 +228,7 @@ def test_a_name_that_is_a_search_of_its_own_is_a_name(store, name):
     client = mlflow_store.client()
     client.create_registered_model(name)
     try:
-        assert registry.version_numbers(name) == [] and registry.champion_version(name) is None
-        assert {name, MODEL} <= set(registry.model_names())
+        assert model_versions.version_numbers(name) == [] and model_versions.champion_version(name) is None
+        assert {name, MODEL} <= set(model_versions.model_names())
     finally:
         client.delete_registered_model(name)

@@ -9,25 +9,29 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from lifecycle_store import APPROVER, MODEL, SPECS, as_chosen, book
-from nightbook import boosting, frames, inference, promotions, registry, scoring, shadow
+from nightbook.engine import frames
 from nightbook.errors import NightbookError
+from nightbook.modelling import boosting
+from nightbook.registry import model_versions
+from nightbook.scoring import challenger_scores, inference, scorer
+from runner import promotions
 
 KEY = "account_id"
 
 
 def scored(model, relation) -> pa.Table:
-    return pa.Table.from_batches(list(scoring.score(model, relation, KEY)), schema=scoring.score_schema(KEY))
+    return pa.Table.from_batches(list(scorer.score(model, relation, KEY)), schema=scorer.score_schema(KEY))
 
 
 def explained(model, relation) -> pa.Table:
-    return pa.Table.from_batches(list(scoring.explain(model, relation, KEY)), schema=scoring.contribution_schema(KEY))
+    return pa.Table.from_batches(list(scorer.explain(model, relation, KEY)), schema=scorer.contribution_schema(KEY))
 
 
 def test_scores_are_the_boosters_own(accounts, champion, matrix):
     found = scored(champion, accounts)
-    assert found.schema == scoring.score_schema(KEY)
+    assert found.schema == scorer.score_schema(KEY)
     booster = inference.load_booster(champion.booster_bytes, champion.digest)
-    assert found["pd"].to_numpy().tobytes() == boosting.predict_pd(booster, matrix).tobytes()
+    assert found["pd"].to_numpy().tobytes() == inference.predict_pd(booster, matrix).tobytes()
     assert found["margin"].to_numpy().tobytes() == boosting.predict_margin(booster, matrix).tobytes()
     pd, margin = found["pd"].to_numpy(), found["margin"].to_numpy()
     assert np.all((pd > 0) & (pd < 1))
@@ -41,11 +45,11 @@ def test_scores_are_the_boosters_own(accounts, champion, matrix):
 @pytest.mark.parametrize("rows", [1, 7, 256])
 def test_batches_do_not_show(monkeypatch, accounts, champion, rows):
     relation = accounts.limit(150)
-    whole = list(scoring.score(champion, relation, KEY))
+    whole = list(scorer.score(champion, relation, KEY))
     reasons = explained(champion, relation)
     assert len(whole) == 1
     monkeypatch.setattr(frames, "BATCH_ROWS", rows)
-    parts = list(scoring.score(champion, relation, KEY))
+    parts = list(scorer.score(champion, relation, KEY))
     assert len(parts) == -(-150 // rows)
     assert pa.Table.from_batches(parts).equals(pa.Table.from_batches(whole))
     assert explained(champion, relation).equals(reasons)
@@ -68,11 +72,11 @@ def test_threads_do_not_show(monkeypatch, accounts, champion, forest):
 
 
 def as_challenger(model, relation, key):
-    return shadow.score([as_chosen(model)], {model.model_name: (relation, key)})
+    return challenger_scores.score([as_chosen(model)], {model.model_name: (relation, key)})
 
 
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
-@pytest.mark.parametrize("use", [scoring.score, scoring.explain, as_challenger])
+@pytest.mark.parametrize("use", [scorer.score, scorer.explain, as_challenger])
 def test_value_that_training_refuses_is_not_scored(accounts, champion, use, value):
     spoiled = accounts.project(
         f"* replace (case when {KEY} = 'A000123' then cast('{value}' as double) else utilization end as utilization)"
@@ -95,19 +99,19 @@ def test_integer_keys_become_text(accounts, champion):
 
 def test_scores_come_from_the_version_chosen(connection, accounts):
     chosen = [
-        as_chosen(registry.load(MODEL, 2)),
+        as_chosen(model_versions.load(MODEL, 2)),
         {"model_name": "application_pd", "model_version": 5, "model_digest": "D5", "metadata_digest": "J5"},
     ]
-    found = pa.Table.from_batches(list(scoring.scores(connection, chosen, MODEL, accounts, KEY)))
-    assert found.equals(scored(registry.load(MODEL, 2), accounts))
-    reasons = pa.Table.from_batches(list(scoring.contributions(connection, chosen, MODEL, accounts.limit(9), KEY)))
-    assert reasons.equals(explained(registry.load(MODEL, 2), accounts.limit(9)))
+    found = pa.Table.from_batches(list(scorer.scores(connection, chosen, MODEL, accounts, KEY)))
+    assert found.equals(scored(model_versions.load(MODEL, 2), accounts))
+    reasons = pa.Table.from_batches(list(scorer.contributions(connection, chosen, MODEL, accounts.limit(9), KEY)))
+    assert reasons.equals(explained(model_versions.load(MODEL, 2), accounts.limit(9)))
     for exchanged in ({"model_digest": "D2"}, {"metadata_digest": "J2"}):
-        for use in (scoring.scores, scoring.contributions):
+        for use in (scorer.scores, scorer.contributions):
             with pytest.raises(NightbookError, match="^account_pd version 2: its artifact was exchanged while the run"):
                 use(connection, [chosen[0] | exchanged], MODEL, accounts, KEY)
-    assert list(scoring.scores(connection, [], MODEL, accounts, KEY)) == []
-    assert list(scoring.contributions(connection, [], MODEL, accounts, KEY)) == []
+    assert list(scorer.scores(connection, [], MODEL, accounts, KEY)) == []
+    assert list(scorer.contributions(connection, [], MODEL, accounts, KEY)) == []
 
 
 def independent_digest(row) -> str:
@@ -124,32 +128,32 @@ def test_digest_of_the_inputs_as_scored(accounts, champion):
 @pytest.mark.filterwarnings("ignore:invalid value")  # of the signalling NaN
 def test_digest_knows_one_missing_value_and_one_zero():
     quiet = np.array([0x7FC00000, 0xFFC00001, 0x7F800001, 0x7FFFFFFF], dtype="<u4").view("<f4")
-    digests = scoring.feature_digests(np.column_stack([quiet, np.ones(4, dtype=np.float32)]))
+    digests = scorer.feature_digests(np.column_stack([quiet, np.ones(4, dtype=np.float32)]))
     assert set(digests) == {independent_digest([None, 1.0])}
-    zeros = scoring.feature_digests(np.array([[0.0], [-0.0]], dtype=np.float32))
+    zeros = scorer.feature_digests(np.array([[0.0], [-0.0]], dtype=np.float32))
     assert set(zeros) == {independent_digest([0.0])}
 
 
 def test_digest_changes_with_every_value_and_with_their_order():
     row = np.array([[1.5, np.nan, -0.0, 3.25]], dtype=np.float32)
-    changed = [scoring.feature_digests(row)[0]]
+    changed = [scorer.feature_digests(row)[0]]
     for column in range(4):
         other = row.copy()
         other[0, column] = np.float32(7) if np.isnan(row[0, column]) else np.nextafter(row[0, column], np.float32(99))
-        changed.append(scoring.feature_digests(other)[0])
-    changed.append(scoring.feature_digests(np.ascontiguousarray(row[:, [0, 1, 3, 2]]))[0])
-    changed.append(scoring.feature_digests(row[:, :3])[0])
+        changed.append(scorer.feature_digests(other)[0])
+    changed.append(scorer.feature_digests(np.ascontiguousarray(row[:, [0, 1, 3, 2]]))[0])
+    changed.append(scorer.feature_digests(row[:, :3])[0])
     assert len(set(changed)) == len(changed)
     fortran = np.asfortranarray(np.repeat(row, 3, axis=0))
-    assert scoring.feature_digests(fortran) == [changed[0]] * 3
+    assert scorer.feature_digests(fortran) == [changed[0]] * 3
 
 
 @pytest.mark.parametrize("algorithm", ["champion", "forest"])
 def test_reasons_add_up_to_the_margin(request, accounts, algorithm):
     model = request.getfixturevalue(algorithm)
-    names = [*model.features, scoring.BASE_VALUE]
+    names = [*model.features, scorer.BASE_VALUE]
     reasons, scores, inputs = explained(model, accounts), scored(model, accounts), frames.rows(accounts)
-    assert reasons.schema == scoring.contribution_schema(KEY)
+    assert reasons.schema == scorer.contribution_schema(KEY)
     assert reasons.num_rows == len(inputs) * len(names)
     contributions = reasons["contribution"].to_numpy().reshape(-1, len(names))
     np.testing.assert_allclose(contributions.sum(axis=1), scores["margin"].to_numpy(), atol=1e-4)
@@ -167,36 +171,36 @@ def test_reasons_add_up_to_the_margin(request, accounts, algorithm):
 def test_champions_are_chosen_once_and_checked(connection, store, model_name, accounts):
     nobody = accounts.filter("false")
     promotions.approve(model_name, 3, approver=APPROVER, change_request="CR-1")
-    found = scoring.champions(book().record(), {MODEL: accounts, model_name: nobody, "application_pd": nobody})
-    assert frames.records(connection, scoring.CHAMPION_SCHEMA, found).to_pylist() == found
+    found = scorer.champions(book().record(), {MODEL: accounts, model_name: nobody, "application_pd": nobody})
+    assert frames.records(connection, scorer.CHAMPION_SCHEMA, found).to_pylist() == found
     assert found == [
-        as_chosen(registry.load(name, version)) | {"model_digest": candidate.digest, "mlflow_run_id": run}
+        as_chosen(model_versions.load(name, version)) | {"model_digest": candidate.digest, "mlflow_run_id": run}
         for name, version, candidate, run in (
             (MODEL, 1, store.candidates[0], store.runs[0]),
             (model_name, 3, store.candidates[2], store.runs[2]),
         )
     ]
     with pytest.raises(NightbookError, match="^application_pd has no champion: train it, then approve"):
-        scoring.champions(book().record(), {MODEL: accounts, "application_pd": accounts})
+        scorer.champions(book().record(), {MODEL: accounts, "application_pd": accounts})
 
 
 def test_no_store_and_nobody_to_score(empty_home, accounts):
-    assert scoring.champions(book().record(), {MODEL: accounts.filter("false")}) == []
+    assert scorer.champions(book().record(), {MODEL: accounts.filter("false")}) == []
     with pytest.raises(NightbookError, match="has no champion"):
-        scoring.champions(book().record(), {MODEL: accounts})
+        scorer.champions(book().record(), {MODEL: accounts})
     assert list(empty_home.iterdir()) == []
 
 
 def test_profiles_bin_every_value_once(connection, table, champion):
-    rows = scoring.profiles([as_chosen(champion)])
-    assert frames.records(connection, scoring.PROFILE_SCHEMA, rows).to_pylist() == rows
+    rows = scorer.profiles([as_chosen(champion)])
+    assert frames.records(connection, scorer.PROFILE_SCHEMA, rows).to_pylist() == rows
     features = {row["feature"] for row in rows}
     assert features == {spec.name for spec in SPECS} | {"score"}
     train = connection.from_arrow(table).filter("split = 'train'")
     inputs = frames.table(train)
     values = {name: frames.doubles(inputs[name]) for name in features - {"score"}}
     booster = inference.load_booster(champion.booster_bytes, champion.digest)
-    values["score"] = boosting.predict_pd(booster, frames.matrix(inputs, champion.features))
+    values["score"] = inference.predict_pd(booster, frames.matrix(inputs, champion.features))
     for feature in features:
         bins = [row for row in rows if row["feature"] == feature]
         assert [row["bin"] for row in bins] == list(range(-1, len(bins) - 1))
@@ -217,7 +221,7 @@ def test_profiles_bin_every_value_once(connection, table, champion):
     assert by_feature["never_landed"] == 2 and by_feature["is_revolving"] == 4 and by_feature["score"] == 11
     assert by_feature["months_on_book"] == by_feature["balance"] == 11
     assert [row["share"] for row in rows if row["feature"] == "never_landed"] == [1.0, 0.0]
-    assert scoring.profiles([]) == []
+    assert scorer.profiles([]) == []
 
 
 def many(connection, rows: int):
@@ -230,7 +234,7 @@ def peak_bytes(model, relation) -> tuple[int, int]:
     pool, rows, most = pa.default_memory_pool(), 0, 0
     before = pool.bytes_allocated()
     tracemalloc.start()
-    for batch in scoring.score(model, relation, KEY):
+    for batch in scorer.score(model, relation, KEY):
         rows += batch.num_rows
         most = max(most, pool.bytes_allocated() - before)
     peak = tracemalloc.get_traced_memory()[1]
@@ -256,7 +260,7 @@ def test_source_is_read_as_scores_are_taken(connection, champion):
             yield from frames.table(many(connection.cursor(), 10_000)).combine_chunks().to_batches()
 
     reader = connection.from_arrow(pa.RecordBatchReader.from_batches(schema, source()))
-    stream = scoring.score(champion, reader, KEY)
+    stream = scorer.score(champion, reader, KEY)
     assert produced == []
     first = next(stream).num_rows
     assert len(produced) < 40
@@ -266,4 +270,4 @@ def test_source_is_read_as_scores_are_taken(connection, champion):
 @pytest.mark.parametrize("text", ["account_pd", "=3", "account_pd=", "account_pd=-1", "account_pd=²", "account_pd=٣"])
 def test_pinned_versions_are_numbers_of_ascii(text):
     with pytest.raises(NightbookError, match="^NIGHTBOOK_VERSIONS is '.*': write MODEL=VERSION, one after another$"):
-        scoring.pinned_versions(text)
+        scorer.pinned_versions(text)

@@ -5,8 +5,8 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 import pytest
-from nightbook import training
-from nightbook.boosting import FeatureSpec
+from nightbook.modelling import training
+from nightbook.modelling.boosting import FeatureSpec
 from scipy import special
 
 FEATURES = (

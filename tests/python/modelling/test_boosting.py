@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 import xgboost as xgb
-from nightbook import boosting, calibration, metrics
-from nightbook.boosting import FeatureSpec
-from nightbook.calibration import Calibration
 from nightbook.errors import NightbookError
+from nightbook.modelling import boosting, calibration, metrics
+from nightbook.modelling.boosting import FeatureSpec
+from nightbook.modelling.calibration import Calibration
+from nightbook.scoring import inference
 from scipy import special
 
 
@@ -57,7 +58,7 @@ def test_another_seed_gives_another_model(rows, fits, algorithm):
 def test_booster_names_its_features_and_ranks(rows, fits, algorithm):
     booster = fits[algorithm].booster
     assert tuple(booster.feature_names) == rows.names
-    pd = boosting.predict_pd(booster, rows.matrix[rows.holdout])
+    pd = inference.predict_pd(booster, rows.matrix[rows.holdout])
     assert metrics.auc(rows.label[rows.holdout], pd) > 0.7
 
 
@@ -71,9 +72,9 @@ def test_boosted_holds_the_best_trees_and_no_more(rows, fits):
 def test_every_client_predicts_the_same_bits(rows, fits, algorithm):
     booster = fits[algorithm].booster
     frame = xgb.DMatrix(rows.matrix, feature_names=list(rows.names))
-    assert np.array_equal(booster.predict(frame), boosting.predict_pd(booster, rows.matrix).astype(np.float32))
-    alone = boosting.predict_pd(booster, rows.matrix[17:18])
-    assert alone == boosting.predict_pd(booster, rows.matrix)[17:18]
+    assert np.array_equal(booster.predict(frame), inference.predict_pd(booster, rows.matrix).astype(np.float32))
+    alone = inference.predict_pd(booster, rows.matrix[17:18])
+    assert alone == inference.predict_pd(booster, rows.matrix)[17:18]
 
 
 def test_few_defaults_still_grow_trees():
@@ -117,7 +118,7 @@ def test_fold_gives_the_calibrated_pd(rows, fits, algorithm, line):
     booster = fits[algorithm].booster
     expected = line.slope * boosting.predict_margin(booster, matrix) + line.intercept
     folded = calibration.fold(booster, line)
-    np.testing.assert_allclose(boosting.predict_pd(folded, matrix), special.expit(expected), atol=1e-6)
+    np.testing.assert_allclose(inference.predict_pd(folded, matrix), special.expit(expected), atol=1e-6)
     np.testing.assert_allclose(boosting.predict_margin(folded, matrix), expected, atol=1e-4)
     contributions = folded.predict(xgb.DMatrix(matrix, feature_names=list(rows.names)), pred_contribs=True)
     np.testing.assert_allclose(contributions.sum(1), expected, atol=1e-4)
@@ -138,7 +139,7 @@ def test_fold_survives_ubjson_and_keeps_names(rows, fits, algorithm):
     loaded.load_model(bytearray(raw))
     assert loaded.save_raw("ubj") == raw
     assert tuple(loaded.feature_names) == rows.names
-    assert np.array_equal(boosting.predict_pd(loaded, rows.matrix), boosting.predict_pd(folded, rows.matrix))
+    assert np.array_equal(inference.predict_pd(loaded, rows.matrix), inference.predict_pd(folded, rows.matrix))
 
 
 def test_fold_twice_is_fold_of_both(rows, fits, algorithm):
@@ -153,7 +154,7 @@ def test_fold_twice_is_fold_of_both(rows, fits, algorithm):
 def test_fitted_calibration_is_calibrated_on_its_rows(rows, fits, algorithm):
     matrix, label = rows.matrix[rows.validation], rows.label[rows.validation]
     line = calibration.fit(boosting.predict_margin(fits[algorithm].booster, matrix), label)
-    pd = boosting.predict_pd(calibration.fold(fits[algorithm].booster, line), matrix)
+    pd = inference.predict_pd(calibration.fold(fits[algorithm].booster, line), matrix)
     assert metrics.calibration_slope_intercept(label, pd) == pytest.approx((1, 0), abs=1e-3)
     assert pd.mean() == pytest.approx(label.mean(), abs=1e-5)
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pyarrow as pa
 import pytest
-from nightbook import fairness, metrics
+from nightbook.modelling import fairness, metrics
 from scipy import special
 
 CATALOG = [

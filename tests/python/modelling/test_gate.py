@@ -6,8 +6,9 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
-from nightbook import benchmark, boosting, gate, inference, metrics, training
-from nightbook.boosting import FeatureSpec
+from nightbook.modelling import boosting, gate, metrics, scorecard, training
+from nightbook.modelling.boosting import FeatureSpec
+from nightbook.scoring import inference
 from scipy import special
 
 METRICS = [
@@ -37,11 +38,11 @@ def measured(rows, candidate, champion_pd=None, candidate_pd=None):
     holdout, train = rows.matrix[rows.holdout], rows.matrix[rows.train]
     found = gate.measure(
         rows.label[rows.holdout],
-        boosting.predict_pd(booster, holdout) if candidate_pd is None else candidate_pd,
+        inference.predict_pd(booster, holdout) if candidate_pd is None else candidate_pd,
         champion_pd,
-        benchmark.fit_logistic(train, rows.label[rows.train], rows.names).pd(holdout),
+        scorecard.fit_logistic(train, rows.label[rows.train], rows.names).pd(holdout),
         rows.label[rows.train],
-        boosting.predict_pd(booster, train),
+        inference.predict_pd(booster, train),
         booster,
         candidate.features,
         candidate.monotone,
@@ -53,7 +54,7 @@ def measured(rows, candidate, champion_pd=None, candidate_pd=None):
 @pytest.fixture(scope="session")
 def holdout_pd(rows, candidate):
     booster = inference.load_booster(candidate.booster_bytes, candidate.digest)
-    return boosting.predict_pd(booster, rows.matrix[rows.holdout])
+    return inference.predict_pd(booster, rows.matrix[rows.holdout])
 
 
 def test_first_candidate_has_no_champion(rows, candidate, holdout_pd):
@@ -98,16 +99,16 @@ def test_shuffled_labels_give_a_useless_candidate(table, features):
     rows = training.TrainingSet.from_arrow(shuffled, features)
     matrix, label = rows.matrix[rows.train], rows.label[rows.train]
     fit = boosting.fit_forest(matrix, label, features, threads=1)
-    scorecard = benchmark.fit_logistic(matrix, label, rows.names)
+    fitted = scorecard.fit_logistic(matrix, label, rows.names)
     holdout = rows.matrix[rows.holdout]
-    pd, train_pd = boosting.predict_pd(fit.booster, holdout), boosting.predict_pd(fit.booster, matrix)
+    pd, train_pd = inference.predict_pd(fit.booster, holdout), inference.predict_pd(fit.booster, matrix)
     found = {
         measurement.metric: measurement
         for measurement in gate.measure(
             rows.label[rows.holdout],
             pd,
             None,
-            scorecard.pd(holdout),
+            fitted.pd(holdout),
             label,
             train_pd,
             fit.booster,

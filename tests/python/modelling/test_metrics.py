@@ -5,7 +5,7 @@ import pytest
 import sklearn.metrics
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from nightbook import metrics
+from nightbook.modelling import metrics
 from scipy import special
 
 # The same examples every time, whatever else the machine is doing.

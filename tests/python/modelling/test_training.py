@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from nightbook import benchmark, boosting, inference, metrics, training
-from nightbook.boosting import FeatureSpec
 from nightbook.errors import NightbookError
-from nightbook.training import TrainingSet
+from nightbook.modelling import boosting, metrics, scorecard, training
+from nightbook.modelling.boosting import FeatureSpec
+from nightbook.modelling.training import TrainingSet
+from nightbook.scoring import inference
 
 
 def with_column(table, name, values):
@@ -209,7 +210,7 @@ def test_candidate_says_what_it_is(table, rows, candidate):
 
 def test_candidate_is_calibrated_and_ranks(rows, candidate):
     booster = inference.load_booster(candidate.booster_bytes, candidate.digest)
-    pd, label = boosting.predict_pd(booster, rows.matrix), rows.label
+    pd, label = inference.predict_pd(booster, rows.matrix), rows.label
     assert pd[rows.validation].mean() == pytest.approx(label[rows.validation].mean(), abs=1e-5)
     assert metrics.auc(label[rows.holdout], pd[rows.holdout]) > 0.72
     assert metrics.log_loss(label[rows.validation], pd[rows.validation]) == pytest.approx(
@@ -307,7 +308,7 @@ def test_profile_counts_as_sql_would(table, rows, candidate):
 
 def test_profile_of_the_score_is_of_the_calibrated_pd(rows, candidate):
     booster = inference.load_booster(candidate.booster_bytes, candidate.digest)
-    pd = boosting.predict_pd(booster, rows.matrix[rows.train])
+    pd = inference.predict_pd(booster, rows.matrix[rows.train])
     profile = candidate.reference["score"]
     assert profile["null_share"] == 0 and set(profile["edges"]) <= set(pd)
     assert profile["shares"] == (metrics.bin_counts(pd, profile["edges"]) / pd.size).tolist()
@@ -330,14 +331,14 @@ def test_profile_of_discrete_and_empty_features(table, rows):
 
 @pytest.fixture(scope="session")
 def logistic(rows):
-    return benchmark.fit_logistic(rows.matrix[rows.train], rows.label[rows.train], rows.names)
+    return scorecard.fit_logistic(rows.matrix[rows.train], rows.label[rows.train], rows.names)
 
 
 def test_benchmark_ranks_repeats_and_explains(rows, logistic):
     pd = logistic.pd(rows.matrix[rows.holdout])
     assert metrics.auc(rows.label[rows.holdout], pd) > 0.7
     train_matrix, train_label = rows.matrix[rows.train], rows.label[rows.train]
-    again = benchmark.fit_logistic(train_matrix, train_label, rows.names)
+    again = scorecard.fit_logistic(train_matrix, train_label, rows.names)
     assert np.array_equal(again.pd(rows.matrix[rows.holdout]), pd)
     weights = again.coefficients()
     assert weights == logistic.coefficients()
@@ -364,15 +365,15 @@ def test_benchmark_takes_constant_and_empty_columns_quietly(rows):
     matrix = np.hstack([rows.matrix, void, flat]).astype(np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fitted = benchmark.fit_logistic(matrix, rows.label, (*rows.names, "void", "flat"))
+        fitted = scorecard.fit_logistic(matrix, rows.label, (*rows.names, "void", "flat"))
     assert np.all(np.isfinite(fitted.pd(matrix[:10])))
     assert len(fitted.coefficients()) == len({row[:2] for row in fitted.coefficients()})
 
 
 def test_benchmark_thins_and_scores_in_chunks(rows, monkeypatch):
-    whole = benchmark.fit_logistic(rows.matrix, rows.label, rows.names).pd(rows.matrix)
-    monkeypatch.setattr(benchmark, "_CHUNK_ROWS", 700)
-    assert np.array_equal(benchmark.fit_logistic(rows.matrix, rows.label, rows.names).pd(rows.matrix), whole)
-    monkeypatch.setattr(benchmark, "MOST_ROWS", 1000)
-    thinned = [benchmark.fit_logistic(rows.matrix, rows.label, rows.names).pd(rows.matrix) for _ in range(2)]
+    whole = scorecard.fit_logistic(rows.matrix, rows.label, rows.names).pd(rows.matrix)
+    monkeypatch.setattr(scorecard, "_CHUNK_ROWS", 700)
+    assert np.array_equal(scorecard.fit_logistic(rows.matrix, rows.label, rows.names).pd(rows.matrix), whole)
+    monkeypatch.setattr(scorecard, "MOST_ROWS", 1000)
+    thinned = [scorecard.fit_logistic(rows.matrix, rows.label, rows.names).pd(rows.matrix) for _ in range(2)]
     assert np.array_equal(*thinned) and not np.array_equal(thinned[0], whole)

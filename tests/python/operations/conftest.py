@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from nightbook import webhook
+from runner.alerts import webhook
 from stand_ins import Warehouse, receiving
 
 

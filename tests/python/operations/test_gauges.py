@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nightbook import gauges, warehouse
+from nightbook.engine import warehouse
 from prometheus_client.parser import text_string_to_metric_families
+from runner.alerts import metrics_file
 from stand_ins import now
 
-NAMES = sorted(gauges._HELP)
+NAMES = sorted(metrics_file._HELP)
 LABELS = st.dictionaries(st.sampled_from(["model", "cadence", "relation"]), st.text(max_size=20), max_size=3)
 FIGURES = st.dictionaries(
     st.tuples(st.sampled_from(NAMES), LABELS.map(lambda labels: tuple(sorted(labels.items())))),
@@ -19,7 +20,7 @@ FIGURES = st.dictionaries(
 )
 
 
-def parsed(file) -> gauges.Figures:
+def parsed(file) -> metrics_file.Figures:
     """By the parser of the Prometheus project."""
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -32,13 +33,13 @@ def parsed(file) -> gauges.Figures:
 @settings(max_examples=150)
 def test_a_parser_reads_what_was_written(figures):
     """Whatever stands in a label: quotes, backslashes, ends of lines."""
-    gauges.write(gauges.path(), figures)
-    assert parsed(gauges.path()) == gauges.read(gauges.path()) == figures
+    metrics_file.write(metrics_file.path(), figures)
+    assert parsed(metrics_file.path()) == metrics_file.read(metrics_file.path()) == figures
 
 
 def plainly(file, figures) -> None:
     """The planted fault: the same bytes, written over those before."""
-    gauges.write(file.with_suffix(".whole"), figures)
+    metrics_file.write(file.with_suffix(".whole"), figures)
     text = file.with_suffix(".whole").read_bytes()
     with file.open("wb", buffering=0) as opened:
         for start in range(0, len(text), 4096):
@@ -73,29 +74,29 @@ def torn(write, file) -> int:
 
 
 def test_nobody_sees_half_a_file(tmp_path):
-    assert torn(gauges.write, tmp_path / "nightbook.prom") == 0
+    assert torn(metrics_file.write, tmp_path / "nightbook.prom") == 0
     assert [file.name for file in tmp_path.iterdir()] == ["nightbook.prom"]
     assert torn(plainly, tmp_path / "plain.prom") > 0
 
 
 def test_a_file_that_cannot_be_written_leaves_the_one_before(home, monkeypatch):
     before = {("nightbook_run_success", (("cadence", "nightly"),)): 1.0}
-    gauges.write(gauges.path(), before)
+    metrics_file.write(metrics_file.path(), before)
     with pytest.raises(ValueError):
-        gauges.write(gauges.path(), before | {("nightbook_auc", ()): "no number"})
+        metrics_file.write(metrics_file.path(), before | {("nightbook_auc", ()): "no number"})
     monkeypatch.setattr("os.rename", lambda *paths: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError):
-        gauges.write(gauges.path(), {})
-    assert gauges.read(gauges.path()) == before
-    assert [file.name for file in gauges.path().parent.iterdir()] == ["nightbook.prom"]
+        metrics_file.write(metrics_file.path(), {})
+    assert metrics_file.read(metrics_file.path()) == before
+    assert [file.name for file in metrics_file.path().parent.iterdir()] == ["nightbook.prom"]
 
 
 @pytest.mark.parametrize(("given_path", "expected"), [("", "metrics/nightbook.prom"), ("x/n.prom", "x/n.prom")])
 def test_where_the_file_is(home, monkeypatch, given_path, expected):
     monkeypatch.setenv("NIGHTBOOK_METRICS_FILE", given_path)
-    assert gauges.path() == home / expected
+    assert metrics_file.path() == home / expected
     monkeypatch.setenv("NIGHTBOOK_METRICS_FILE", "/srv/n.prom")
-    assert str(gauges.path()) == "/srv/n.prom"
+    assert str(metrics_file.path()) == "/srv/n.prom"
 
 
 def test_figures_of_a_warehouse(made):
@@ -121,7 +122,7 @@ def test_figures_of_a_warehouse(made):
     )  # fmt: skip
     made.deadline("met", now() - timedelta(days=1), 12.5)
     with warehouse.asking() as query:
-        figures, problems = gauges.measured(query)
+        figures, problems = metrics_file.measured(query)
     assert not problems
 
     def figure(name: str, **labels: str) -> float:
@@ -149,9 +150,9 @@ def test_what_is_not_there_yet_or_reads_otherwise_costs_only_its_own_figures(mad
     made.run("R1")
     made.execute("drop schema training cascade", "drop table monitoring.fct_feature_psi")
     with warehouse.asking() as query:
-        figures, problems = gauges.measured(query)
+        figures, problems = metrics_file.measured(query)
     assert not problems and figures["nightbook_run_success", (("cadence", "nightly"),)] == 1
     made.execute("create table monitoring.fct_model_performance as select 1 as other")
     with warehouse.asking() as query:
-        figures, problems = gauges.measured(query)
+        figures, problems = metrics_file.measured(query)
     assert list(problems) == ["performance"] and figures["nightbook_run_success", (("cadence", "nightly"),)] == 1

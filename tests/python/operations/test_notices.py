@@ -6,8 +6,8 @@ import threading
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nightbook import notices
-from nightbook.notices import Ended, Journal, Notice
+from runner.alerts import notices
+from runner.alerts.notices import Ended, Journal, Notice
 from stand_ins import SECRET
 
 RUNS = st.lists(st.tuples(st.sampled_from([None, "no disk", "no rows"]), st.integers(0, 2)), max_size=12)

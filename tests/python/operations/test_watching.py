@@ -7,8 +7,8 @@ import time
 from datetime import timedelta
 
 import pytest
-from nightbook import gauges, notices, operations, webhook
 from nightbook.errors import NightbookError
+from runner.alerts import metrics_file, notices, watch, webhook
 from stand_ins import MISBEHAVIOURS, SECRET, now, timed
 
 FAILURE = "snapshot_is_complete: 1 failing rows"
@@ -17,7 +17,7 @@ FAILURE = "snapshot_is_complete: 1 failing rows"
 def run(failure: str | None = None, cadence: str | None = "nightly", seconds: float = 0) -> None:
     """A command that ends as it is told to."""
 
-    @operations.watched(cadence)
+    @watch.watched(cadence)
     def command():
         time.sleep(seconds)
         if failure:
@@ -45,7 +45,7 @@ def told(receiver, monkeypatch):
 
 
 def figure(name: str, **labels: str) -> float | None:
-    return gauges.read(gauges.path()).get(("nightbook_" + name, tuple(sorted(labels.items()))))
+    return metrics_file.read(metrics_file.path()).get(("nightbook_" + name, tuple(sorted(labels.items()))))
 
 
 # --- what the receiver does
@@ -55,7 +55,7 @@ def figure(name: str, **labels: str) -> float | None:
 def test_a_receiver_that_misbehaves_costs_seconds_and_a_line_and_nothing_is_lost(
     home, told, capsys, monkeypatch, behaviour, said
 ):
-    monkeypatch.setattr(operations, "SECONDS", 0.4)
+    monkeypatch.setattr(watch, "SECONDS", 0.4)
     told.behave(behaviour)
     assert timed(lambda: run(FAILURE)) < 1.2
     printed = capsys.readouterr()
@@ -65,7 +65,7 @@ def test_a_receiver_that_misbehaves_costs_seconds_and_a_line_and_nothing_is_lost
     assert timed(run) < 1.2
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("warning: notices: 2 wait for the webhook: ") and figure("notices_waiting") == 2
-    monkeypatch.setattr(operations, "SECONDS", 5)
+    monkeypatch.setattr(watch, "SECONDS", 5)
     told.behave("takes")
     run()
     run()
@@ -112,21 +112,21 @@ def test_a_failure_and_the_recovery_from_it_are_told_once_each_and_by_cadence(to
 
 def test_an_unforeseen_error_and_an_interruption_are_failures_too(told):
     for error in (MemoryError("no more\nat all"), KeyboardInterrupt()):
-        with pytest.raises(type(error)), operations.watched("nightly"):
+        with pytest.raises(type(error)), watch.watched("nightly"):
             raise error
     assert told.lines == ["nightly run failed: MemoryError: no more", "nightly run failed: interrupted"]
 
 
 def test_a_command_that_somebody_waits_for_tells_nothing_of_its_own_failure(told):
     run("account_pd has no version 7", cadence=None)
-    assert not told.lines and gauges.path().exists()
+    assert not told.lines and metrics_file.path().exists()
 
 
 def test_a_failure_is_told_and_measured_while_another_process_holds_the_warehouse(made, told, capsys):
     made.run("R1", ago=24)
     made.psi("R1", "2026-01-30", utilization=0.2)
     run(cadence=None)
-    before = gauges.read(gauges.path())
+    before = metrics_file.read(metrics_file.path())
     assert before["nightbook_psi_worst", (("model", "account_pd"),)] == 0.2
     code = f"import duckdb, sys; c = duckdb.connect({str(made.path)!r}); print('held', flush=True); sys.stdin.read()"
     holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -137,7 +137,7 @@ def test_a_failure_is_told_and_measured_while_another_process_holds_the_warehous
         holder.communicate("")
     assert told.lines == ["nightly run failed: warehouse.duckdb is in use by process 1"]
     assert capsys.readouterr().out == ""
-    after = gauges.read(gauges.path())
+    after = metrics_file.read(metrics_file.path())
     nightly = (("cadence", "nightly"),)
     changed = {name for name, labels in before if after[name, labels] != before[name, labels]}
     assert changed == {
@@ -170,14 +170,14 @@ def test_a_journal_that_is_none_is_named_and_nothing_is_thrown_away(home, told, 
 
 def test_what_dbt_alone_did_is_told_when_somebody_looks(made, told, capsys):
     made.run("R1", ago=30)
-    operations.look()
+    watch.look()
     made.run("R2", ago=3, outcome="failed")
     made.run("B1", ago=2, outcome="failed", pinned_versions='{"account_pd":1}')
-    operations.look()
-    operations.look()
+    watch.look()
+    watch.look()
     made.run("R3", ago=1)
-    operations.look()
-    operations.look()
+    watch.look()
+    watch.look()
     assert told.lines[:2] == [
         "backfill run failed: a_test, in dbt run B1",
         "nightly run failed: a_test, in dbt run R2",
@@ -193,7 +193,7 @@ def test_a_late_end_is_told_when_the_run_starts_and_not_again_when_it_comes_true
     made.deadline("predicted_breach", due, -25)
     started = threading.Event()
 
-    @operations.watched("nightly")
+    @watch.watched("nightly")
     def command():
         assert len(told.lines) == 1
         started.set()
@@ -203,7 +203,7 @@ def test_a_late_end_is_told_when_the_run_starts_and_not_again_when_it_comes_true
     run(FAILURE)
     made.deadline("breached", due, -31.5, ended_at=due + timedelta(minutes=31))
     run()
-    operations.look()
+    watch.look()
     late, failed, recovered = told.lines
     assert late == (
         f"nightly results, due {due:%Y-%m-%d %H:%M} UTC, will be some 0:25 h late: a run takes 0:45 h in the median"
@@ -216,8 +216,8 @@ def test_a_late_end_is_told_when_the_run_starts_and_not_again_when_it_comes_true
 
 def test_a_deadline_that_nothing_ran_for_is_told_by_whoever_looks(made, told):
     made.deadline("breached", now() - timedelta(minutes=1), None)
-    operations.look()
-    operations.look()
+    watch.look()
+    watch.look()
     assert len(told.lines) == 1 and told.lines[0].endswith("UTC, are not there")
 
 
@@ -226,7 +226,7 @@ def test_a_deadline_that_passes_while_the_run_goes_on_is_told_then(made, told):
     made.deadline("open", due, 3)
     seen = []
 
-    @operations.watched("nightly")
+    @watch.watched("nightly")
     def command():
         time.sleep(1)
         seen.extend(told.lines)
@@ -281,13 +281,13 @@ def test_new_drift_is_told_once_by_name_and_value_the_furthest_first(made, told)
     assert told.lines[1:] == ["account_pd: new drift alerts on 2026-01-30 (PSI): months 0.900"]
     made.run("R3", ago=-1, outcome="failed")
     made.psi("R3", "2026-01-31", **{f"feature_{number:02}": 1 + number / 100 for number in range(14)})
-    operations.look()
+    watch.look()
     assert told.lines[2].startswith("nightly run failed") and figure("run_success", cadence="nightly") == 0
     assert "feature_13 1.130, feature_12 1.120" in told.lines[3] and told.lines[3].endswith("and 4 more")
 
 
 def test_a_defect_in_all_this_costs_a_line(home, told, capsys, monkeypatch):
-    monkeypatch.setattr(operations, "_Seen", None)
+    monkeypatch.setattr(watch, "_Seen", None)
     run()
     run(FAILURE)
     assert capsys.readouterr().out == "warning: notices and metrics: AttributeError\n" * 2

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from nightbook import webhook
+from runner.alerts import webhook
 from stand_ins import MISBEHAVIOURS, SECRET, timed
 
 MESSAGE = {"text": "a night failed: ü < 1"}

@@ -1,8 +1,10 @@
 """What somebody gives in words is refused before anything happens, where it could not be shown again as it is."""
 
 import pytest
-from nightbook import builds, commands, given, mlflow_store, operations, promotions, views
 from nightbook.errors import NightbookError
+from nightbook.registry import mlflow_store
+from runner import commands, dbt_build, given, promotions, summaries
+from runner.alerts import watch
 
 BAD = ["CR-1\x1b[2J", "CR-1\nCR-2", "\u202e1-RC", "CR\u200b-1", "x" * 501, "CR-\ud800"]
 
@@ -12,17 +14,17 @@ def home(tmp_path, monkeypatch):
     """A home in which whatever comes after the arguments fails the test."""
     monkeypatch.setenv("NIGHTBOOK_HOME", str(tmp_path))
     monkeypatch.setattr(mlflow_store, "check", lambda: None)
-    monkeypatch.setattr(operations._Watch, "end", lambda *_: None)
+    monkeypatch.setattr(watch._Watch, "end", lambda *_: None)
 
     def reached(*_, **__):
         pytest.fail("it went on")
 
     for module, name in (
-        (views, "check_audit_log"),
+        (summaries, "check_audit_log"),
         (promotions, "approve"),
         (promotions, "rollback"),
-        (builds, "build"),
-        (builds, "_invoke"),
+        (dbt_build, "build"),
+        (dbt_build, "_invoke"),
     ):
         monkeypatch.setattr(module, name, reached)
 

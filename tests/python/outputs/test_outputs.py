@@ -22,10 +22,13 @@ from hostile import NAMED, STORED, TEXTS
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from nightbook import commands, evidence, gauges, locks, notices, operations, pictures, reports, shown
+from nightbook import shown
 from nightbook.errors import NightbookError
 from nightbook.landing import ledger, sample
-from nightbook.notices import Ended, Notice
+from nightbook.trail import evidence_pack, svg
+from runner import commands, locks, terminal
+from runner.alerts import metrics_file, notices, watch
+from runner.alerts.notices import Ended, Notice
 
 from docsite import blocks, dbt_docs, plots, rendering, series
 from docsite.cited import Cited
@@ -40,34 +43,34 @@ FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChec
 # Every place of the code that shows something to somebody, or hands it to another program, and what holds it to this.
 OUTPUTS = {
     "orchestrate._say": "test_a_line_of_an_error",
-    "nightbook.reports.say": "test_a_terminal",
-    "nightbook.reports.explanation": "test_a_terminal",
-    "nightbook.reports.version": "test_a_terminal",
-    "nightbook.reports.training": "test_a_terminal",
-    "nightbook.reports.load": "test_a_terminal",
-    "nightbook.reports.night": "test_a_terminal",
-    "nightbook.reports.reproduction": "test_a_terminal",
-    "nightbook.reports.status": "test_a_terminal",
-    "nightbook.reports.demo": "test_a_terminal",
-    "nightbook.reports._table": "test_a_terminal",
-    "nightbook.operations.end": "test_a_line_of_a_warning",
-    "nightbook.commands.explain": "test_json",
-    "nightbook.commands.explain_version": "test_json",
-    "nightbook.commands.reproduce": "test_json",
-    "nightbook.commands.status": "test_json",
-    "nightbook.evidence.write": "test_an_evidence_pack",
-    "nightbook.gauges.write": "test_metrics",
-    "nightbook.webhook._request": "test_a_message",
-    "nightbook.notices.changing": "test_json",
-    "nightbook.events.tell": "test_json",
-    "nightbook.events.deliver": "a number",
-    "nightbook.locks._note": "test_json",
-    "nightbook.library.pack": "code of this project",
-    "nightbook.library.stage": "code of this project",
-    "nightbook.functions._create": "code of this project",
-    "nightbook.catalog.write": "YAML of this project, in a checkout",
-    "nightbook.catalog.<module>": "YAML of this project, in a checkout",
-    "nightbook.registry.log_candidate": "a model's bytes",
+    "runner.terminal.say": "test_a_terminal",
+    "runner.terminal.explanation": "test_a_terminal",
+    "runner.terminal.version": "test_a_terminal",
+    "runner.terminal.training": "test_a_terminal",
+    "runner.terminal.load": "test_a_terminal",
+    "runner.terminal.night": "test_a_terminal",
+    "runner.terminal.reproduction": "test_a_terminal",
+    "runner.terminal.status": "test_a_terminal",
+    "runner.terminal.demo": "test_a_terminal",
+    "runner.terminal._table": "test_a_terminal",
+    "runner.alerts.watch.end": "test_a_line_of_a_warning",
+    "runner.commands.explain": "test_json",
+    "runner.commands.explain_version": "test_json",
+    "runner.commands.reproduce": "test_json",
+    "runner.commands.status": "test_json",
+    "nightbook.trail.evidence_pack.write": "test_an_evidence_pack",
+    "runner.alerts.metrics_file.write": "test_metrics",
+    "runner.alerts.webhook._request": "test_a_message",
+    "runner.alerts.notices.changing": "test_json",
+    "runner.openlineage.tell": "test_json",
+    "runner.openlineage.deliver": "a number",
+    "runner.locks._note": "test_json",
+    "runner.snowflake_stage.pack": "code of this project",
+    "runner.snowflake_stage.stage": "code of this project",
+    "nightbook.scoring.scorer.snowflake_functions._create": "code of this project",
+    "nightbook.catalog.schema_yaml.write": "YAML of this project, in a checkout",
+    "nightbook.catalog.schema_yaml.<module>": "YAML of this project, in a checkout",
+    "nightbook.registry.model_versions.log_candidate": "a model's bytes",
     "nightbook.landing.sample.write_sample": "test_a_table",
     "nightbook.landing.ledger.write": "test_json",
     "docsite.rendering.write": "test_a_page",
@@ -215,7 +218,7 @@ REPORTS = {
 
 
 def test_every_report_is_among_those():
-    made_here = {name for name, one in vars(reports).items() if getattr(one, "__module__", "") == reports.__name__}
+    made_here = {name for name, one in vars(terminal).items() if getattr(one, "__module__", "") == terminal.__name__}
     assert {name for name in made_here if not name.startswith("_")} == {*REPORTS, "progress"}
 
 
@@ -227,7 +230,7 @@ def test_every_report_is_among_those():
 def test_a_terminal(text, name, capsys):
     """Not a byte of what is printed is a command, and no other line breaks than those of the report."""
     capsys.readouterr()
-    getattr(reports, name)(*REPORTS[name](text))
+    getattr(terminal, name)(*REPORTS[name](text))
     plain = capsys.readouterr().out
     assert all(is_one_line(line) for line in plain.split("\n"))
     if name == "say":
@@ -236,7 +239,7 @@ def test_a_terminal(text, name, capsys):
 
 @pytest.mark.parametrize("name", sorted(REPORTS))
 def test_square_brackets_and_colons_are_printed_as_they_are(name, capsys):
-    getattr(reports, name)(*REPORTS[name]("[/risk] :warning:"))
+    getattr(terminal, name)(*REPORTS[name]("[/risk] :warning:"))
     printed = capsys.readouterr().out
     assert "[/risk]" in " ".join(printed.split()) or "[/ris" in printed
 
@@ -266,12 +269,12 @@ def test_a_line_of_an_error(text, capsys, monkeypatch):
 @settings(FEW)
 def test_a_line_of_a_warning(text, capsys, monkeypatch):
     for stream in (None, sys.stderr):
-        watch = operations._Watch(None, warnings=stream)
-        monkeypatch.setattr(operations._Seen, "now", lambda: operations._Seen(problems=[text], was_asked=True))
-        monkeypatch.setattr(watch, "_tell", lambda *_: ({}, None))
-        monkeypatch.setattr(watch, "_measure", lambda *_: None)
+        watched = watch._Watch(None, warnings=stream)
+        monkeypatch.setattr(watch._Seen, "now", lambda: watch._Seen(problems=[text], was_asked=True))
+        monkeypatch.setattr(watched, "_tell", lambda *_: ({}, None))
+        monkeypatch.setattr(watched, "_measure", lambda *_: None)
         capsys.readouterr()
-        watch.end()
+        watched.end()
         assert all(is_one_line(line) for line in "".join(capsys.readouterr()).split("\n"))
 
 
@@ -346,9 +349,9 @@ def test_an_evidence_pack(text, tmp_path_factory):
     file = tmp_path_factory.getbasetemp() / "pack.zip"
     told = _told(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evidence, "plot", lambda _: "")
-        evidence.write(told, file)
-        plain = Outline(evidence.page(_told("word")))
+        patch.setattr(evidence_pack, "plot", lambda _: "")
+        evidence_pack.write(told, file)
+        plain = Outline(evidence_pack.page(_told("word")))
     with zipfile.ZipFile(file) as pack:
         assert sorted(pack.namelist()) == ["SHA256SUMS", "explanation.html", "explanation.json"]
         page = pack.read("explanation.html").decode()
@@ -407,7 +410,7 @@ PICTURES = {
     ),
     "series.over_time": lambda text: series.over_time({text: [(AT.date(), 0.5, 0.4, 0.6)]}, text, {text: 0.5}),
     "series.stacked": lambda text: series.stacked([text, "b"], {text: [1, 2]}, text, text),
-    "evidence.plot": lambda text: evidence.plot(_told(text)),
+    "evidence.plot": lambda text: evidence_pack.plot(_told(text)),
 }
 
 
@@ -429,17 +432,17 @@ def test_every_picture_is_among_those():
 @settings(FEW, max_examples=15)
 def test_a_picture(text, name):
     """XML that is well formed, without an element of the text's own, and no line of a warning for whoever draws it."""
-    svg = PICTURES[name](text)
-    tags = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(svg).iter()}
+    picture = PICTURES[name](text)
+    tags = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(picture).iter()}
     assert tags <= {"svg", "defs", "style", "g", "path", "text", "tspan", "use", "clipPath", "rect", "image", "pattern"}
-    assert all(is_one_line(line) for line in re.split("[\n\t]", svg))
+    assert all(is_one_line(line) for line in re.split("[\n\t]", picture))
 
 
 def test_what_was_patched_for_a_picture_is_as_it_was():
     from matplotlib.text import Text
 
     before = Text.set_text
-    with pytest.raises(ValueError), pictures.drawn(1, 1):
+    with pytest.raises(ValueError), svg.drawn(1, 1):
         raise ValueError
     assert Text.set_text is before
 
@@ -464,13 +467,13 @@ def test_a_message(text):
 def test_metrics(text, tmp_path_factory, monkeypatch):
     """Prometheus' own parser finds the label as a terminal would show it, one sample a line."""
     file = tmp_path_factory.getbasetemp() / "hostile.prom"
-    monkeypatch.setattr(gauges, "_runs", lambda query: [("nightbook_auc", 0.5, {"model": text})])
+    monkeypatch.setattr(metrics_file, "_runs", lambda query: [("nightbook_auc", 0.5, {"model": text})])
     for other in ("_rows", "_drift", "_gate", "_champions", "_performance", "_deadlines"):
-        monkeypatch.setattr(gauges, other, lambda query: [])
-    figures, problems = gauges.measured(None)
-    figures = figures | gauges.of_runs({text: Ended(str(AT), str(AT), None)})
-    gauges.write(file, figures)
-    assert not problems and gauges.read(file) == figures
+        monkeypatch.setattr(metrics_file, other, lambda query: [])
+    figures, problems = metrics_file.measured(None)
+    figures = figures | metrics_file.of_runs({text: Ended(str(AT), str(AT), None)})
+    metrics_file.write(file, figures)
+    assert not problems and metrics_file.read(file) == figures
     assert all(is_one_line(line) for line in file.read_text().split("\n"))
 
 

@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
-from nightbook import library  # noqa: E402
+from runner import snowflake_stage  # noqa: E402
 
 from tests.rehearsal import running  # noqa: E402
 
@@ -53,7 +53,7 @@ def zipped(runtime) -> bytes:
         "mlflow_tracking_uri": "http://127.0.0.1:9",
         "origin": "test/test",
     }
-    return library.pack(record | {"has_mlflow_secret": False, "runtime": runtime}, [])
+    return snowflake_stage.pack(record | {"has_mlflow_secret": False, "runtime": runtime}, [])
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +74,7 @@ def put(connection, tmp_path_factory) -> Callable[[str, bytes], str]:
 @pytest.fixture
 def call(connection, runtime, put, zipped) -> Callable[..., str]:
     """A function that runs a procedure's body, `main(session)`, the way dbt has it run."""
-    put(library.FILE, zipped)
+    put(snowflake_stage.FILE, zipped)
 
     def call(body: str, packages: list[str] | None = None, imports: list[str] | None = None) -> str:
         given = [one for one in runtime["packages"] if not one.startswith(NOT_SCORING)]

@@ -6,8 +6,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from nightbook import registry, scoring, training, udf
-from nightbook.boosting import FeatureSpec
+from nightbook.modelling import training
+from nightbook.modelling.boosting import FeatureSpec
+from nightbook.registry import model_versions
+from nightbook.scoring import scorer, snowflake_handlers
 from snowflake.connector.errors import ProgrammingError
 
 FEATURES = [FeatureSpec(f"f{number}") for number in range(12)]
@@ -33,7 +35,7 @@ def main(session):
 
 
 @pytest.fixture(scope="module")
-def model() -> registry.Model:
+def model() -> model_versions.Model:
     """Trees that nobody has registered, on 4,000 made-up cases."""
     generator = np.random.default_rng(5)
     matrix = generator.normal(size=(4000, len(FEATURES)))
@@ -50,7 +52,7 @@ def model() -> registry.Model:
     )
     candidate = training.train(table, FEATURES, model_name="account_pd")
     metadata = {"features": [spec.name for spec in FEATURES]}
-    return registry.Model("account_pd", 3, "run", candidate.digest, candidate.booster_bytes, metadata)
+    return model_versions.Model("account_pd", 3, "run", candidate.digest, candidate.booster_bytes, metadata)
 
 
 @pytest.fixture(params=[CHAMPION])
@@ -82,10 +84,10 @@ def test_scores_are_duckdbs_to_the_bit(score, connection, model):
     connection.cursor().execute(f"create or replace table book as {book} {numbers}")
     score("book")
     cursor = connection.cursor().execute("select * from book_scored order by account_id")
-    found = cursor.fetch_arrow_all().rename_columns(scoring.score_schema("account_id").names)
+    found = cursor.fetch_arrow_all().rename_columns(scorer.score_schema("account_id").names)
     with duckdb.connect() as engine:
         engine.execute("create table book as select * from read_parquet(?)", [str(copied(connection))])
-        own = pa.Table.from_batches(scoring.score(model, engine.table("book"), "account_id")).sort_by("account_id")
+        own = pa.Table.from_batches(scorer.score(model, engine.table("book"), "account_id")).sort_by("account_id")
     assert found.num_rows == own.num_rows == 5000
     for name in own.column_names:
         assert found[name].cast(own[name].type).to_pylist() == own[name].to_pylist(), name
@@ -128,7 +130,7 @@ def test_a_hundred_thousand_accounts_never_leave_the_engine_but_batch_by_batch(s
     assert procedure["peak_kilobytes"] < few["rehearsed"]["peak_kilobytes"] + 20_000
     for handler in ("nightbook_margin", "nightbook_feature_digest", "nightbook_pd"):
         assert sum(many[handler]["rows"]) >= ACCOUNTS
-        assert max(many[handler]["rows"]) <= udf.BATCH_ROWS
+        assert max(many[handler]["rows"]) <= snowflake_handlers.BATCH_ROWS
         assert many[handler]["peak_kilobytes"] < few[handler]["peak_kilobytes"] + 60_000
 
 

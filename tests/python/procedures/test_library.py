@@ -7,16 +7,18 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from nightbook import home, library, lineage
+from nightbook import lineage
+from nightbook.engine import home
 from nightbook.errors import NightbookError
+from runner import snowflake_stage
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_the_same_code_is_the_same_bytes(zipped, runtime):
     record = json.loads(zipfile.ZipFile(io.BytesIO(zipped)).read("nightbook/deployment.json"))
-    assert library.pack(record, []) == zipped
-    assert library.pack(record | {"git_commit": "1" * 40}, []) != zipped
+    assert snowflake_stage.pack(record, []) == zipped
+    assert snowflake_stage.pack(record | {"git_commit": "1" * 40}, []) != zipped
 
 
 def test_the_zip_holds_every_module_and_nothing_else(zipped):
@@ -33,10 +35,10 @@ def test_no_secret_is_in_the_record(monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "very-secret")
     (tmp_path / "target").mkdir()
     monkeypatch.setenv("NIGHTBOOK_HOME", str(tmp_path))
-    monkeypatch.setattr(library, "_runtime", dict)
-    monkeypatch.setattr(library.account, "name", lambda: "account/database")
-    monkeypatch.setattr(library.provenance, "code_digests", dict)
-    assert "very-secret" not in json.dumps(library._record("http://mlflow"))
+    monkeypatch.setattr(snowflake_stage, "_runtime", dict)
+    monkeypatch.setattr(snowflake_stage.account, "name", lambda: "account/database")
+    monkeypatch.setattr(snowflake_stage.provenance, "code_digests", dict)
+    assert "very-secret" not in json.dumps(snowflake_stage._record("http://mlflow"))
 
 
 def test_a_procedure_knows_where_it_comes_from(call):
@@ -62,10 +64,10 @@ def test_a_registry_without_a_server_is_one_line(monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert home.is_account()
     with pytest.raises(NightbookError, match="^MLFLOW_TRACKING_URI names no server"):
-        library.stage()
+        snowflake_stage.stage()
     monkeypatch.setenv("NIGHTBOOK_TARGET", "duckdb")
     with pytest.raises(NightbookError, match="^DuckDB runs Python beside dbt"):
-        library.stage()
+        snowflake_stage.stage()
 
 
 def test_snowflakes_sql_gives_the_edges_that_duckdbs_gives():

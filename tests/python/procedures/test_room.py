@@ -5,10 +5,10 @@ import re
 import zipfile
 
 import pytest
-from nightbook import library
+from runner import snowflake_stage
 from snowflake.connector.errors import ProgrammingError
 
-SCORING = "def main(session):\n    from nightbook import scoring\n    return scoring.__file__"
+SCORING = "def main(session):\n    from nightbook.scoring import scorer\n    return scorer.__file__"
 
 
 def without(zipped: bytes, module: str) -> bytes:
@@ -29,14 +29,15 @@ def refused(call, *arguments, **options) -> str:
 
 
 def test_the_library_is_read_out_of_the_zip(call):
-    assert call(SCORING).endswith("/nightbook.zip/nightbook/scoring.py")
+    assert call(SCORING).endswith("/nightbook.zip/nightbook/scoring/scorer.py")
 
 
-@pytest.mark.parametrize("module", ["inference.py", "frames.py", "registry.py"])
+@pytest.mark.parametrize("module", ["scoring/inference.py", "engine/frames.py", "registry/model_versions.py"])
 def test_a_module_that_the_zip_lacks_is_missed(call, put, zipped, module):
-    put(library.FILE, without(zipped, module))
+    put(snowflake_stage.FILE, without(zipped, module))
     message = refused(call, SCORING)
-    assert f"cannot import name '{module[:-3]}'" in message or f"No module named 'nightbook.{module[:-3]}'" in message
+    package, _, name = module.removesuffix(".py").partition("/")
+    assert f"cannot import name '{name}'" in message or f"No module named 'nightbook.{package}.{name}'" in message
 
 
 def test_an_undeclared_package_is_missed(call, runtime):

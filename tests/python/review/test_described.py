@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from nightbook import catalog, families
+from nightbook.catalog import families, schema_yaml
 from nightbook.errors import NightbookError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -19,7 +19,7 @@ def project(tmp_path) -> Path:
     for folder in ("macros/features", "macros/populations", "models", "seeds/reference"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "seeds" / "raw").mkdir()
-    shutil.copy(ROOT / catalog.SAMPLE, tmp_path / catalog.SAMPLE)
+    shutil.copy(ROOT / schema_yaml.SAMPLE, tmp_path / schema_yaml.SAMPLE)
     return tmp_path
 
 
@@ -32,18 +32,18 @@ def columns(project: Path, path: Path) -> dict[str, dict[str, str]]:
 
 
 def test_a_new_feature_is_described_wherever_it_is_a_column(project):
-    catalog.check(project)
+    schema_yaml.check(project)
     family = project / "macros" / "features" / "behaviour_features.sql"
     first = "        {{ window_stats('amount_paid',"
     assert first in family.read_text()
     more = "        {{ window_stats('shortfall', {'avg': [9]}) }},\n"
     family.write_text(family.read_text().replace(first, more + first, 1))
-    with (project / catalog.CATALOG).open("a") as rows:
+    with (project / schema_yaml.CATALOG).open("a") as rows:
         rows.write(ROW)
     with pytest.raises(NightbookError, match="is not up to date with .*feature_catalog.csv: run `make catalog`"):
-        catalog.check(project)
-    catalog.write(project)
-    catalog.check(project)
+        schema_yaml.check(project)
+    schema_yaml.write(project)
+    schema_yaml.check(project)
     for path, relation in (
         ("models/features/_features__models.yml", "feat_accounts"),
         ("models/features/accounts/_accounts__models.yml", "feat_account_behaviour"),
@@ -66,11 +66,11 @@ def test_a_relation_without_the_mark_is_named(project):
     path = project / "models" / "training" / "_training__models.yml"
     path.write_text(path.read_text().replace("written by `make catalog`", "written by hand"))
     with pytest.raises(NightbookError, match="_training__models.yml: training_set_account_pd has no line '# Below"):
-        catalog.write(project)
+        schema_yaml.write(project)
 
 
 def test_each_family_makes_features_of_the_catalog():
-    listed = {row["name"] for row in catalog.read(ROOT / catalog.CATALOG)}
+    listed = {row["name"] for row in schema_yaml.read(ROOT / schema_yaml.CATALOG)}
     made = {name: families.named(name, ROOT) & listed for name in (*families.NAMED_IN, "feat_account_behaviour")}
     assert all(len(names) > 5 for names in made.values())
     assert set().union(*made.values()) == listed
@@ -79,7 +79,7 @@ def test_each_family_makes_features_of_the_catalog():
 def test_each_feature_of_the_catalog_is_found_in_the_line_that_writes_it():
     of_model = {"account_pd": "feat_account_", "application_pd": "feat_application_"}
     places = {family: families.places(family, ROOT) for family in (*families.NAMED_IN, "feat_account_behaviour")}
-    for row in catalog.read(ROOT / catalog.CATALOG):
+    for row in schema_yaml.read(ROOT / schema_yaml.CATALOG):
         name = row["name"]
         found = {
             written[name]

@@ -79,7 +79,7 @@ class Home:
 @contextmanager
 def at_home(home: Home) -> Iterator:
     """The library of this process acting on a home; gives MLflow's client of its registry."""
-    from nightbook import mlflow_store
+    from nightbook.registry import mlflow_store
 
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("NIGHTBOOK_", "MLFLOW_TRACKING"))]:

@@ -4,7 +4,9 @@ import json
 import os
 from pathlib import Path
 
-from nightbook import candidates, commands, promotions, registry
+from nightbook.modelling import candidates
+from nightbook.registry import model_versions
+from runner import commands, promotions
 
 
 def train(folder: str) -> None:
@@ -12,7 +14,7 @@ def train(folder: str) -> None:
     verdicts = []
     for name in ("account_pd", "application_pd"):
         metadata = json.loads((Path(folder) / "metadata.json").read_text()) | {"model_name": name}
-        mlflow_run_id = registry.log_candidate(
+        mlflow_run_id = model_versions.log_candidate(
             name,
             (Path(folder) / "model.ubj").read_bytes(),
             metadata,
@@ -26,7 +28,7 @@ def train(folder: str) -> None:
 
 def train_forgetful(folder: str) -> None:
     """The fault: what was logged before is not looked for."""
-    registry._logged_before = lambda *_: None
+    model_versions._logged_before = lambda *_: None
     train(folder)
 
 

@@ -3,7 +3,7 @@
 import duckdb
 import numpy as np
 import pytest
-from nightbook import metrics
+from nightbook.modelling import metrics
 
 from .conftest import Home, ok, second_version
 

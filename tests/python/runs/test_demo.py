@@ -4,7 +4,7 @@ import json
 import re
 
 import numpy as np
-from nightbook import metrics
+from nightbook.modelling import metrics
 
 from .conftest import ok
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import duckdb
 import mlflow
 import pytest
-from nightbook import inference, registry
+from nightbook.registry import model_versions
+from nightbook.scoring import inference
 from sklearn.metrics import roc_auc_score
 
 from docsite.build import every_page
@@ -220,14 +221,14 @@ def test_a_page_follows_its_figures_and_its_model(demo, tmp_path):
     assert {source for source in before if before[source] != after[source]} == {auc}
 
     with reading(home, manifest):
-        champion = registry.load("application_pd", 1)
+        champion = model_versions.load("application_pd", 1)
         booster = inference.load_booster(champion.booster_bytes, champion.digest)
         fewer = bytes(booster[: booster.num_boosted_rounds() // 2].save_raw("ubj"))
         digest = hashlib.sha256(fewer).hexdigest()
         metadata = champion.metadata | {"digest": digest, "metrics": champion.metadata["metrics"] | {"train_rows": 7}}
         tags = {"maker": "ada", "run_id": "r2", "git_commit": "c2"}
-        run = registry.log_candidate("application_pd", fewer, metadata, tags=tags, metrics={"train_rows": 7.0})
-        version = registry.register("application_pd", run, maker="ada", run_id="r2")["model_version"]
+        run = model_versions.log_candidate("application_pd", fewer, metadata, tags=tags, metrics={"train_rows": 7.0})
+        version = model_versions.register("application_pd", run, maker="ada", run_id="r2")["model_version"]
     with at_home(home), duckdb.connect(str(home.path / "warehouse.duckdb")) as connection:
         recorded.put_on_record(connection, "application_pd", version)
     names = ("--approver", "grace", "--change-request", "CR-2")

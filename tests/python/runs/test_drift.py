@@ -3,7 +3,7 @@
 import datetime as dt
 
 import numpy as np
-from nightbook import metrics
+from nightbook.modelling import metrics
 
 from .conftest import ROOT, ok, refused
 from .days import snapshots_of

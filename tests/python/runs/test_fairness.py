@@ -7,7 +7,9 @@ from datetime import date
 import duckdb
 import numpy as np
 import pytest
-from nightbook import fairness, frames, lineage, metrics
+from nightbook import lineage
+from nightbook.engine import frames
+from nightbook.modelling import fairness, metrics
 from scipy import stats
 
 from .conftest import ROOT

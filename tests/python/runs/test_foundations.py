@@ -6,8 +6,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from nightbook import book, derivation, foundations, nights, reproduce, warehouse
+from nightbook.engine import warehouse
 from nightbook.landing.contract import TABLES
+from nightbook.trail import landed_rows, reproduce, rerun, scored_nights, scratch_home
 
 from .conftest import ROOT, Home, ok, once
 
@@ -122,15 +123,15 @@ def chosen_keys(ask) -> dict[str, list[str]]:
 
 def rows_of(ask, night, kind: str, key: str) -> dict[str, list[dict]]:
     """What the score is said to rest on, by table, with the place of each row in its table."""
-    told = foundations.queries(night, kind, key, lambda sql: [one for row in ask(sql) for one in row.values()])
+    told = landed_rows.queries(night, kind, key, lambda sql: [one for row in ask(sql) for one in row.values()])
     return {name: ask(sql.replace("select *,", "select rowid as place, *,", 1)) for name, sql in told.items()}
 
 
 def wide_rows(ask, night, kind: str, key: str) -> dict[str, set[int]]:
     """Everything of the customers, as a derivation lays it out: places by table."""
     picked = {one: f"(select '{key if one == kind else ''}' as key)" for one in OF}
-    conditions = foundations.conditions(night, "raw", picked, lambda name, sql: f"({sql})")
-    seen = foundations.known(night)
+    conditions = landed_rows.conditions(night, "raw", picked, lambda name, sql: f"({sql})")
+    seen = landed_rows.known(night)
     return {
         name: {row["rowid"] for row in ask(f"select rowid from raw.{name} where ({condition}) and {seen}")}
         for name, condition in conditions.items()
@@ -141,9 +142,9 @@ def derived(scratch: Path, places: dict[str, set[int]], changes: list[str] = ())
     """The night derived of some landed rows alone, and compared."""
     scratch.mkdir()
     with warehouse.asking() as query:
-        night = nights.scored_night(query, NIGHT)
-    with book.beside(scratch) as connection:
-        book.carry_record(connection, "book")
+        night = scored_nights.scored_night(query, NIGHT)
+    with scratch_home.beside(scratch) as connection:
+        scratch_home.carry_record(connection, "book")
         connection.execute("create schema raw")
         for name in TABLES:
             connection.execute("create or replace temp table kept (place bigint)")
@@ -155,7 +156,7 @@ def derived(scratch: Path, places: dict[str, set[int]], changes: list[str] = ())
             connection.execute(change)
         for name in TABLES:
             connection.execute(f"alter table raw.{name} drop column place")
-    return reproduce.Reproduction(night, derivation.derive(scratch, night))
+    return reproduce.Reproduction(night, rerun.derive(scratch, night))
 
 
 def different(scratch: Path, kind: str, keys: list[str]) -> set[str]:
@@ -163,9 +164,11 @@ def different(scratch: Path, kind: str, keys: list[str]) -> set[str]:
     found = set()
     listed = ", ".join(f"'{key}'" for key in keys)
     with warehouse.asking() as query:
-        run_id = nights.scored_night(query, NIGHT).run["run_id"]
-    with book.beside(scratch) as connection:
-        for relation, column in [(relation, column) for one, relation, column, _ in nights.COMPARED if one == kind]:
+        run_id = scored_nights.scored_night(query, NIGHT).run["run_id"]
+    with scratch_home.beside(scratch) as connection:
+        for relation, column in [
+            (relation, column) for one, relation, column, _ in scored_nights.COMPARED if one == kind
+        ]:
             stored = reproduce._columns(connection, "book", relation)
             columns = ", ".join(name for name in stored if name not in ("run_id", "scored_at"))
             of = f"where as_of_date = date '{NIGHT}' and {column} in ({listed})"
@@ -181,7 +184,7 @@ def different(scratch: Path, kind: str, keys: list[str]) -> set[str]:
 
 def test_a_score_is_the_same_without_any_row_that_is_not_named(ask, tmp_path):
     with warehouse.asking() as query:
-        night = nights.scored_night(query, NIGHT)
+        night = scored_nights.scored_night(query, NIGHT)
     keys = chosen_keys(ask)
     # Facts of the whole book: which dates have a snapshot, and in which month the ledger begins.
     places = wide_rows(ask, night, "account", "")
@@ -229,7 +232,7 @@ CHANGES = {
 
 def test_each_named_row_can_move_the_score_that_it_is_named_for(ask, tmp_path):
     with warehouse.asking() as query:
-        night = nights.scored_night(query, NIGHT)
+        night = scored_nights.scored_night(query, NIGHT)
     keys = chosen_keys(ask)
     places = wide_rows(ask, night, "account", "")
     changes, changed = [], {}
@@ -265,7 +268,7 @@ def test_explain_names_those_rows(planted, ask):
     key = chosen_keys(ask)["account"][0]
     told = json.loads(ok(planted.run("explain", "--account", key, "--as-of", str(NIGHT), "--json")).stdout)
     with warehouse.asking() as query:
-        night = nights.scored_night(query, NIGHT)
+        night = scored_nights.scored_night(query, NIGHT)
     for name, rows in rows_of(ask, night, "account", key).items():
         assert len(told["raw"][name]) == len(rows) and (name == "policy_overrides" or name == "default_events" or rows)
         assert [row["is_superseded"] for row in told["raw"][name]] == [row["is_superseded"] for row in rows]

@@ -18,10 +18,11 @@ import mlflow
 import numpy as np
 import pyarrow as pa
 import pytest
-from nightbook import training, warehouse
-from nightbook.boosting import FeatureSpec
+from nightbook.engine import warehouse
 from nightbook.errors import NightbookError
-from nightbook.record import Record
+from nightbook.modelling import training
+from nightbook.modelling.boosting import FeatureSpec
+from nightbook.registry.record import Record
 
 from .conftest import ROOT, Home, at_home, landed_alone, ok, refused, second_version
 
@@ -127,7 +128,7 @@ NIGHT = [
     {"sql": r'delete from \S*"int_closed_windows"', "when": "between"},
     {"sql": r'update \S*"snap_account_attributes"', "when": "between"},
     # While the scorer streams.
-    {"call": "nightbook.scoring:feature_digests"},
+    {"call": "nightbook.scoring.scorer:feature_digests"},
     # The night's partition: emptied and not filled, filled and committed.
     {"sql": r'delete from \S*"fct_account_scores"', "when": "between"},
     {"sql": r'delete from \S*"fct_account_scores"', "then": r"^\s*commit", "when": "after"},
@@ -143,7 +144,13 @@ NIGHT_TOO = [
     {"sql": r'delete from \S*"account_inputs"\s+where\s+\(', "when": "after"},
     {"sql": r'insert into \S*"run_log"', "then": r"^\s*commit"},
 ]
-DBT = ("dbt.cli.main", "dbt.adapters.duckdb", "nightbook.commands", "nightbook.candidates", "nightbook.scoring")
+DBT = (
+    "dbt.cli.main",
+    "dbt.adapters.duckdb",
+    "runner.commands",
+    "nightbook.modelling.candidates",
+    "nightbook.scoring.scorer",
+)
 # What a night writes, without the tests that may stop it.
 WRITES = ("dbt", "--quiet", "build", "--selector", "nightly", "--exclude-resource-type", "test", "unit_test")
 
@@ -183,9 +190,9 @@ WEEK = [{"sql": r'insert into \S*"version_log"', "then": r"^\s*commit", "when": 
 # One candidate is logged, the other is not, what a weekly run adds to the test of the registry below; verdicts are
 # given; one version is registered and not on record.
 WEEK_TOO = [
-    {"call": "nightbook.registry:log_candidate", "when": "after"},
+    {"call": "nightbook.registry.model_versions:log_candidate", "when": "after"},
     {"sql": r'insert into \S*"fct_gate_decisions"', "then": r"^\s*commit", "when": "after"},
-    {"call": "nightbook.registry:register", "when": "after"},
+    {"call": "nightbook.registry.model_versions:register", "when": "after"},
 ]
 
 
@@ -241,7 +248,7 @@ TRAINING = [
     # While the half-logged run before is being deleted, and before this one is said to be finished.
     {"call": STORE + "update_run_info"},
     {"call": STORE + "update_run_info", "nth": 2},
-    {"call": "nightbook.registry:_files_at"},
+    {"call": "nightbook.registry.model_versions:_files_at"},
     # The second model; the first is there.
     {"call": STORE + "create_run", "when": "after"},
     {"call": STORE + "log_metric", "nth": 2},
@@ -375,7 +382,7 @@ def test_promotions_killed_and_said_again_are_those_of_undisturbed_commands(smal
         ("approve", "account_pd", "--version", "2", *names, "CR-2"),
         ("rollback", "account_pd", *names, "CR-3"),
     ]
-    with dying(home, *DBT, "nightbook.promotions", "registry_acts") as process:
+    with dying(home, *DBT, "runner.promotions", "registry_acts") as process:
         for act in acts:
             process.run(*act)
         undisturbed = found()

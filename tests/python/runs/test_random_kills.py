@@ -108,6 +108,6 @@ def test_whatever_is_killed_is_said_again(small, demo, settle, killed, name):
     home = Home(settle(small.path / "warehouse.duckdb", demo[0].path / "mlflow.db").path)
     second_version(home, is_on_record=True)
     if name == "rollback":
-        with dying(home, *DBT, "nightbook.promotions") as process:
+        with dying(home, *DBT, "runner.promotions") as process:
             process.run(*COMMANDS["approve"])
-    killed(home, name, COMMANDS[name], max(KILLS // 5, 1), draw, "nightbook.promotions")
+    killed(home, name, COMMANDS[name], max(KILLS // 5, 1), draw, "runner.promotions")

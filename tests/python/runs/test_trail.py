@@ -13,8 +13,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from nightbook import audit, builds, registry, warehouse
+from nightbook.engine import warehouse
 from nightbook.errors import NightbookError
+from nightbook.registry import model_versions
+from nightbook.trail import audit
+from runner import dbt_build
 
 from tests.python import recorded
 
@@ -145,7 +148,7 @@ def audit_sql(trail) -> audit.Sql:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTBOOK_HOME", str(trail.path))
         patch.chdir(ROOT)
-        return audit.Sql(**builds.compiled(*audit.Sql._fields))
+        return audit.Sql(**dbt_build.compiled(*audit.Sql._fields))
 
 
 def verified(connection, sql: audit.Sql) -> str:
@@ -586,7 +589,7 @@ def test_the_same_data_train_the_same_model_and_a_changed_row_another(changed):
         )
         trained.append(row)
         with at_home(changed):
-            made = registry.register("account_pd", row[2], maker="a", run_id="r")["model_version"]
+            made = model_versions.register("account_pd", row[2], maker="a", run_id="r")["model_version"]
             if (made,) not in changed.query(
                 "select model_version from audit.version_log where model_name = 'account_pd'"
             ):

@@ -1,0 +1,376 @@
+"""The feature catalog's other faces: YAML of the relations whose columns are the features, written from the seed.
+
+So is the YAML of two others whose columns nobody should type: the parts of windows, and the committed sample.
+
+`python -m nightbook.catalog.schema_yaml` writes it, and with `--check` says whether it is up to date; dbt needs the
+columns in YAML for documentation and contracts, and nobody should type them twice.
+"""
+
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+
+import yaml
+
+from nightbook.catalog import families
+from nightbook.errors import NightbookError
+
+CATALOG = Path("seeds/reference/feature_catalog.csv")
+FEATURES = Path("models/features/_features__models.yml")
+INPUTS = Path("models/scoring/_account_inputs__models.yml")
+PROFILE = Path("models/monitoring/_feature_profile__models.yml")
+SOURCES = Path("models/staging/_sources.yml")
+SAMPLE = Path("seeds/raw/_raw__seeds.yml")
+REGULATORY = Path("models/marts/regulatory/_regulatory__marts.yml")
+
+# Relations whose YAML is written by hand, but for the columns below a mark.
+_ACCOUNTS = Path("models/features/accounts/_accounts__models.yml")
+_APPLICATIONS = Path("models/features/applications/_applications__models.yml")
+_TRAINING = Path("models/training/_training__models.yml")
+_TONIGHT = Path("models/scoring/_scoring__models.yml")
+_INTERMEDIATE = Path("models/intermediate/tonight/_tonight__models.yml")
+_COHORTS = Path("models/cohorts/_cohorts__models.yml")
+_COHORT_FEATURES = Path("models/cohorts/features/_cohort_features__models.yml")
+_MARK = "      # Below, to the next empty line: written by `make catalog`."
+_FEATURES_OF = {
+    "training_set_account_pd": (_TRAINING, "account_pd"),
+    "training_set_application_pd": (_TRAINING, "application_pd"),
+    "accounts_tonight": (_TONIGHT, "account_pd"),
+    "applications_tonight": (_TONIGHT, "application_pd"),
+}
+_FAMILIES = {
+    "feat_account_behaviour": (_ACCOUNTS, "account_pd"),
+    "feat_account_bureau": (_ACCOUNTS, "account_pd"),
+    "feat_account_exposure": (_ACCOUNTS, "account_pd"),
+    "feat_account_tenure": (_ACCOUNTS, "account_pd"),
+    "feat_application_bureau": (_APPLICATIONS, "application_pd"),
+    "feat_application_relationship": (_APPLICATIONS, "application_pd"),
+    "feat_application_request": (_APPLICATIONS, "application_pd"),
+}
+
+# What training learns from -> the relation of tonight whose SQL and columns it has, and what it is of.
+TWINS = {
+    "int_cohort_dates": ("int_as_of_dates", "Dates of the matured cohorts. Key: as_of_date."),
+    "int_cohort_book": (
+        "int_account_book",
+        "Accounts that were open on the date of a cohort. Key: account_id, as_of_date.",
+    ),
+    "int_cohort_applications": (
+        "int_application_cases",
+        "Approved applications whose outcome is known, as of their own day. Key: application_id, as_of_date.",
+    ),
+    "int_cohort_customers": (
+        "int_customer_dates",
+        "Customers and dates of the training cases. Key: customer_id, as_of_date.",
+    ),
+    "int_cohort_exposures": (
+        "int_customer_exposures",
+        "What the customer of a training case owed then. Key: customer_id, as_of_date.",
+    ),
+    "int_cohort_bureau_files": (
+        "int_bureau_files",
+        "Bureau files before the date of a training case. Key: customer_id, as_of_date, pull_id.",
+    ),
+    "int_cohort_open_months": (
+        "int_open_months",
+        "The month that the windows of a training case end with. Key: account_id, as_of_date.",
+    ),
+    "int_cohort_panel": (
+        "int_account_panel",
+        "Months of an account, counted back from its cohort. Key: account_id, as_of_date, months_ago.",
+    ),
+    **{
+        name.replace("feat_", "feat_cohort_"): (name, f"Features of training cases. Key: {key}_id, as_of_date.")
+        for name, key in [
+            ("feat_accounts", "account"),
+            ("feat_account_behaviour", "account"),
+            ("feat_account_bureau", "account"),
+            ("feat_account_exposure", "account"),
+            ("feat_account_tenure", "account"),
+            ("feat_applications", "application"),
+            ("feat_application_bureau", "application"),
+            ("feat_application_relationship", "application"),
+            ("feat_application_request", "application"),
+        ]
+    },
+}
+# Data tests of them, as those of the relation of tonight.
+_TWIN_TESTS = {
+    "int_cohort_book": ("a case that training would learn from twice", "[account_id, as_of_date]"),
+    "int_cohort_applications": ("a case that training would learn from twice", "[application_id, as_of_date]"),
+}
+
+_NOTE = "# Written by `make catalog` from the feature catalog; edit the seed.\n"
+
+_FEATURE_MODEL = """\
+  - name: {name}
+    description: >
+      Every {entity} feature, once: training and scoring both read this relation. Key: {key}, as_of_date.
+    data_tests:
+      - matches_catalog:
+          description: >
+            A row is a column that the catalog does not list, a listed feature that the relation lacks, or a type that
+            differs: a feature is one SQL expression and one catalog row.
+          arguments: {{model_name: {model_name}, keys: [{key}, as_of_date]}}
+    columns:
+      - name: {key}
+        description: "{key_description}"
+      - name: as_of_date
+        description: "Date that every feature is as of: nothing later than it has a part in them."
+"""
+
+_INPUTS_MODEL = """\
+  - name: account_inputs
+    description: >
+      Every account feature as the scorer of a run read it: written once a night, before anything is scored, and kept
+      for rpt_regulatory_features. Inputs that no score refers to are dropped once the scores of the date stand. Key:
+      account_id, as_of_date, run_id.
+    columns:
+      - name: run_id
+        description: "The dbt invocation that wrote the row; a score of the same run was given to these inputs."
+      - name: account_id
+        description: "Open, and not in default."
+      - name: as_of_date
+        description: "The night that is scored."
+"""
+
+_PROFILE_MODEL = """\
+  - name: feature_profile
+    description: >
+      Tonight's population, one row per model input: the one look at the book that every test of an input, the drift
+      gate and the reports share. Inputs that the champion does not have are not in it. Key: model_name, feature.
+    columns:
+      - name: model_name
+        description: "Scoring model."
+      - name: model_version
+        description: "The champion whose training population the drift is measured against."
+      - name: feature
+        description: "Input, as named in the catalog."
+      - name: case_count
+        description: "Accounts or applications scored tonight."
+      - name: null_share
+        description: "Share of them without a value."
+      - name: lowest
+        description: "Smallest value tonight; null where nobody has one."
+      - name: highest
+        description: "Largest value tonight."
+      - name: gain_share
+        description: "The input's part of the loss that all splits of the champion reduced."
+      - name: psi
+        description: "Population stability index against the training population, nine places."
+    data_tests:
+"""
+
+_PROFILE_TEST = """\
+      - is_possible:
+          name: {model_name}_{first}_is_possible
+          description: >
+            Tonight an input made of {measure} holds a value outside {lowest} to {highest}, which its definition cannot
+            give; the rows that the test returns name it. Look for a landing table in another unit, or a measure that
+            was changed; the catalog says what the input is.
+          arguments: {{model_name: {model_name}, low: {lowest}, high: {highest}, features: [{features}]}}
+"""
+
+_COHORTS_NOTE = "# Written by `make catalog` from the YAML of tonight's relations; edit that.\n"
+_SAMPLE_NOTE = "# Written by `make catalog` from the landing contract; edit models/staging/_sources.yml.\n"
+_SAMPLE_SEED = """\
+  - name: {name}
+    description: >
+      Sample of the synthetic lender for checks without data of one's own; written by
+      `python -m nightbook.landing.sample seeds/raw`. Its columns are those of source raw.{name}.
+    columns:
+"""
+
+_REGULATORY_MODEL = """\
+  - name: rpt_regulatory_features
+    description: >
+      Every account feature exactly as it was scored, for every night ever scored: what a supervisor asks for together
+      with the score. Join to fct_account_scores by key and compare feature_digest. Key: account_id, as_of_date.
+    config:
+      contract: {enforced: true}
+      group: risk_analytics
+      access: public
+    data_tests:
+      - every_score_has_inputs:
+          description: >
+            A row is a score of tonight without the inputs it was given to. Score the night again; if it stays, the
+            relation account_inputs was changed by another hand.
+    columns:
+      - name: account_id
+        data_type: varchar
+        description: "The account scored."
+      - name: as_of_date
+        data_type: date
+        description: "The night that was scored."
+      - name: model_version
+        data_type: integer
+        description: "Registered version of account_pd that read these inputs."
+      - name: feature_digest
+        data_type: varchar
+        description: "Digest of the model's input vector, the same as on the score."
+      - name: run_id
+        data_type: varchar
+        description: "The dbt invocation that wrote the row."
+"""
+
+
+def documents(catalog: list[dict]) -> dict[Path, str]:
+    """Path -> YAML for each relation that has the catalog's features as columns."""
+    accounts = _columns(catalog, "account_pd")
+    applications = _columns(catalog, "application_pd")
+    features = (
+        _FEATURE_MODEL.format(
+            name="feat_accounts",
+            entity="account",
+            model_name="account_pd",
+            key="account_id",
+            key_description="The open account described.",
+        )
+        + "".join(column["plain"] for column in accounts)
+        + "\n"
+        + _FEATURE_MODEL.format(
+            name="feat_applications",
+            entity="application",
+            model_name="application_pd",
+            key="application_id",
+            key_description="The application described.",
+        )
+        + "".join(column["plain"] for column in applications)
+    )
+    inputs = _INPUTS_MODEL + "".join(column["plain"] for column in accounts)
+    regulatory = _REGULATORY_MODEL + "".join(column["typed"] for column in accounts)
+    profile = _PROFILE_MODEL + _range_tests(catalog)
+    head = _NOTE + "version: 2\n\nmodels:\n"
+    return {
+        FEATURES: head + features,
+        INPUTS: head + inputs,
+        PROFILE: head + profile,
+        REGULATORY: head + regulatory,
+    }
+
+
+def _range_tests(catalog: list[dict]) -> str:
+    """A test for all windows of a measure that share a range: a test costs dbt some 30 ms, however little it reads."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for row in catalog:
+        if row["in_model"] == "true":
+            measure = re.sub(r"_\d+m_.*", "", row["name"])
+            groups.setdefault((row["model_name"], measure, row["lowest"], row["highest"]), []).append(row["name"])
+    return "".join(
+        _PROFILE_TEST.format(
+            model_name=model_name,
+            first=names[0],
+            measure=measure,
+            lowest=lowest,
+            highest=highest,
+            features=", ".join(names),
+        )
+        for (model_name, measure, lowest, highest), names in groups.items()
+    )
+
+
+def read(path: Path = CATALOG) -> list[dict]:
+    """Rows of the catalog seed."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def marked(catalog: list[dict], root: Path) -> dict[Path, str]:
+    """Path -> YAML of each file of which only the columns below a mark are written from the seed.
+
+    Raises:
+        NightbookError: a relation has no mark.
+    """
+    columns = {relation: (path, _columns(catalog, model)) for relation, (path, model) in _FEATURES_OF.items()}
+    for relation, (path, model) in _FAMILIES.items():
+        names = families.named(relation, root)
+        columns[relation] = (path, [column for column in _columns(catalog, model) if column["name"] in names])
+    parts = families.closed_parts(root).items()
+    columns["int_closed_windows"] = (_INTERMEDIATE, [_column(name, text) for name, text in parts])
+    found: dict[Path, str] = {}
+    for relation, (path, listed) in columns.items():
+        text = found.get(path) or (root / path).read_text(encoding="utf-8")
+        head, name, rest = text.partition(f"  - name: {relation}\n")
+        before, mark, after = rest.partition(_MARK)
+        if not mark or "\n  - name: " in before:
+            raise NightbookError(f"{path}: {relation} has no line '{_MARK.strip()}' at the end of its columns")
+        _, end, others = after.partition("\n\n")
+        plain = "".join(column["plain"] for column in listed)
+        found[path] = head + name + before + mark + "\n" + plain + (end and "\n") + others
+    return found
+
+
+def write(root: Path) -> None:
+    """Bring the YAML up to date with the seed."""
+    for path, text in _all(root).items():
+        (root / path).write_text(text, encoding="utf-8")
+
+
+def check(root: Path) -> None:
+    """Raise NightbookError where the YAML is not what the seed says."""
+    for path, text in _all(root).items():
+        if (root / path).read_text(encoding="utf-8") != text:
+            raise NightbookError(f"{path} is not up to date with {CATALOG}: run `make catalog`")
+
+
+def sample(root: Path) -> str:
+    """YAML of the committed sample, whose columns are described where the landing contract is."""
+    [raw] = yaml.safe_load((root / SOURCES).read_text(encoding="utf-8"))["sources"]
+    text = _SAMPLE_NOTE + "version: 2\n\nseeds:\n"
+    for table in raw["tables"]:
+        listed = (_column(column["name"], column["description"]) for column in table["columns"])
+        text += _SAMPLE_SEED.format(name=table["name"]) + "".join(column["plain"] for column in listed)
+    return text
+
+
+def _all(root: Path) -> dict[Path, str]:
+    catalog = read(root / CATALOG)
+    found = documents(catalog) | marked(catalog, root)
+    return found | {SAMPLE: sample(root), _COHORTS: cohorts(found, "int_"), _COHORT_FEATURES: cohorts(found, "feat_")}
+
+
+def cohorts(written: dict[Path, str], prefix: str) -> str:
+    """YAML of what training learns from: the columns of tonight's relations, whose SQL it shares.
+
+    Args:
+        written: path -> YAML that describes tonight's relations.
+        prefix: of the relations in question.
+    """
+    described = {
+        model["name"]: model
+        for path in (_INTERMEDIATE, FEATURES, _ACCOUNTS, _APPLICATIONS)
+        for model in yaml.safe_load(written[path])["models"]
+    }
+    text = _COHORTS_NOTE + "version: 2\n\nmodels:\n"
+    for name, (tonight, description) in TWINS.items():
+        if not name.startswith(prefix):
+            continue
+        text += f"  - name: {name}\n    description: >\n      {description} By the SQL of {tonight}.\n"
+        if name in _TWIN_TESTS:
+            meaning, key = _TWIN_TESTS[name]
+            text += "    data_tests:\n      - unique_key:\n"
+            text += f'          description: "A row is {meaning}."\n          arguments: {{key: {key}}}\n'
+        listed = (_column(column["name"], column["description"].strip()) for column in described[tonight]["columns"])
+        text += "    columns:\n" + "".join(column["plain"] for column in listed) + "\n"
+    return text.rstrip("\n") + "\n"
+
+
+def _columns(catalog: list[dict], model_name: str) -> list[dict]:
+    return [
+        _column(row["name"], row["description"], row["data_type"]) for row in catalog if row["model_name"] == model_name
+    ]
+
+
+def _column(name: str, description: str, data_type: str = "") -> dict:
+    """A column as YAML, without and with its type."""
+    head, tail = f"      - name: {name}\n", f"        description: {json.dumps(description, ensure_ascii=False)}\n"
+    return {"name": name, "plain": head + tail, "typed": f"{head}        data_type: {data_type}\n{tail}"}
+
+
+if __name__ == "__main__":
+    try:
+        (check if sys.argv[1:] == ["--check"] else write)(Path.cwd())
+    except NightbookError as error:
+        sys.exit(f"nightbook: {error}")

@@ -1,0 +1,129 @@
+"""The one place that knows an engine's frames: what `dbt.ref` gives, as Arrow, and Arrow as what dbt takes back.
+
+DuckDB's relations are read here; Snowpark's, which are told by their type, by `snowpark`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightbook.engine import snowflake_frames
+
+BATCH_ROWS = 65_536
+CACHED_ROWS = 2_048
+# DuckDB's settings of means.
+_NO_MATTER = ("max_memory", "memory_limit", "preserve_insertion_order", "temp_directory", "threads", "worker_threads",
+              "write_buffer_row_group_memory_limit")  # fmt: skip
+
+
+def is_snowpark(thing) -> bool:
+    """Whether a frame or a session is Snowpark's."""
+    return type(thing).__module__.startswith("snowflake.")
+
+
+def table(relation, order_by: Sequence[str] = ()) -> pa.Table:
+    """A whole relation as Arrow, in a total order where `order_by` gives one; for small or training relations."""
+    if is_snowpark(relation):
+        return snowflake_frames.table(relation, order_by)
+    if order_by:
+        relation = relation.order(", ".join(order_by))
+    return relation.to_arrow_table()
+
+
+def rows(relation, order_by: Sequence[str] = ()) -> list[dict]:
+    """A small relation as dictionaries."""
+    return table(relation, order_by).to_pylist()
+
+
+def batches(relation, keys: Sequence[str], numbers: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns of a relation, streamed, numbers as float32; nothing holds more than one batch."""
+    if is_snowpark(relation):
+        yield from snowflake_frames.batches(relation, keys, numbers)
+        return
+    chosen = [f'"{key}"' for key in keys] + [
+        f'cast(cast("{number}" as double) as float) as "{number}"' for number in numbers
+    ]
+    yield from relation.project(", ".join(chosen)).to_arrow_reader(BATCH_ROWS)
+
+
+def relation(session, schema: pa.Schema, stream: Iterable[pa.RecordBatch]):
+    """What a dbt Python model returns: a stream that is written as it is produced."""
+    if is_snowpark(session):
+        return snowflake_frames.written(session, schema, stream)
+    return pa.RecordBatchReader.from_batches(schema, iter(stream))
+
+
+def records(session, schema: pa.Schema, items: Iterable[dict]):
+    """A few rows as what a dbt Python model returns; an empty list gives an empty relation with all its columns."""
+    found = pa.Table.from_pylist(list(items), schema=schema)
+    return snowflake_frames.written(session, schema, found.to_batches()) if is_snowpark(session) else found
+
+
+def matrix(batch: pa.RecordBatch | pa.Table, columns: Sequence[str]) -> np.ndarray:
+    """Columns as the float32 matrix that XGBoost reads, NaN for null, shape (rows, columns), row-major."""
+    values = np.empty((batch.num_rows, len(columns)), dtype=np.float32)
+    known = [floats(batch.column(name)) for name in columns]
+    # A block of rows at a time, so that the rows which each column is scattered over stay in the processor's cache.
+    for start in range(0, batch.num_rows, CACHED_ROWS):
+        for number, column in enumerate(known):
+            values[start : start + CACHED_ROWS, number] = column[start : start + CACHED_ROWS]
+    return values
+
+
+def floats(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """A numeric column as an array of floats, NaN for null: as it is where it is float32, else as float64."""
+    if column.type != pa.float32():
+        return doubles(column)
+    return column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+
+
+def doubles(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """A numeric column as float64, NaN for null."""
+    if pa.types.is_decimal(column.type) and column.type.scale > 0:
+        # Arrow multiplies by a rounded power of ten and misses the nearest double, which SQL gives, by a last bit.
+        column = pc.cast(column, pa.string())
+    column = pc.cast(column, pa.float64(), safe=False)
+    return column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+
+
+def columns(session) -> dict[str, list[str]]:
+    """Columns of every relation of the warehouse, in order, by schema.name."""
+    if is_snowpark(session):
+        return snowflake_frames.columns(session)
+    found: dict[str, list[str]] = {}
+    for schema, table, column in session.execute(
+        "select schema_name, table_name, column_name from duckdb_columns()"
+        " where database_name = current_database() and not internal order by schema_name, table_name, column_index"
+    ).fetchall():
+        found.setdefault(f"{schema}.{table}", []).append(column)
+    return found
+
+
+def kept(session, relation: str) -> list[dict]:
+    """The rows of a relation, schema.name, that an earlier run left; for what a model carries on."""
+    return rows(session.table(relation))
+
+
+def count(relation) -> int:
+    """Rows of a relation."""
+    return relation.count() if is_snowpark(relation) else relation.aggregate("count(*) as n").fetchall()[0][0]
+
+
+def engine(session) -> str:
+    """Name and version of what runs the SQL, as the audit trail has it, and settings of DuckDB's that are not its own.
+
+    How much memory and how many threads it has, and where it may write, decides no result and is left out.
+    """
+    if is_snowpark(session):
+        return snowflake_frames.engine(session)
+    # Not there beside a Snowpark session.
+    import duckdb
+
+    settings = "select name, value from duckdb_settings() order by name"
+    with duckdb.connect() as another:
+        usual = set(another.execute(settings).fetchall())
+    version = session.execute("select version()").fetchone()[0].removeprefix("v")
+    others = [one for one in session.execute(settings).fetchall() if one not in usual and one[0] not in _NO_MATTER]
+    return ", ".join([f"duckdb {version}", *(f"{name}={value}" for name, value in others)])

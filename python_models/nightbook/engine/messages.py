@@ -1,0 +1,156 @@
+"""What an engine, dbt or an account's connector say, in one line; what they refuse, with what to do."""
+
+import os
+import re
+from collections.abc import Callable
+
+from nightbook.engine import home
+
+_NO_RIGHT = "the role may not do this to"
+# In the order in which they are looked for: what a message says, and what is said instead. {1} is what the pattern
+# found; a name of the environment stands for its value.
+_SENTENCES: tuple[tuple[str, str], ...] = (
+    (
+        r"Env var required but not provided: '(SNOWFLAKE_\w+)'",
+        "{1} is not set: Snowflake is reached with SNOWFLAKE_ACCOUNT, SNOWFLAKE_USER and"
+        " SNOWFLAKE_PRIVATE_KEY_PATH, or with SNOWFLAKE_ACCOUNT, SNOWFLAKE_AUTHENTICATOR=oauth and"
+        " SNOWFLAKE_TOKEN",
+    ),
+    (
+        r"No such file or directory: '{SNOWFLAKE_PRIVATE_KEY_PATH}'",
+        "SNOWFLAKE_PRIVATE_KEY_PATH is {SNOWFLAKE_PRIVATE_KEY_PATH}, and no file is there: mount the private"
+        " key, or name where it is",
+    ),
+    (
+        r"Unable to load PEM file|Could not deserialize key data|MalformedFraming",
+        "{SNOWFLAKE_PRIVATE_KEY_PATH}, which SNOWFLAKE_PRIVATE_KEY_PATH names, is no private key in PEM (PKCS#8)",
+    ),
+    (
+        r"Password was not given but private key is encrypted",
+        "the private key {SNOWFLAKE_PRIVATE_KEY_PATH} is encrypted: set SNOWFLAKE_PRIVATE_KEY_PASSPHRASE",
+    ),
+    (
+        r"Incorrect password, could not decrypt key",
+        "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE does not open the private key {SNOWFLAKE_PRIVATE_KEY_PATH}",
+    ),
+    (
+        r"290404 \(|Verify the account name is correct",
+        "no Snowflake account answers to SNOWFLAKE_ACCOUNT={SNOWFLAKE_ACCOUNT}: write it as ORGANIZATION-"
+        "ACCOUNT, as its address begins",
+    ),
+    (
+        r"Could not connect to Snowflake backend",
+        "Snowflake cannot be reached for SNOWFLAKE_ACCOUNT={SNOWFLAKE_ACCOUNT}: look at the account's name,"
+        " and at the way out of this network",
+    ),
+    (
+        r"390144 \(|JWT token is invalid",
+        "account {SNOWFLAKE_ACCOUNT} does not know the key {SNOWFLAKE_PRIVATE_KEY_PATH} of user"
+        " {SNOWFLAKE_USER}: give the user its public half (alter user ... set rsa_public_key), or name another"
+        " user or key",
+    ),
+    (
+        r"OAuth access token expired|Invalid OAuth access token",
+        "account {SNOWFLAKE_ACCOUNT} does not take the token of SNOWFLAKE_TOKEN, or it has expired: fetch a new one",
+    ),
+    (
+        r"390100 \(|Incorrect username or password",
+        "account {SNOWFLAKE_ACCOUNT} does not let user {SNOWFLAKE_USER} in: look at SNOWFLAKE_USER and its credential",
+    ),
+    (
+        r"Role '([^']+)' specified in the connect string does not exist or not authorized",
+        "role {1} is not there, or user {SNOWFLAKE_USER} does not have it: grant it, or set SNOWFLAKE_ROLE;"
+        " dbt run-operation bootstrap_snowflake makes the project's roles",
+    ),
+    (
+        r"390422 \(|IP(?:/Token)? \S+ is not allowed to access Snowflake",
+        "the network policy of account {SNOWFLAKE_ACCOUNT} does not let this machine in: have its address allowed",
+    ),
+    (
+        r"Warehouse '([^']+)' cannot be resumed because resource monitor '([^']+)' has exceeded its quota",
+        "warehouse {1} is suspended: its resource monitor {2} has used up its credits. Raise the quota (alter"
+        " resource monitor {2} set credit_quota = N), or wait until it begins anew",
+    ),
+    (
+        r"000606 \(|No active warehouse selected",
+        "there is no warehouse to run on: SNOWFLAKE_WAREHOUSE names none that the role may use; dbt run-"
+        "operation bootstrap_snowflake makes the project's",
+    ),
+    (
+        r"(?:Remote file|the file) '?(@?[^'\s,]+)'?,? (?:was not found|named in IMPORTS, is not on the stage)",
+        "{1} is not on its stage, and Python models import it: put it there with python orchestrate.py stage",
+    ),
+    (
+        r"package '([^']+)' is not pinned",
+        "package {1} is not pinned: write NAME==VERSION in the packages of the model's configuration",
+    ),
+    (
+        r"Packages not found: -? ?([^\s'\"(]+)",
+        "Snowflake has no package {1}: pin a version that its repository has, in the packages of the model's"
+        " configuration",
+    ),
+    (
+        r"Insufficient privileges to operate on (\w+ '[^']+')",
+        _NO_RIGHT + " {1}: SNOWFLAKE_ROLE must be a role that has the right; dbt run-operation"
+        " bootstrap_snowflake gives the project's roles theirs",
+    ),
+    (
+        r"This session does not have a current database|Database '([^']+)' does not exist or not authorized",
+        "the database is not there, or the role may not see it: make it with dbt run-operation"
+        " bootstrap_snowflake, or set SNOWFLAKE_DATABASE",
+    ),
+)
+# The line of a traceback that names the exception; the last one is what ended the model.
+_EXCEPTION = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)(?:: .*)?)$", re.MULTILINE)
+# What a macro raised on purpose: the sentence stands between dbt's heading and where the macro was called from.
+_RAISED = re.compile(r"Compilation Error.*?\n(.+?)(?:\n\s*>|\Z)", re.DOTALL)
+_LOCKED = re.compile(r"Could not set lock on file.*?PID (\d+)|is in use by process (\d+)", re.DOTALL)
+# What Snowflake puts before a message, for its support: an error number, an SQL state, often the query's id; of a block
+# also where in it the statement stands.
+_CODES = re.compile(
+    r"^\s*\d{6} \(\w{5}\):\s*(?:[0-9a-f-]{36}:\s*)?"
+    r"(?:Uncaught exception of type '\w+' on line \d+ at position \d+ :\s*)?",
+    re.MULTILINE,
+)
+_FULL = "No space left on device"
+
+
+def one_line(message: str) -> str:
+    """An engine's message as one line, a lock on the warehouse by its holder."""
+    if sentence := refused(message):
+        return sentence
+    message = _CODES.sub("", message)
+    locked = _LOCKED.search(message)
+    if locked:
+        return f"{home.warehouse()} is in use by process {locked[1] or locked[2]}: wait for it to end, or stop it"
+    on_purpose = _RAISED.search(message)
+    if on_purpose:
+        return " ".join(on_purpose[1].split())
+    if _FULL in message:
+        return f"{home.home()}: {_FULL}: make room, then say this again"
+    raised = _EXCEPTION.findall(message.partition("Traceback (most recent call last)")[2])
+    if raised:
+        return f"{raised[-1]} (see the log)"
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0] == "Database Error":  # dbt's heading over what its plugin says.
+        del lines[0]
+    return " ".join(lines[:3]) if lines else "failed without a message; see the log"
+
+
+def is_raised(message: str) -> bool:
+    """Whether a macro raised it on purpose."""
+    return _RAISED.search(message) is not None
+
+
+def refused(message: str) -> str | None:
+    """A refusal as one line; None where the message is about something else."""
+    for pattern, sentence in _SENTENCES:
+        if found := re.search(_filled(pattern, re.escape), message, re.IGNORECASE):
+            numbered = re.sub(r"\{(\d)\}", lambda one, found=found: found[int(one[1])] or "", sentence)
+            return _filled(numbered, str)
+    return None
+
+
+def _filled(text: str, written: Callable[[str], str]) -> str:
+    """Names of the environment in braces replaced by their values."""
+    return re.sub(r"\{(SNOWFLAKE_\w+)\}", lambda one: written(os.environ.get(one[1], "(not set)")), text)

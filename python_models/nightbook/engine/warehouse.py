@@ -1,0 +1,95 @@
+"""Reading the warehouse beside dbt, DuckDB's file or a Snowflake account: one connection, rows as dictionaries."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+
+from nightbook.engine import home, messages, snowflake_connection
+from nightbook.errors import NightbookError
+
+Query = Callable[..., list[dict]]
+Connection = duckdb.DuckDBPyConnection | snowflake_connection.Account
+
+
+def exists() -> bool:
+    """Whether there is a warehouse to ask; of an account that is assumed."""
+    return home.is_account() or home.warehouse().exists()
+
+
+@contextmanager
+def reading() -> Iterator[Connection]:
+    """A connection to the target's warehouse, read-only where the engine has such a thing.
+
+    Raises:
+        NightbookError: there is none, a build holds it, or the account refuses.
+    """
+    if home.is_account():
+        with snowflake_connection.connected() as connection:
+            yield connection
+        return
+    if not home.warehouse().exists():
+        raise NightbookError(f"{home.warehouse()} does not exist: nothing was ever landed or scored in this home")
+    try:
+        connection = duckdb.connect(str(home.warehouse()), read_only=True)
+    except duckdb.Error as error:
+        raise NightbookError(messages.one_line(str(error))) from error
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def rows(connection: Connection, sql: str, parameters: object = None) -> list[dict]:
+    """What a query gives, a dictionary per row."""
+    if isinstance(connection, snowflake_connection.Account):
+        return connection.rows(sql, parameters)
+    cursor = connection.execute(sql, parameters)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def arrow(connection: Connection, sql: str, parameters: object = None) -> pa.Table:
+    """What a query gives, as Arrow, for few rows."""
+    if isinstance(connection, snowflake_connection.Account):
+        return connection.arrow(sql, parameters)
+    return connection.sql(sql, params=parameters).to_arrow_table()
+
+
+def literal(text: str) -> str:
+    """A text as a literal of SQL, for where it cannot be a parameter."""
+    # In an account a backslash says that the next character is meant otherwise.
+    return "'" + (text.replace("\\", "\\\\") if home.is_account() else text).replace("'", "''") + "'"
+
+
+def batches(connection: Connection, sql: str, parameters: list | None = None) -> Iterator[pa.RecordBatch]:
+    """What a query gives, streamed as Arrow: for more rows than memory holds."""
+    if isinstance(connection, snowflake_connection.Account):
+        for found in connection.arrow_batches(sql, parameters):
+            yield from found.to_batches()
+        return
+    yield from connection.sql(sql, params=parameters).to_arrow_reader(65_536)
+
+
+def query(connection: Connection) -> Query:
+    """A function from SQL, and values for its question marks, to rows of a connection."""
+    return lambda sql, parameters=None: rows(connection, sql, parameters)
+
+
+@contextmanager
+def asking() -> Iterator[Query]:
+    """A function from SQL, and values for its question marks, to rows; the connection is `reading()`'s."""
+    with reading() as connection:
+        yield query(connection)
+
+
+def has(query: Query, schema: str, table: str) -> bool:
+    """Whether the warehouse holds a table or a view."""
+    return bool(
+        query(
+            "select 1 as found from information_schema.columns where lower(table_schema) = ? and lower(table_name) = ?"
+            " limit 1",
+            [schema, table],
+        )
+    )

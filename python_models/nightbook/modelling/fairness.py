@@ -1,0 +1,192 @@
+"""Whether a protected attribute is an input, and which alternatives of a training rank as well and treat more alike."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightbook import lineage
+from nightbook.modelling import metrics
+from nightbook.modelling.metrics import Difference
+
+SELECTED = "selected"
+REPLICATES = 2000
+
+PATH_SCHEMA = pa.schema(
+    [("model_name", pa.string()), ("feature", pa.string()), ("attribute", pa.string()), ("path", pa.string())]
+)
+
+FIGURE_SCHEMA = pa.schema(
+    [
+        ("model_name", pa.string()),
+        ("role", pa.string()),
+        ("attribute", pa.string()),
+        ("metric", pa.string()),
+        ("group_name", pa.string()),
+        ("value", pa.float64()),
+        ("difference", pa.float64()),
+        ("difference_low", pa.float64()),
+        ("difference_high", pa.float64()),
+    ]
+)
+
+
+def protected_inputs(edges: Sequence[dict], catalog: Sequence[dict], attributes: Sequence[dict]) -> list[dict]:
+    """Model inputs that derive from a protected attribute, or have the name of one; rows of `PATH_SCHEMA`.
+
+    Every edge counts, whatever it does with the value: a constant that stands in the rows of one state alone is the
+    state.
+
+    Args:
+        edges: rows of input_lineage of one version of the code.
+        catalog: rows of the feature catalog; what is not in_model is no input.
+        attributes: rows of protected_attributes.
+
+    Returns:
+        One row per input and attribute, with a shortest path of columns from where the attribute landed.
+    """
+    leads_to = lineage.steps(edges, upstream=False)
+    found = []
+    for attribute in attributes:
+        start = (f"raw.{attribute['landed_table']}", attribute["landed_column"], None)
+        came_from = lineage.reached(start, leads_to)
+        ends = {node[:2]: node for node in reversed(came_from)}
+        for row in catalog:
+            columns = [(relation, row["name"]) for relation in lineage.FEATURES.get(row["model_name"], ())]
+            column = next((one for one in columns if one in ends), (columns or [(None, row["name"])])[0])
+            is_named = row["name"] in (attribute["attribute"], attribute["landed_column"])
+            if row["in_model"] and (is_named or column in ends):
+                path = lineage.path(ends[column], came_from) if column in ends else [column]
+                found.append(
+                    {
+                        "model_name": row["model_name"],
+                        "feature": row["name"],
+                        "attribute": attribute["attribute"],
+                        "path": " > ".join(f"{node[0]}.{node[1]}" for node in path),
+                    }
+                )
+    return found
+
+
+def alternatives(scores: pa.Table, counts: Sequence[dict]) -> list[dict]:
+    """Performance of each alternative, and its worst approval-rate ratio by attribute; rows of `FIGURE_SCHEMA`.
+
+    Args:
+        scores: model_name, role, is_default and pd of holdout cases; each role of a model has the same cases in the
+            same order. The role selected is what the others are compared with.
+        counts: rows of alternative_counts, one per model, role, attribute and group.
+
+    Returns:
+        auc, ks and brier with attribute and group_name None; worst_ratio by attribute, group_name the group that has
+        it; value None where no group can be compared. Differences are alternative less selected, on the same cases,
+        with 95 % intervals; to nine places.
+    """
+    found = []
+    for name in _distinct(scores["model_name"]):
+        mine = scores.filter(pc.equal(scores["model_name"], name))
+        parts = {role: mine.filter(pc.equal(mine["role"], role)) for role in _distinct(mine["role"])}
+        label = parts[SELECTED]["is_default"].to_numpy()
+        pd = {role: part["pd"].to_numpy() for role, part in parts.items()}
+        for role, figures in _performance(label, pd).items():
+            found += [_row(name, role, None, metric, None, figure) for metric, figure in figures.items()]
+    for (name, role, attribute), groups in _grouped(counts).items():
+        found.append(_row(name, role, attribute, "worst_ratio", *worst_ratio(groups)))
+    return found
+
+
+def worst_ratio(
+    groups: Sequence[dict], *, replicates: int = REPLICATES, seed: int = metrics.BOOTSTRAP_SEED
+) -> tuple[str | None, tuple[float, Difference] | None]:
+    """The lowest approval rate of a group over the highest, and its difference from the selected's.
+
+    Over the highest and not over the reference group's: where that one is approved least, a model that sets it back
+    further would look fairer. The interval is a paired bootstrap: within each group cases fall anew into approved by
+    both, by one or by none. In each replicate the worst group and the best are looked for again, on both sides.
+
+    Args:
+        groups: group_name, is_large_enough, case_count, approved_count (of the alternative), selected_count and
+            both_count of one attribute.
+
+    Returns:
+        Name of the group, and its ratio with the difference of both ratios; None and None where fewer than two groups
+        are large enough, or nobody of them is approved by one of the two.
+    """
+    large = [row for row in groups if row["is_large_enough"]]
+    cases = np.array([row["case_count"] for row in large])
+    own, selected = (np.array([row[name] for row in large]) for name in ("approved_count", "selected_count"))
+    if len(large) < 2 or not (own.any() and selected.any()):
+        return None, None
+    generator = np.random.default_rng(seed)
+    drawn = np.empty((2, replicates, len(large)))
+    for number, row in enumerate(large):
+        cells = np.array(
+            [
+                row["both_count"],
+                row["approved_count"] - row["both_count"],
+                row["selected_count"] - row["both_count"],
+                row["case_count"] - row["approved_count"] - row["selected_count"] + row["both_count"],
+            ]
+        )
+        both, alone, other, _ = generator.multinomial(cells.sum(), cells / cells.sum(), replicates).T / cells.sum()
+        drawn[0, :, number], drawn[1, :, number] = both + alone, both + other
+    # A replicate in which nobody is approved has no ratio.
+    drawn = drawn[:, (drawn.max(axis=2) > 0).all(axis=0)]
+    replicated = _least_to_most(drawn)
+    value, of_selected = _least_to_most(np.stack([own, selected]) / cases)
+    difference = metrics.difference_of(float(value - of_selected), replicated[0] - replicated[1])
+    return large[int(np.argmin(own / cases))]["group_name"], (float(value), difference)
+
+
+def _least_to_most(rates: np.ndarray) -> np.ndarray:
+    """The lowest of the groups' rates, along the last axis, over the highest."""
+    return rates.min(axis=-1) / rates.max(axis=-1)
+
+
+def _performance(label: np.ndarray, pd: dict[str, np.ndarray]) -> dict[str, dict[str, tuple[float, Difference]]]:
+    """role -> metric -> value and difference from the selected candidate."""
+    sampled = [("ks", metrics.ks_statistic), ("brier", metrics.brier)]
+    value = {(role, metric): of(label, score) for role, score in pd.items() for metric, of in sampled}
+    wanted = [(of, score) for score in pd.values() for _, of in sampled]
+    drawn = dict(zip(value, metrics.paired_replicates(wanted, label), strict=True))
+    found = {
+        role: {"auc": (metrics.auc(label, score), metrics.auc_difference(label, score, pd[SELECTED]))}
+        for role, score in pd.items()
+    }
+    for role, metric in value:
+        difference = value[role, metric] - value[SELECTED, metric]
+        replicates = drawn[role, metric] - drawn[SELECTED, metric]
+        found[role][metric] = (value[role, metric], metrics.difference_of(difference, replicates))
+    return found
+
+
+def _row(
+    name: str,
+    role: str,
+    attribute: str | None,
+    metric: str,
+    group_name: str | None,
+    figure: tuple[float, Difference] | None,
+) -> dict:
+    keys = {"model_name": name, "role": role, "attribute": attribute, "metric": metric, "group_name": group_name}
+    if figure is None:
+        return keys
+    value, difference = figure
+    numbers = {
+        "value": value,
+        "difference": difference.value,
+        "difference_low": difference.low,
+        "difference_high": difference.high,
+    }
+    return keys | {column: round(number, 9) for column, number in numbers.items()}
+
+
+def _grouped(counts: Sequence[dict]) -> dict[tuple[str, str, str], list[dict]]:
+    grouped: dict[tuple[str, str, str], list[dict]] = {}
+    for row in counts:
+        grouped.setdefault((row["model_name"], row["role"], row["attribute"]), []).append(row)
+    return grouped
+
+
+def _distinct(column: pa.ChunkedArray) -> list[str]:
+    return sorted(pc.unique(column).to_pylist())

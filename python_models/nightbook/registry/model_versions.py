@@ -1,0 +1,419 @@
+"""The model registry (MLflow): what was trained, what was registered, which version the alias `champion` names.
+
+What the registry says is believed only where the warehouse's own record says the same (`record`): tags and aliases are
+whoever's may write them.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nightbook.engine import home
+from nightbook.errors import NightbookError
+from nightbook.registry import artifacts, mlflow_store
+
+CHAMPION = "champion"
+MODEL_FILE = "model.ubj"
+METADATA_FILE = "nightbook.json"
+RUNNER_UP_FILE = "runner_up.ubj"
+# Tags of an MLflow run that name the libraries of a fit.
+LIBRARY = "version."
+# Tags of a version that the warehouse's record holds as well.
+_TOLD = ("maker", "model_digest", "metadata_digest", "data_digest", "artifact_digest")
+# Tag of an MLflow run: the home that logged it.
+_ORIGIN = "nightbook.origin"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One trained model as the registry holds it, its bytes checked against their recorded digests.
+
+    booster_bytes: XGBoost's UBJSON. metadata: what `training.metadata` wrote. version: None while unregistered.
+    """
+
+    model_name: str
+    version: int | None
+    mlflow_run_id: str
+    digest: str
+    booster_bytes: bytes
+    metadata: dict
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the model's inputs, in its order."""
+        return tuple(self.metadata["features"])
+
+    @property
+    def metadata_digest(self) -> str:
+        """SHA-256 of what stands beside the model's file."""
+        return _digest(_canonical(self.metadata).encode())
+
+
+def log_candidate(
+    model_name: str,
+    booster_bytes: bytes,
+    metadata: dict,
+    *,
+    tags: dict[str, str],
+    metrics: dict[str, float],
+    runner_up: bytes | None = None,
+) -> str:
+    """Write a candidate as an MLflow run with its model; nothing is registered yet.
+
+    The same candidate, of the same bytes, data, code and maker, is logged once: a training that is started again goes
+    on with what it had logged before it was killed. What it had not logged to the end is deleted first, so the caller
+    must be the only one who trains in this home.
+
+    Args:
+        booster_bytes: UBJSON of the calibrated booster.
+        metadata: as `training.metadata`; digest, features, params and data_digest are read from it.
+        tags: maker, run_id, git_commit and whatever else a reviewer asks for first.
+        runner_up: UBJSON of the fit that was not selected: a plain file of the run, which nothing can register.
+
+    Returns:
+        The MLflow run's id.
+    """
+    import mlflow.xgboost
+    import xgboost
+
+    client = mlflow_store.client()
+    experiment = _experiment(model_name)
+    _delete_broken_off(experiment)
+    digests = {
+        "model_digest": metadata["digest"],
+        "metadata_digest": _digest(_canonical(metadata).encode()),
+        "data_digest": metadata["data_digest"],
+    }
+    logged = _logged_before(model_name, experiment, tags | digests)
+    if logged is not None:
+        return logged
+    booster = xgboost.Booster()
+    booster.load_model(bytearray(booster_bytes))
+    run = client.create_run(
+        experiment,
+        run_name=f"{model_name} {metadata['algorithm']}",
+        tags=tags | digests | {_ORIGIN: mlflow_store.origin()},
+    )
+    run_id = run.info.run_id
+    for key, value in metadata["params"].items():
+        # The constraints of 200 features are in the metadata file; a parameter of that length is refused.
+        if len(str(value)) <= 500:
+            client.log_param(run_id, key, value)
+    for key, value in metrics.items():
+        client.log_metric(run_id, key, value)
+    client.log_text(run_id, _canonical(metadata), METADATA_FILE)
+    client.log_text(run_id, "\n".join(metadata["features"]) + "\n", "features.txt")
+    if runner_up is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / RUNNER_UP_FILE
+            file.write_bytes(runner_up)
+            client.log_artifact(run_id, str(file))
+    with mlflow.start_run(run_id=run_id):
+        mlflow.xgboost.log_model(
+            booster,
+            name="model",
+            model_format="ubj",
+            pip_requirements=[f"xgboost=={xgboost.__version__}"],
+        )
+        written = _files_at(_location(run_id))
+        if _digest(written[MODEL_FILE]) != metadata["digest"]:
+            raise NightbookError(
+                f"{model_name}: the artifact that MLflow wrote differs from the candidate; train again"
+            )
+        # Before the run counts as finished: what is logged before is taken for whole.
+        client.set_tag(run_id, "artifact_digest", artifacts.digest_of(written))
+    return run_id
+
+
+def _delete_broken_off(experiment: str) -> None:
+    """Delete what killed trainings of this home left half logged; `mlflow gc` clears the disk of what is deleted."""
+    client = mlflow_store.client()
+    broken_off = {
+        run.info.run_id
+        for run in client.search_runs([experiment], "attributes.status = 'RUNNING'")
+        if run.data.tags.get(_ORIGIN) == mlflow_store.origin()
+    }
+    if not broken_off:
+        return
+    for model in client.search_logged_models([experiment]):
+        if model.source_run_id in broken_off:
+            client.delete_logged_model(model.model_id)
+    for run_id in broken_off:
+        client.set_terminated(run_id, "KILLED")
+        client.delete_run(run_id)
+
+
+def _logged_before(model_name: str, experiment: str, tags: dict[str, str]) -> str | None:
+    """The MLflow run that holds this very candidate, whole; which dbt invocation had fitted it does not matter."""
+    found = mlflow_store.client().search_runs(
+        [experiment],
+        f"attributes.status = 'FINISHED' and tags.model_digest = '{tags['model_digest']}'",
+        order_by=["attributes.start_time asc"],
+    )
+    for run in found:
+        is_whole = "artifact_digest" in run.data.tags
+        if is_whole and all(run.data.tags.get(key) == value for key, value in tags.items() if key != "run_id"):
+            try:
+                return candidate(model_name, run.info.run_id).mlflow_run_id
+            except NightbookError:
+                continue
+    return None
+
+
+def candidate(model_name: str, mlflow_run_id: str) -> Model:
+    """A candidate as logged, registered or not."""
+    tags = mlflow_store.client().get_run(mlflow_run_id).data.tags
+    return _checked(model_name, None, mlflow_run_id, tags, _location(mlflow_run_id))
+
+
+def runner_up(model_name: str, mlflow_run_id: str) -> tuple[bytes, str] | None:
+    """The fit that was not selected for a candidate, UBJSON and SHA-256; None where there was none to keep.
+
+    Raises:
+        NightbookError: its file is missing or is not the one that was logged.
+    """
+    kept = candidate(model_name, mlflow_run_id).metadata.get("runner_up")
+    if kept is None:
+        return None
+    try:
+        content = _artifact_file(mlflow_run_id, RUNNER_UP_FILE)
+    except Exception as error:
+        raise NightbookError(
+            f"{model_name} candidate {mlflow_run_id}: {RUNNER_UP_FILE} cannot be read ({type(error).__name__}): "
+            "train again"
+        ) from error
+    if _digest(content) != kept["digest"]:
+        raise NightbookError(
+            f"{model_name} candidate {mlflow_run_id}: {RUNNER_UP_FILE} differs from what was logged: train again"
+        )
+    return content, kept["digest"]
+
+
+def libraries(mlflow_run_id: str) -> dict[str, str]:
+    """Versions of the libraries that a candidate was fitted with."""
+    tags = mlflow_store.client().get_run(mlflow_run_id).data.tags
+    return {name.removeprefix(LIBRARY): value for name, value in sorted(tags.items()) if name.startswith(LIBRARY)}
+
+
+def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) -> dict:
+    """Make a logged candidate a version of the model; the same candidate is never registered twice.
+
+    Returns:
+        model_version, its number; registered_at, UTC; and the digests that the candidate was logged with: model_digest,
+        metadata_digest, data_digest, artifact_digest (None where it was logged without).
+
+    Raises:
+        NightbookError: an artifact is missing or is not the one that was logged.
+    """
+    from mlflow.exceptions import MlflowException
+
+    client = mlflow_store.client()
+    metadata = candidate(model_name, mlflow_run_id).metadata
+    tags = client.get_run(mlflow_run_id).data.tags
+    digests = {name: tags[name] for name in _TOLD if name != "maker" and name in tags}
+    # One that somebody registered by hand says something else, or nothing, and could never be approved.
+    version = next(
+        (one for one in _versions(model_name) if one.run_id == mlflow_run_id and digests.items() <= one.tags.items()),
+        None,
+    )
+    if version is None:
+        try:
+            client.create_registered_model(model_name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        model_id = _model_id(mlflow_run_id)
+        version = client.create_model_version(
+            model_name,
+            source=f"models:/{model_id}",
+            run_id=mlflow_run_id,
+            # A server refuses a source that it cannot tie to a model.
+            model_id=model_id,
+            tags={
+                **digests,
+                "git_commit": tags.get("git_commit", ""),
+                "algorithm": metadata["algorithm"],
+                "maker": maker,
+                "run_id": run_id,
+            },
+        )
+    return {
+        "model_version": int(version.version),
+        "registered_at": _utc(version.creation_timestamp),
+        "artifact_digest": None,
+        **digests,
+    }
+
+
+def champion_version(model_name: str) -> int | None:
+    """The version that the alias names, None where nobody has approved one."""
+    if not mlflow_store.exists():
+        return None
+    for version in _versions(model_name):
+        if CHAMPION in _aliases(model_name).get(int(version.version), ()):
+            return int(version.version)
+    return None
+
+
+def load(model_name: str, version: int) -> Model:
+    """A registered version, whichever it is, with its artifact's digest checked."""
+    found = told(model_name, version)
+    if found["model_digest"] is None or found["metadata_digest"] is None:
+        raise NightbookError(
+            f"{model_name} version {version}: the registry has no digests of it: it was registered by other means than "
+            "a training"
+        )
+    # Where MLflow's own clients find the version, which need not be where its run logged it.
+    location = mlflow_store.client().get_model_version_download_uri(model_name, str(version))
+    logged = _location(found["mlflow_run_id"])
+    if location.rstrip("/") != logged.rstrip("/"):
+        raise NightbookError(
+            f"{model_name} version {version}: its files are at {location}, and those of the model that its run logged "
+            f"at {logged}: MLflow's clients may read either; restore the registry"
+        )
+    return _checked(model_name, version, found["mlflow_run_id"], found, location)
+
+
+def told(model_name: str, version: int) -> dict[str, str | None]:
+    """What the registry says of a version that the warehouse's record holds too; None for what it does not say."""
+    found = _version(model_name, version)
+    return {"mlflow_run_id": found.run_id, **{name: found.tags.get(name) for name in _TOLD}}
+
+
+def move_champion(model_name: str, version: int) -> None:
+    """Have the alias name a version; for `promotions`, which has put the move on record before."""
+    mlflow_store.client().set_registered_model_alias(model_name, CHAMPION, str(version))
+
+
+def version_numbers(model_name: str) -> list[int]:
+    """Every registered version, whoever registered it, in order."""
+    if not mlflow_store.exists():
+        return []
+    return sorted(int(version.version) for version in _versions(model_name))
+
+
+def model_names() -> list[str]:
+    """Every model that has a registered version, in alphabetical order."""
+    if not mlflow_store.exists():
+        return []
+    return sorted(model.name for model in mlflow_store.client().search_registered_models())
+
+
+def _version(model_name: str, version: int):
+    names = model_names()
+    if model_name not in names:
+        raise NightbookError(
+            f"no registered model is called {model_name}: there is {' and '.join(names) or 'none; train first'}"
+        )
+    found = {int(one.version): one for one in _versions(model_name)}
+    if version not in found:
+        known = ", ".join(str(number) for number in sorted(found))
+        raise NightbookError(f"{model_name} has no version {version}: registered versions are {known}")
+    return found[version]
+
+
+def _versions(model_name: str) -> list:
+    # A name that the search's own grammar cannot hold is looked for among all.
+    is_plain = not {"'", '"', "`", "\\"} & set(model_name)
+    found = mlflow_store.client().search_model_versions(f"name = '{model_name}'" if is_plain else None)
+    return [version for version in found if version.name == model_name]
+
+
+def _aliases(model_name: str) -> dict[int, list[str]]:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        model = mlflow_store.client().get_registered_model(model_name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return {}
+    aliases: dict[int, list[str]] = {}
+    for alias, version in model.aliases.items():
+        aliases.setdefault(int(version), []).append(alias)
+    return aliases
+
+
+def _checked(
+    model_name: str, version: int | None, mlflow_run_id: str, digests: Mapping[str, str | None], location: str
+) -> Model:
+    label = f"{model_name} version {version}" if version else f"{model_name} candidate {mlflow_run_id}"
+    try:
+        written = _files_at(location)
+        if MODEL_FILE not in written:
+            raise FileNotFoundError(MODEL_FILE)
+        text = _metadata_file(mlflow_run_id)
+    except NightbookError as error:
+        raise NightbookError(f"{label}: {error}: restore the artifact or roll back") from error
+    except Exception as error:
+        raise NightbookError(
+            f"{label}: its artifact cannot be read ({type(error).__name__}): restore it or roll back"
+        ) from error
+    booster_bytes, digest = written[MODEL_FILE], digests["model_digest"]
+    actual = _digest(booster_bytes)
+    if actual != digest:
+        raise NightbookError(
+            f"{label}: {MODEL_FILE} has SHA-256 {actual[:16]}..., registered was {digest[:16]}...: "
+            "restore the artifact or roll back"
+        )
+    if _digest(text) != digests["metadata_digest"]:
+        raise NightbookError(f"{label}: {METADATA_FILE} differs from what was registered: restore it or roll back")
+    # Of versions from before it was kept nothing more is known; nothing but the two files above is ever opened.
+    whole = digests.get("artifact_digest")
+    if whole is not None and artifacts.digest_of(written) != whole:
+        raise NightbookError(
+            f"{label}: a file of its artifact was changed, added or taken away, and MLflow's clients may run what "
+            f"{', '.join(written)} say: restore the artifact or roll back"
+        )
+    return Model(model_name, version, mlflow_run_id, digest, booster_bytes, json.loads(text))
+
+
+def _files_at(location: str) -> dict[str, bytes]:
+    import mlflow
+
+    return artifacts.files(Path(mlflow.artifacts.download_artifacts(location)))
+
+
+def _metadata_file(mlflow_run_id: str) -> bytes:
+    return _artifact_file(mlflow_run_id, METADATA_FILE)
+
+
+def _artifact_file(mlflow_run_id: str, name: str) -> bytes:
+    import mlflow
+
+    return Path(mlflow.artifacts.download_artifacts(f"runs:/{mlflow_run_id}/{name}")).read_bytes()
+
+
+def _model_id(mlflow_run_id: str) -> str:
+    return mlflow_store.client().get_run(mlflow_run_id).outputs.model_outputs[0].model_id
+
+
+def _location(mlflow_run_id: str) -> str:
+    """Where the files of a run's model are. By another name of it MLflow would write a note among them."""
+    return mlflow_store.client().get_logged_model(_model_id(mlflow_run_id)).artifact_location
+
+
+def _experiment(model_name: str) -> str:
+    client = mlflow_store.client()
+    found = client.get_experiment_by_name(model_name)
+    if found:
+        return found.experiment_id
+    is_embedded = home.registry_uri() == home.embedded_registry_uri()
+    location = (home.artifacts() / model_name).as_uri() if is_embedded else None
+    return client.create_experiment(model_name, artifact_location=location)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _utc(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).replace(tzinfo=None)
+
+
+def _canonical(metadata: dict) -> str:
+    return json.dumps(metadata, sort_keys=True, separators=(",", ":"))

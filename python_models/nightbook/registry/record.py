@@ -1,0 +1,399 @@
+"""What the warehouse has on record of versions, verdicts and promotions, and whether the registry says the same.
+
+The registry is whoever's may write it: a tag or an alias proves nothing. What scores is what this record says: a
+version that a training registered after its gate had let it in, and that a recorded approval made champion. The record
+in turn is held against the audit log, each row against its entry.
+"""
+
+import functools
+import json
+import math
+import shlex
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime
+
+from nightbook import people
+from nightbook.engine import frames
+from nightbook.errors import NightbookError
+from nightbook.registry import chain, model_versions
+
+# Where each part of the record stands: schema, table, order.
+RELATIONS = {
+    "entries": ("audit", "audit_chain", ("sequence",)),
+    "promotions": ("audit", "promotion_log", ("model_name", "sequence")),
+    "versions": ("audit", "version_log", ("model_name", "model_version")),
+    "verdicts": ("training", "fct_gate_decisions", ("model_name", "run_id", "rule")),
+}
+_SUBJECTS = {
+    "promotion": "{model_name} promotion {sequence}",
+    "model_version": "{model_name} version {model_version}",
+    "gate_decision": "{model_name} {run_id} {rule}",
+}
+_LET_IN = ("pass", "warn", "not_applicable")
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One move of the champion on record; sequence counts from 1 within a model, promoted_at is UTC."""
+
+    model_name: str
+    sequence: int
+    action: str
+    model_version: int
+    previous_version: int | None
+    approver: str
+    change_request: str
+    actor: str
+    promoted_at: datetime
+    # Of promotions on record from before it was asked, it is not known.
+    is_by_makers_account: bool | None = None
+
+    @property
+    def command(self) -> str:
+        """What was typed, to be typed again."""
+        version = ["--version", str(self.model_version)] if self.action == "approve" else []
+        words = ("--approver", self.approver, "--change-request", self.change_request)
+        return shlex.join(["python", "orchestrate.py", self.action, self.model_name, *version, *words])
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version that a training registered, how it came about and who made it champion last; times are UTC."""
+
+    model_name: str
+    model_version: int
+    mlflow_run_id: str
+    model_digest: str
+    algorithm: str
+    maker: str
+    run_id: str
+    registered_at: datetime
+    metadata_digest: str
+    data_digest: str
+    git_commit: str
+    artifact_digest: str | None
+    is_champion: bool
+    approver: str | None
+    change_request: str | None
+    approved_at: datetime | None
+    is_by_makers_account: bool | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """Rows of the four relations, as dictionaries."""
+
+    entries: Sequence[dict] = field(default=(), repr=False)
+    promotions: Sequence[dict] = field(default=(), repr=False)
+    versions: Sequence[dict] = field(default=(), repr=False)
+    verdicts: Sequence[dict] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, query: Callable[..., list[dict]]) -> "Record":
+        """As a warehouse has it now; what is not there yet is empty. query: as `warehouse.asking`."""
+        there = {
+            (row["schema_name"], row["table_name"])
+            for row in query(
+                "select distinct lower(table_schema) as schema_name, lower(table_name) as table_name"
+                " from information_schema.columns where lower(table_schema) in ('audit', 'training')"
+            )
+        }
+        return cls(
+            **{
+                name: query(f"select * from {schema}.{table} order by {', '.join(order)}")
+                for name, (schema, table, order) in RELATIONS.items()
+                if (schema, table) in there
+            }
+        )
+
+    @classmethod
+    def of_frames(cls, entries, promotions, versions, verdicts) -> "Record":
+        """As an engine's frames have it, in a build."""
+        given = {"entries": entries, "promotions": promotions, "versions": versions, "verdicts": verdicts}
+        return cls(**{name: frames.rows(frame, RELATIONS[name][2]) for name, frame in given.items()})
+
+    @property
+    def model_names(self) -> list[str]:
+        """Every model with a version on record, in alphabetical order."""
+        return sorted({row["model_name"] for row in self.versions})
+
+    def moves(self, model_name: str) -> list[Promotion]:
+        """Moves of a model's champion, oldest first, without those of earlier versions of this library that a process
+        recorded and died before it had carried them out: what came next did not start from them.
+        """
+        names = [one.name for one in fields(Promotion)]
+        found = [
+            Promotion(**{name: row.get(name) for name in names})
+            for row in self.promotions
+            if row["model_name"] == model_name
+        ]
+        after = [*(move.previous_version for move in found[1:]), *(move.model_version for move in found[-1:])]
+        return [move for move, version in zip(found, after, strict=True) if move.model_version == version]
+
+    def champion_version(self, model_name: str) -> int | None:
+        """The version that the last recorded promotion made champion, None where there is none."""
+        moves = self.moves(model_name)
+        return moves[-1].model_version if moves else None
+
+    def champion_at(self, model_name: str, moment: datetime) -> int | None:
+        """The version that was champion at a moment, UTC; None before the first approval."""
+        moves = [move for move in self.moves(model_name) if move.promoted_at <= moment]
+        return moves[-1].model_version if moves else None
+
+    def versions_of(self, model_name: str) -> list[Version]:
+        """Every version on record, oldest first."""
+        moves = self.moves(model_name)
+        approvals = {move.model_version: move for move in moves}
+        known = [one.name for one in fields(Version)]
+        found = []
+        for row in self.versions:
+            if row["model_name"] == model_name:
+                approval = approvals.get(row["model_version"])
+                found.append(
+                    Version(
+                        **{name: row.get(name) for name in known if name in row or name == "artifact_digest"},
+                        is_champion=bool(moves) and row["model_version"] == moves[-1].model_version,
+                        approver=approval and approval.approver,
+                        change_request=approval and approval.change_request,
+                        approved_at=approval and approval.promoted_at,
+                        is_by_makers_account=approval and approval.is_by_makers_account,
+                    )
+                )
+        return found
+
+    def version(self, model_name: str, number: int) -> Version:
+        """One version on record.
+
+        Raises:
+            NightbookError: there is none of that number.
+        """
+        versions = self.versions_of(model_name)
+        for one in versions:
+            if one.model_version == number:
+                return one
+        if number in model_versions.version_numbers(model_name):
+            raise NightbookError(
+                f"{model_name} version {number} is not on record: it was registered by other means than a training of "
+                "this warehouse, so no gate has judged it; train, and approve what that registers"
+            )
+        if not versions:
+            raise NightbookError(
+                f"no registered model is called {model_name}: there is "
+                f"{' and '.join(self.model_names) or 'none; train first'}"
+            )
+        raise NightbookError(
+            f"{model_name} has no version {number}: registered versions are "
+            f"{', '.join(str(one.model_version) for one in versions)}"
+        )
+
+    def names_champion(self, model_name: str) -> bool:
+        """Whether there is a champion to ask for, by the record or, if wrongly, by the registry's alias."""
+        return self.champion_version(model_name) is not None or model_versions.champion_version(model_name) is not None
+
+    def champion(self, model_name: str) -> model_versions.Model:
+        """The version that scores, held against the record and its bytes.
+
+        Raises:
+            NightbookError: there is none, the alias is not where the last recorded promotion put it, or as `held`.
+        """
+        self.hold()
+        alias, moves = model_versions.champion_version(model_name), self.moves(model_name)
+        if not moves and alias is None:
+            raise NightbookError(
+                f"{model_name} has no champion: train it, then approve a version with "
+                f"`python orchestrate.py approve {model_name} --version N --approver NAME --change-request ID`"
+            )
+        if not moves:
+            raise NightbookError(
+                f"{model_name}: the alias {model_versions.CHAMPION} names version {alias}, which no recorded approval "
+                f"put there: approve a version with `python orchestrate.py approve {model_name} ...`"
+            )
+        last = moves[-1]
+        if alias != last.model_version:
+            where = f"names version {alias}" if alias is not None else "is not there"
+            if alias == last.previous_version:
+                raise NightbookError(
+                    f"{model_name}: the recorded {_word(last)} of version {last.model_version} was not carried out, "
+                    f"the alias {model_versions.CHAMPION} {where}: say the same again: {last.command}"
+                )
+            raise NightbookError(
+                f"{model_name}: the alias {model_versions.CHAMPION} {where}, which no recorded approval put there; on "
+                f"record is version {last.model_version}: {last.command} puts it back"
+            )
+        if own := own_hand(self.version(model_name, last.model_version).maker, last):
+            raise NightbookError(
+                f"{model_name} version {last.model_version}: {own} made it, and had a hand in its {_word(last)}: only "
+                "somebody else's approval lets it score"
+            )
+        return self.held(model_name, last.model_version)
+
+    def once_champion(self, model_name: str, number: int) -> model_versions.Model:
+        """A version that was champion at some time, held against the record and its bytes.
+
+        Raises:
+            NightbookError: no recorded approval ever made it champion, or as `held`.
+        """
+        self.hold()
+        maker = self.version(model_name, number).maker
+        if all(move.model_version != number or own_hand(maker, move) for move in self.moves(model_name)):
+            raise NightbookError(
+                f"{model_name} version {number} was never champion: no recorded approval made it so, and only an "
+                "approved version scores; approve it first"
+            )
+        return self.held(model_name, number)
+
+    def held(self, model_name: str, number: int) -> model_versions.Model:
+        """A version whose record, verdicts, registry and bytes all say the same.
+
+        Raises:
+            NightbookError: names the first that says something else.
+        """
+        self.hold()
+        version = self.version(model_name, number)
+        name = f"{model_name} version {number}"
+        if ("model_version", name) not in self._entered:
+            raise NightbookError(
+                f"{name} is in no entry of the audit log: its training did not come to its end; train again"
+            )
+        self._require_verdict(version)
+        told = model_versions.told(model_name, number)
+        for column, found in told.items():
+            recorded = getattr(version, column)
+            # Of versions that were registered before it was kept, nothing is known of the whole artifact.
+            if recorded != found and (column != "artifact_digest" or recorded is not None):
+                raise NightbookError(
+                    f"{name}: the registry says that its {_words(column)} is {found}, on record is {recorded}: one of "
+                    "the two was changed; restore the registry, or train again"
+                )
+        return model_versions.load(model_name, number)
+
+    def hold(self) -> None:
+        """Hold the record against the audit log.
+
+        Raises:
+            NightbookError: a hash is not right, or a promotion, version or verdict is not what was entered.
+        """
+        return self._whole
+
+    @functools.cached_property
+    def _whole(self) -> None:
+        chain.check(self.entries)
+        left = {key for key in self._entered if key[0] in _SUBJECTS}
+        for kind, rows in (
+            ("promotion", self.promotions),
+            ("model_version", self.versions),
+            ("gate_decision", self.verdicts),
+        ):
+            for row in rows:
+                subject = _SUBJECTS[kind].format_map(row)
+                entry = self._entered.get((kind, subject))
+                if entry is None:
+                    # What a training that was killed has left is entered by the next run; a promotion never is.
+                    if kind == "promotion":
+                        raise NightbookError(
+                            f"{kind} {subject}: its row is in no entry of the audit log: put in by other means than "
+                            "`approve` and `rollback`"
+                        )
+                    continue
+                if (kind, subject) not in left:
+                    raise NightbookError(f"{kind} {subject}: has more than one row: one of them was put in by hand")
+                left.remove((kind, subject))
+                if changed := differences(json.loads(entry["payload"]), row):
+                    raise NightbookError(f"{kind} {subject}: {changed} (entry {entry['sequence']} of the audit log)")
+        for kind, subject in sorted(left):
+            raise NightbookError(
+                f"{kind} {subject}: is entry {self._entered[kind, subject]['sequence']} of the audit log, but its row "
+                "is gone"
+            )
+
+    @functools.cached_property
+    def _entered(self) -> dict[tuple[str, str], dict]:
+        return {(entry["kind"], entry["subject"]): entry for entry in self.entries}
+
+    def _require_verdict(self, version: Version) -> None:
+        """Some training's gate must have judged this very candidate and let it in, by the audit log's own word.
+
+        A later one may have judged it again, beside a better champion or by other rules: that takes nothing back.
+        """
+        judged = defaultdict(list)
+        for (kind, _), entry in self._entered.items():
+            if kind == "gate_decision":
+                verdict = json.loads(entry["payload"])
+                if (verdict["model_name"], verdict["mlflow_run_id"]) == (version.model_name, version.mlflow_run_id):
+                    judged[verdict["run_id"]].append(verdict)
+        blocking = [[one for one in verdicts if one["severity"] == "block"] for verdicts in judged.values()]
+        if any(verdicts and all(one["verdict"] in _LET_IN for one in verdicts) for verdicts in blocking):
+            return
+        name = f"{version.model_name} version {version.model_version}"
+        failed = sorted({one["rule"] for one in sum(judged.values(), []) if one["verdict"] not in _LET_IN})
+        what = f"failed {', '.join(failed)}" if failed else "is in no entry of the audit log"
+        raise NightbookError(
+            f"{name} was let in by no gate: its verdict {what}; train, and approve what that registers"
+        )
+
+
+def check(record: Record, model_names: Iterable[str], pinned: Mapping[str, int]) -> None:
+    """See, before anything is computed, that what would score may.
+
+    Args:
+        model_names: models of which a champion would score; one that has none is not asked for.
+        pinned: model name -> version that would score in the champion's place.
+
+    Raises:
+        NightbookError: as `champion` and `once_champion`, or the store does not answer.
+    """
+    for name in model_names:
+        if name in pinned:
+            record.once_champion(name, pinned[name])
+        elif record.names_champion(name):
+            record.champion(name)
+
+
+def differences(recorded: Mapping, found: Mapping, tolerance: float = 1e-9) -> str:
+    """What is not as recorded, in words; a column that is empty on both sides, or absent from one, is the same.
+
+    Args:
+        recorded: what JSON said: times and dates are text.
+        found: what the row says now.
+        tolerance: relative, of numbers: JSON has the digits that the engine writes of a double; none for two texts
+            of JSON.
+    """
+    changed = [
+        f"{name} is {json.dumps(found.get(name), default=str)}, was {json.dumps(recorded.get(name), default=str)}"
+        for name in dict.fromkeys([*recorded, *found])
+        if not _same(recorded.get(name), found.get(name), tolerance)
+    ]
+    return "; ".join(changed)
+
+
+def _same(recorded: object, found: object, tolerance: float) -> bool:
+    if recorded == found:
+        return True
+    try:
+        if isinstance(found, datetime):
+            return datetime.fromisoformat(recorded) == found
+        if isinstance(found, date):
+            return date.fromisoformat(recorded) == found
+        if isinstance(found, float):
+            both_nan = math.isnan(found) and math.isnan(float(recorded))
+            return both_nan or math.isclose(float(recorded), found, rel_tol=tolerance)
+    except (TypeError, ValueError):
+        pass
+    return False
+
+
+def _word(move: Promotion) -> str:
+    return "approval" if move.action == "approve" else "rollback"
+
+
+def _words(column: str) -> str:
+    return column.replace("_", " ").replace("mlflow run id", "MLflow run")
+
+
+def own_hand(maker: str, move: Promotion) -> str | None:
+    """The maker's name, by which he decided or, though not let, typed; unknown of what was typed before."""
+    if people.same_person(maker, move.approver):
+        return move.approver
+    return move.actor if move.is_by_makers_account is False and people.same_person(maker, move.actor) else None

@@ -1,0 +1,60 @@
+"""What runs inside a Snowflake function: one batch of inputs in, one value per row out.
+
+A handler gets a DataFrame whose columns stand for the arguments, and finds the model beside the library, as
+<digest>.ubj in the function's imports.
+"""
+
+import functools
+import sys
+from pathlib import Path
+
+import numpy as np
+import xgboost as xgb
+
+from nightbook.scoring import inference
+
+# Rows that a function is handed at a time, at most.
+BATCH_ROWS = 16_384
+
+
+def margin(batch) -> np.ndarray:
+    """Log odds of each row, float64 of the model's float32; arguments as `_inputs`."""
+    booster = _booster()
+    matrix = _inputs(batch, booster.feature_names)
+    return booster.inplace_predict(matrix, predict_type="margin").astype(np.float64)
+
+
+def feature_digest(batch) -> list[str]:
+    """Digest of each row's inputs, as `inference.feature_digests`; arguments as `_inputs`."""
+    return inference.feature_digests(_inputs(batch, _booster().feature_names))
+
+
+def pd(batch) -> np.ndarray:
+    """Probability of default of each row from its log odds, the only argument."""
+    return inference.probability(batch[0].to_numpy(np.float32)).astype(np.float64)
+
+
+def _inputs(batch, names: list[str]) -> np.ndarray:
+    """The model's inputs as float32, NaN for missing.
+
+    Args:
+        batch: a column per input as double, and last how many inputs of the row are known: NaN is like null here.
+
+    Raises:
+        NightbookError: an input holds NaN or infinity.
+    """
+    matrix = np.ascontiguousarray(batch.iloc[:, :-1].to_numpy(np.float32))
+    if np.count_nonzero(np.isfinite(matrix)) != batch.iloc[:, -1].sum():
+        infinite = np.flatnonzero(np.isinf(matrix).any(axis=0))
+        what = f"feature {names[infinite[0]]}" if len(infinite) else "a feature"
+        raise inference.not_a_number(what)
+    return matrix
+
+
+@functools.cache
+def _booster() -> xgb.Booster:
+    (file,) = Path(sys._xoptions["snowflake_import_directory"]).glob("*.ubj")
+    booster = inference.load_booster(file.read_bytes(), file.stem)
+    # The warehouse runs a process per core.
+    booster.set_param({"nthread": 1})
+    return booster

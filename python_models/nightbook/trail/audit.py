@@ -1,0 +1,515 @@
+"""Whether the trail behind the scores still says what it said when it was written.
+
+Four things are compared, each with what was entered in the audit log at the time: the log's own hashes, the facts that
+it tells of, the digest of every partition of what is published, and what the registry and the artifacts say of every
+model version.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from nightbook import provenance
+from nightbook.engine import frames, home, warehouse
+from nightbook.engine.warehouse import Query, has
+from nightbook.errors import NightbookError
+from nightbook.registry import chain, model_versions
+from nightbook.registry.record import Record, differences, own_hand
+from nightbook.scoring.inference import feature_digests
+from nightbook.trail import definitions
+
+# Digits that float32 leaves out of all columns that are not digested one by one.
+_REST = "beyond_float32"
+# Facts that a training leaves before it has come to its end.
+_OF_TRAINING = ("model_version", "gate_decision")
+_INPUTS = "rpt_regulatory_features"
+_SCORES = ("fct_account_scores", "fct_application_scores")
+# What has rows only after the audit log has entries: what was approved, what was scored.
+_WRITTEN_LATER = (("audit", "promotion_log"), ("marts", "fct_account_scores"), ("marts", "fct_application_scores"))
+# Of one relation, digested in one query: what fits into the memory of a small machine.
+_ROWS_AT_A_TIME = 5_000_000
+
+
+class Sql(NamedTuple):
+    """SQL of the project that `verify` compares by: models that are views, and two analyses.
+
+    Not what stands in the warehouse under these names, which may have been exchanged.
+    """
+
+    audit_facts: str
+    fct_score_partitions: str
+    published_partitions: str
+    partition_digests: str
+    fct_audit_log: str
+    fct_fairness: str
+    fct_lineage_edges: str
+    fct_model_versions: str
+    fct_promotions: str
+    fct_runs: str
+    rpt_regulatory_features: str
+
+
+# Tables under the views of the trail, and under the audit log itself.
+_TABLES = {
+    "audit": ("audit_chain", "promotion_log", "run_log", "version_log"),
+    "fairness": ("fairness_of_nights", "fairness_of_trainings"),
+    "scoring": ("account_inputs",),
+    "training": ("fct_gate_decisions",),
+}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found to be as recorded. head: hash of the last entry, which answers for all; notes: a line each."""
+
+    entries: int
+    facts: int
+    partitions: int
+    versions: int
+    head: str
+    notes: tuple[str, ...] = ()
+
+
+def verify(connection: warehouse.Connection, sql: Sql, head: str | None = None) -> Checked:
+    """Compare everything with the audit log.
+
+    Args:
+        connection: to a warehouse that has an audit log.
+        sql: what is asked of it.
+        head: hash of an entry that was noted elsewhere; the log must still hold it. Who can write the whole log can
+            write another one, whole and right in itself, and only a hash out of his reach tells the two apart.
+
+    Raises:
+        NightbookError: names the first thing that is not as recorded.
+    """
+    query = warehouse.query(connection)
+    check_unbroken(query)
+    if not home.is_account():
+        definitions.check_functions(query)
+        definitions.check_columns(query)
+    _check_tables(query, _TABLES)
+    entries = query(
+        "select sequence, kind, subject, payload, recorded_at, run_id, previous_hash, entry_hash"
+        " from audit.audit_chain order by sequence"
+    )
+    last = chain.check(entries, head)
+    found = query(sql.audit_facts)
+    waiting = _check_facts(entries, found)
+    versions, unknown = _check_registry(Record.of(query))
+    checked, notes = _check_partitions(entries, query, sql)
+    _check_inputs(entries, connection)
+    if home.is_account():
+        _check_views(query)
+    else:
+        definitions.check_views(connection, sql._asdict())
+    return Checked(
+        len(entries), len(found), checked, versions, last,
+        (*_entered_late(entries, found), *waiting, *_other_code(found), *unknown, *notes),
+    )  # fmt: skip
+
+
+def check_unbroken(query: Query) -> None:
+    """Refuse an audit log that lost what it must hold; the macro refuse_broken_chain says the same before each run.
+
+    Run log and audit log are written in one transaction: a run that is in the first alone is not one that was killed.
+
+    Raises:
+        NightbookError: the log is empty after a run came to its end, has gaps, or lacks a run.
+    """
+    is_there = has(query, "audit", "audit_chain")
+    counted = "select count(*) as row_count, coalesce(max(sequence), 0) as last_sequence from audit.audit_chain"
+    entries = query(counted)[0] if is_there else {"row_count": 0, "last_sequence": 0}
+    has_runs = has(query, "audit", "run_log")
+    if entries["row_count"] == 0:
+        for row in (
+            query("select run_id, as_of_date from audit.run_log where outcome = 'succeeded' order by ended_at limit 1")
+            if has_runs
+            else ()
+        ):
+            raise NightbookError(
+                f"audit log: has no entry, and the run log has run {row['run_id']} of {row['as_of_date']}: it was"
+                " emptied. Restore audit.audit_chain from a backup; a log begun anew would answer for nothing before it"
+            )
+        for schema, table in _WRITTEN_LATER:
+            if has(query, schema, table) and query(f"select 1 as found from {schema}.{table} limit 1"):
+                raise NightbookError(
+                    f"audit log: has no entry, and {schema}.{table} has rows: it was emptied. Restore audit.audit_chain"
+                    " and audit.run_log from a backup"
+                )
+        return
+    if entries["row_count"] != entries["last_sequence"] or not has_runs:
+        return
+    lost = query(
+        "select run_id, as_of_date from audit.run_log where run_id not in"
+        " (select subject from audit.audit_chain where kind = 'run') order by ended_at limit 1"
+    )
+    for row in lost:
+        raise NightbookError(
+            f"audit log: does not hold run {row['run_id']} of {row['as_of_date']}, which the run log has: it was cut"
+            " short, or the run was put in by other means. Restore audit.audit_chain, or take the row out of"
+            " audit.run_log"
+        )
+
+
+def _check_facts(entries: list[dict], facts: list[dict]) -> tuple[str, ...]:
+    """Every fact must be as it was entered; a line for each of a training of which no run is on record."""
+    now: dict[tuple[str, str], str] = {}
+    for fact in facts:
+        key = (fact["kind"], fact["subject"])
+        if key in now:
+            raise NightbookError(f"{key[0]} {key[1]}: has more than one row: one of them was put in by other means")
+        now[key] = fact["payload"]
+    logged = {(entry["kind"], entry["subject"]): entry for entry in entries if entry["kind"] != "partition"}
+    for key, entry in logged.items():
+        name = f"{key[0]} {key[1]}"
+        if key not in now:
+            raise NightbookError(f"{name}: is entry {entry['sequence']} of the audit log, but its row is gone")
+        changed = differences(json.loads(entry["payload"]), json.loads(now[key]), tolerance=0)
+        if changed:
+            raise NightbookError(f"{name}: {changed} (entry {entry['sequence']} of the audit log)")
+    runs = {entry["subject"] for entry in entries if entry["kind"] == "run"}
+    waiting = []
+    for fact in facts:
+        kind, subject = fact["kind"], fact["subject"]
+        if (kind, subject) not in logged:
+            name = f"{kind} {subject}: its row is in no entry of the audit log"
+            if kind not in _OF_TRAINING or fact["run_id"] in runs:
+                raise NightbookError(f"{name}: put in by other means")
+            waiting.append(f"{name}: its training was broken off, or it was put in; nothing can be approved by it")
+    return tuple(waiting)
+
+
+def _entered_late(entries: list[dict], facts: list[dict]) -> tuple[str, ...]:
+    """Facts that another run entered than their own: that was broken off, or they were put in afterwards."""
+    first_fill = entries[0]["run_id"] if entries else None
+    own = {(fact["kind"], fact["subject"]): fact["run_id"] for fact in facts if fact["run_id"]}
+    return tuple(
+        f"entry {entry['sequence']}, {entry['kind']} {entry['subject']}: entered by a later run, {entry['run_id']}"
+        for entry in entries
+        if entry["run_id"] not in (own.get((entry["kind"], entry["subject"]), entry["run_id"]), first_fill)
+    )
+
+
+def _other_code(facts: list[dict]) -> tuple[str, ...]:
+    """A line for each run that ran other code than an earlier one of the same commit did, neither with changes."""
+    first: dict[tuple[str, str], tuple[str, str]] = {}
+    found = []
+    runs = (json.loads(fact["payload"]) for fact in facts if fact["kind"] == "run")
+    for run in sorted(runs, key=lambda run: run["ended_at"]):
+        if run["is_dirty"] or not provenance.is_commit(run["git_commit"]):
+            continue
+        for name in (name for name in provenance.DIGESTS if run.get(name)):
+            earlier, digest = first.setdefault((run["git_commit"], name), (run["run_id"], run[name]))
+            if digest != run[name]:
+                found.append(
+                    f"run {run['run_id']}: its {name} is not that of run {earlier}, of the same commit: one of the two"
+                    " did not run what was committed, or not with the libraries of the lock"
+                )
+    return tuple(found)
+
+
+def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int, tuple[str, ...]]:
+    """Each partition must be the one that was entered last, and none may stand that was not; how many, and notes.
+
+    Of relations that keep the rows of every run, each run's is one; of others the last of a date, or of all.
+    """
+    runs = {entry["subject"] for entry in entries if entry["kind"] == "run"}
+    # Relations that were entered at all; what was published before was not entered.
+    begun: set[str] = set()
+    standing = {
+        tuple(_text(row, "relation_name", "as_of_date", "run_id")): row for row in query(sql.published_partitions)
+    }
+    kept = {row["relation_name"]: row["kept"] for row in standing.values()}
+    last: dict[tuple, dict] = {}
+    # Runs of a version of the code that entered no partition: whoever came to a good end since has entered his own.
+    earlier: set[str] = set()
+    for entry in entries:
+        if entry["kind"] == "run" and not begun and json.loads(entry["payload"])["outcome"] == "succeeded":
+            earlier.add(entry["subject"])
+        if entry["kind"] == "partition":
+            relation, as_of_date, run_id = entry["subject"].split(" ")
+            begun.add(relation)
+            earlier.discard(run_id)
+            part = {"run": (relation, as_of_date, run_id), "last": (relation,)}.get(kept.get(relation))
+            last[part or (relation, as_of_date)] = entry
+    expected = {tuple(entry["subject"].split(" ")): entry for entry in last.values()}
+    of_schema: dict[str, set[str]] = {}
+    for row in standing.values():
+        if row["relation_name"] != _INPUTS:
+            of_schema.setdefault(row["schema_name"].lower(), set()).add(row["relation_name"])
+    _check_tables(query, of_schema)
+    types = _column_types(query, of_schema)
+    digests = _digests(query, sql, expected)
+    for (relation, as_of_date, run_id), entry in expected.items():
+        name = f"{relation} of {as_of_date}"
+        of_log = f"(entry {entry['sequence']} of the audit log)"
+        recorded = json.loads(entry["payload"])
+        found = digests.get((relation, as_of_date, run_id, recorded.get("column_names")))
+        what = "scores" if relation in _SCORES else "rows"
+        if not found and recorded["row_count"]:
+            raise NightbookError(f"{name}: the {what} of run {run_id} are gone {of_log}")
+        if found and (found["row_count"], found["digest"]) != (recorded["row_count"], recorded["digest"]):
+            finds = f"; `reproduce --as-of {as_of_date}` finds which" if relation in (*_SCORES, _INPUTS) else ""
+            raise NightbookError(
+                f"{name}: holds other {what} than run {run_id} wrote, {found['row_count']} rows now and"
+                f" {recorded['row_count']} then {of_log}{finds}"
+            )
+        if not recorded["row_count"] and (relation, as_of_date, run_id) in standing:
+            raise NightbookError(f"{name}: holds rows of run {run_id}, which wrote none {of_log}")
+        was = recorded.get("column_types", {})
+        for column, type_ in was.items() if found else ():
+            if types[relation].get(column) != type_:
+                raise NightbookError(
+                    f"{name}: column {column} is {types[relation].get(column, 'gone')} now, run {run_id} wrote it as"
+                    f" {type_} {of_log}"
+                )
+        # Scores are digested by the columns that they had from the first night on.
+        more = sorted(set(types.get(relation, ())) - set(was)) if was and relation in _SCORES else []
+        if found and more:
+            found = (
+                found
+                | query(
+                    f"select count(*) as other_values from marts.{relation} where as_of_date = ? and run_id = ? and"
+                    f" ({' or '.join(f'{column} is not null' for column in more)})",
+                    [date.fromisoformat(as_of_date), run_id],
+                )[0]
+            )
+        if found and found.get("other_values"):
+            raise NightbookError(f"{name}: has values in columns that run {run_id} did not write {of_log}")
+        if kept.get(relation) == "date" and run_id not in runs:
+            raise NightbookError(f"{name}: was entered for run {run_id}, of which the audit log has no record {of_log}")
+    before: dict[str, list[str]] = {}
+    for relation, as_of_date, run_id in sorted(standing.keys() - expected.keys()):
+        if run_id in earlier or relation.startswith("lineage_") and relation not in begun:
+            before.setdefault(relation, []).append(as_of_date)
+            continue
+        what = "scores" if relation in _SCORES else "rows"
+        raise NightbookError(
+            f"{relation} of {as_of_date}: holds {what} of run {run_id}, which the audit log does not know: the run"
+            f" was broken off, or the rows were put in by other means; `backfill --from {as_of_date} --to"
+            f" {as_of_date}` scores the date anew"
+        )
+    notes = tuple(
+        f"{relation}: {len(dates)} partitions, the last of {max(dates)}, were published before the audit log entered"
+        " any of it"
+        for relation, dates in before.items()
+    )
+    return len(expected), notes
+
+
+def _digests(query: Query, sql: Sql, expected: dict[tuple, dict]) -> dict[tuple, dict]:
+    """(relation, date, run, columns) -> row_count and digest as they stand.
+
+    All in one question where that is little, else each relation by itself, some dates at a time.
+    """
+    relations: dict[str, dict[str, int]] = {}
+    for (relation, as_of_date, _), entry in expected.items():
+        dates = relations.setdefault(relation, {})
+        dates[as_of_date] = dates.get(as_of_date, 0) + json.loads(entry["payload"])["row_count"]
+    asked = []
+    if sum(sum(dates.values()) for dates in relations.values()) <= _ROWS_AT_A_TIME:
+        # A home that has trained and not scored has no scores to ask.
+        scores = [sql.fct_score_partitions] if relations.keys() & set(_SCORES) else []
+        asked = [(digests, "1 = 1", []) for digests in (*scores, sql.partition_digests)]
+    else:
+        for relation, dates in relations.items():
+            digests = sql.fct_score_partitions if relation in _SCORES else sql.partition_digests
+            for some in _batches(dates):
+                known = [date.fromisoformat(one) for one in some if one != "-"]
+                of_date = f"as_of_date in ({', '.join('?' * len(known))})" if known else "as_of_date is null"
+                asked.append((digests, f"relation_name = ? and {of_date}", [relation, *known]))
+    return {
+        (*_text(row, "relation_name", "as_of_date", "run_id"), row.get("column_names")): row
+        for digests, condition, values in asked
+        if digests.strip()
+        for row in query(f"select * from (\n{digests}\n) as partitions where {condition}", values)
+    }
+
+
+def _batches(dates: dict[str, int]) -> Iterator[list[str]]:
+    """Dates, of which the rows are given, in groups that are not too large together; those without a date alone."""
+    group: list[str] = []
+    rows = 0
+    for one in sorted(dates):
+        if group and (rows + dates[one] > _ROWS_AT_A_TIME or group == ["-"]):
+            yield group
+            group, rows = [], 0
+        group.append(one)
+        rows += dates[one]
+    if group:
+        yield group
+
+
+def _text(row: dict, *names: str) -> list[str]:
+    """Values as they stand in the subject of an entry."""
+    return ["-" if row[name] is None else str(row[name]) for name in names]
+
+
+def _check_inputs(entries: list[dict], connection: warehouse.Connection) -> None:
+    """What is shown as a model's input must be what its score has the digest of.
+
+    The partition's own digest speaks of the columns that the model does not read, and of digits that it does not see.
+    """
+    query = warehouse.query(connection)
+    last = {}
+    for entry in entries:
+        if entry["kind"] == "partition" and entry["subject"].startswith(f"{_INPUTS} "):
+            last[entry["subject"].split(" ")[1]] = entry
+    columns = [
+        row["column_name"]
+        for row in query(
+            "select lower(column_name) as column_name from information_schema.columns"
+            " where lower(table_schema) = 'marts' and lower(table_name) = ? order by 1",
+            [_INPUTS],
+        )
+    ]
+    for as_of_date, entry in last.items():
+        recorded = json.loads(entry["payload"])
+        name = f"{_INPUTS} of {as_of_date}"
+        of_log = f"(entry {entry['sequence']} of the audit log)"
+        digested = {*recorded["column_names"].split(" "), "as_of_date", "run_id", "model_version", "feature_digest"}
+        night = [date.fromisoformat(as_of_date)]
+        versions = query(
+            "select model_name, model_version, count(*) as row_count from marts.fct_account_scores where as_of_date = ?"
+            " group by model_name, model_version order by model_name, model_version",
+            night,
+        )
+        if sum(row["row_count"] for row in versions) != recorded["row_count"]:
+            raise NightbookError(f"{name}: the scores are of other accounts than the inputs {of_log}")
+        for row in versions:
+            features = (
+                model_versions.load(row["model_name"], row["model_version"]).features if _REST in digested else ()
+            )
+            uncovered = [column for column in columns if column not in digested and column not in features]
+            checks = [f"inputs.{column} is null" for column in uncovered]
+            checks += ["inputs.feature_digest = scores.feature_digest", "inputs.model_version = scores.model_version"]
+            selected = ", ".join(f'inputs.{feature} as "{feature}"' for feature in features)
+            sql = (
+                "select scores.account_id, scores.feature_digest,"
+                f" case when {' and '.join(checks)} then 1 else 0 end as is_shown{', ' if features else ''}{selected}"
+                " from marts.fct_account_scores as scores"
+                f" inner join marts.{_INPUTS} as inputs on scores.account_id = inputs.account_id"
+                " and scores.as_of_date = inputs.as_of_date and scores.run_id = inputs.run_id"
+                " where scores.as_of_date = ? and scores.model_version = ?"
+            )
+            rows = 0
+            for batch in warehouse.batches(connection, sql, [*night, row["model_version"]]):
+                rows += batch.num_rows
+                wrong = _unlike_digest(batch, features)
+                if wrong is not None:
+                    raise NightbookError(
+                        f"{name}, account {wrong}: shows other inputs than it was scored by {of_log};"
+                        f" `reproduce --as-of {as_of_date} --account {wrong}` says which"
+                    )
+            if rows != row["row_count"]:
+                raise NightbookError(
+                    f"{name}: shows the inputs of {rows} accounts, {row['row_count']} were scored by"
+                    f" {row['model_name']} version {row['model_version']} {of_log}"
+                )
+
+
+def _unlike_digest(batch: pa.RecordBatch, features: tuple[str, ...]) -> str | None:
+    """The first account whose inputs do not give the digest that its score has."""
+    shown = batch.column("is_shown").to_pylist()
+    recorded = batch.column("feature_digest").to_pylist()
+    digests = feature_digests(frames.matrix(batch, features)) if features else recorded
+    for number, digest in enumerate(digests):
+        if digest != recorded[number] or not shown[number]:
+            return batch.column("account_id")[number].as_py()
+    return None
+
+
+def _check_tables(query: Query, names: Mapping[str, Collection[str]]) -> None:
+    """What holds rows is a table: a view in its place could show others to others."""
+    for schema, tables in names.items():
+        for row in query(
+            "select lower(table_name) as name, table_type from information_schema.tables"
+            f" where lower(table_schema) = ? and lower(table_name) in ({', '.join('?' * len(tables))})"
+            " and table_type <> 'BASE TABLE' order by 1 limit 1",
+            [schema, *tables],
+        ):
+            raise NightbookError(
+                f"{schema}.{row['name']}: is a {row['table_type'].lower()}, and runs write a table: it was exchanged"
+            )
+
+
+def _column_types(query: Query, names: Mapping[str, Collection[str]]) -> dict[str, dict[str, str]]:
+    """Relation -> column -> type, both in lower case."""
+    found: dict[str, dict[str, str]] = {}
+    for schema, relations in names.items():
+        for row in query(
+            "select lower(table_name) as name, lower(column_name) as column_name, lower(data_type) as data_type"
+            f" from information_schema.columns where lower(table_schema) = ?"
+            f" and lower(table_name) in ({', '.join('?' * len(relations))})",
+            [schema, *relations],
+        ):
+            found.setdefault(row["name"], {})[row["column_name"]] = row["data_type"]
+    return found
+
+
+# Views that show a relation of the audit trail, and what they show.
+_SHOWN = {
+    "audit.fct_runs": ["audit.run_log"],
+    "audit.fct_audit_log": ["audit.audit_chain"],
+    "fairness.fct_fairness": ["fairness.fairness_of_trainings", "fairness.fairness_of_nights"],
+}
+
+
+def _check_views(query: Query) -> None:
+    """A view must show what stands in the tables under it: it may have been exchanged for another."""
+    for view, tables in _SHOWN.items():
+        schema, _, name = view.partition(".")
+        if not has(query, schema, name):
+            continue
+        columns = ", ".join(
+            row["column_name"]
+            for row in query(
+                "select lower(column_name) as column_name from information_schema.columns"
+                " where lower(table_schema) = ? and lower(table_name) = ? order by ordinal_position",
+                [schema, name],
+            )
+        )
+        shown = f"select {columns} from {view}"
+        stands = " union all ".join(f"select {columns} from {table}" for table in tables)
+        counts = [query(f"select count(*) as row_count from ({one}) as a") for one in (shown, stands)]
+        more, fewer = (
+            query(f"select count(*) as row_count from (select * from ({a}) as a except select * from ({b}) as b) as c")
+            for a, b in ((shown, stands), (stands, shown))
+        )
+        if more[0]["row_count"] or fewer[0]["row_count"] or counts[0] != counts[1]:
+            raise NightbookError(
+                f"{view}: shows other rows than stand in {' and '.join(tables)}: the view was exchanged; the next run"
+                " makes it anew"
+            )
+
+
+def _check_registry(record: Record) -> tuple[int, tuple[str, ...]]:
+    """Registry and artifacts against the record: every version, and which is champion.
+
+    Returns:
+        How many versions are on record, and a line for each of the registry's that is not, and for each promotion that
+        a version's maker had a hand in.
+    """
+    notes = []
+    for name in record.model_names:
+        for version in record.versions_of(name):
+            record.held(name, version.model_version)
+        if record.names_champion(name):
+            record.champion(name)
+        known = {version.model_version: version.maker for version in record.versions_of(name)}
+        notes += [
+            f"registry, {name} version {number}: no training of this warehouse registered it; it cannot be approved"
+            for number in model_versions.version_numbers(name)
+            if number not in known
+        ]
+        notes += [
+            f"{name} promotion {move.sequence}: {own} made version {move.model_version}, and had a hand in this: it was"
+            f" recorded by other means than {move.action}, or by one of an earlier version"
+            for move in record.moves(name)
+            if (own := own_hand(known.get(move.model_version, ""), move))
+        ]
+    return len(record.versions), tuple(notes)

@@ -1,0 +1,95 @@
+"""Functions and views of the embedded engine that are not the project's: they could tell each reader something else.
+
+In an account, privileges keep both apart from those who read.
+"""
+
+import re
+from collections.abc import Mapping
+
+import duckdb
+
+from nightbook.engine import warehouse
+from nightbook.engine.warehouse import Query, has
+from nightbook.errors import NightbookError
+
+# Views that show the trail, by where they stand.
+_VIEWS = {
+    "audit": ("fct_audit_log", "fct_lineage_edges", "fct_model_versions", "fct_promotions", "fct_runs"),
+    "fairness": ("fct_fairness",),
+    "marts": ("fct_score_partitions", "rpt_regulatory_features"),
+}
+
+
+def check_functions(query: Query) -> None:
+    """Nobody has put a function of his own where the SQL that compares, or that scores, would call it.
+
+    Raises:
+        NightbookError: there is one.
+    """
+    for row in query(
+        "select schema_name, function_name from system.main.duckdb_functions() where not internal order by all limit 1"
+    ):
+        raise NightbookError(
+            f"{row['schema_name']}.{row['function_name']} is a function that somebody has put into the warehouse; what"
+            " the engine's own would say, it may say otherwise: drop it"
+        )
+
+
+def check_columns(query: Query) -> None:
+    """No column is computed when it is read, for it could tell who is asking; none has the database's own name.
+
+    A view's text is compared without that name, so that a column of it could stand for a schema.
+
+    Raises:
+        NightbookError: there is one.
+    """
+    for row in query(
+        "select table_schema, table_name, column_name, is_generated from information_schema.columns"
+        " where table_catalog = current_database()"
+        " and (is_generated = 'ALWAYS' or lower(column_name) = lower(current_database())) order by all limit 1"
+    ):
+        is_computed = row["is_generated"] == "ALWAYS"
+        raise NightbookError(
+            f"{row['table_schema']}.{row['table_name']}: column {row['column_name']} "
+            + ("is computed when it is read, and runs write values" if is_computed else "has the name of the database")
+            + ": the table was exchanged; restore it from a backup"
+        )
+
+
+def check_views(connection: duckdb.DuckDBPyConnection, sql: Mapping[str, str]) -> None:
+    """A view is the SQL of the project: it may have been exchanged for another, which tells who is asking.
+
+    Args:
+        connection: to the warehouse.
+        sql: a view's name -> what the project makes it of.
+
+    Raises:
+        NightbookError: names the first that is another.
+    """
+    query = warehouse.query(connection)
+    # dbt writes the database before a schema, the engine leaves its own out.
+    text = (
+        "select replace(regexp_replace(sql, '^CREATE (TEMP )?VIEW [^ ]+ AS ', ''), current_database() || '.', '')"
+        " as says"
+        " from system.main.duckdb_views() where"
+    )
+    for schema, views in _VIEWS.items():
+        for name in views:
+            standing = query(f"{text} schema_name = ? and view_name = ? and not temporary", [schema, name])
+            if not standing and not has(query, schema, name):
+                continue
+            connection.execute(f"create or replace temp view as_written as ({sql[name]}\n)")
+            written = query(f"{text} view_name = 'as_written' and temporary")
+            connection.execute("drop view temp.as_written")
+            if _in_order(standing) != _in_order(written):
+                raise NightbookError(
+                    f"{schema}.{name}: is not the view that this version of the project makes: it was exchanged, or"
+                    " another version made it; the next run makes it anew"
+                )
+
+
+def _in_order(texts: list[dict]) -> list[str]:
+    """Definitions of views; which columns are left out is a set to the engine, and comes back in any order."""
+    return [
+        re.sub(r"EXCLUDE \(([^)]*)\)", lambda found: str(sorted(found[1].split(", "))), text["says"]) for text in texts
+    ]

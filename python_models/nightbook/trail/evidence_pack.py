@@ -1,0 +1,110 @@
+"""An explanation as a file that opens anywhere, without a network, and is the same bytes each time it is made."""
+
+import contextlib
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+
+from nightbook.errors import NightbookError
+from nightbook.shown import html as escape
+from nightbook.trail import explanation_text, svg
+
+# The earliest time that a ZIP file can hold: the pack says nothing of when it was made.
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
+_PLOTTED = 15
+
+
+def write(told: dict, path: Path) -> str:
+    """Write the pack of an explanation: explanation.html, explanation.json, and SHA256SUMS of the two.
+
+    Returns:
+        SHA-256 of the file.
+
+    Raises:
+        NightbookError: the file cannot be written.
+    """
+    files = {
+        "explanation.json": json.dumps(told, indent=2).encode(),
+        "explanation.html": page(told).encode(),
+    }
+    sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
+    files["SHA256SUMS"] = sums.encode()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, _NO_TIME)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content)
+    # Whole or not at all, like everything that somebody may be shown.
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_bytes(packed.getvalue())
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise NightbookError(f"{path}: {error.strerror}: name a file that can be written") from error
+    return hashlib.sha256(packed.getvalue()).hexdigest()
+
+
+def page(told: dict) -> str:
+    """The explanation as one HTML page, the plot inside it."""
+    title = f"{told['kind']} {told['key']} as of {told['as_of_date']}"
+    inputs = [
+        [row["feature"], explanation_text.value(row["value"]), f"{row['contribution']:+.6f}", row["description"],
+         row["source"], explanation_text.place(row["defined_in"]), (row["defined_in"] or {}).get("git_commit")]
+        for row in told["inputs"]
+    ]  # fmt: skip
+    raw = "".join(_rows(name, rows) for name, rows in told["raw"].items())
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{svg.STYLE}</style></head><body>
+<h1>{escape(title)}</h1>
+<ul class="tree">{_tree(explanation_text.of_score(told))}</ul>
+<h2>What moved it</h2>
+{plot(told)}
+{_table(["input", "value", "contribution", "meaning", "source", "defined in", "last change"], inputs)}
+<h2>Landed rows that it rests on</h2>
+{raw}
+</body></html>
+"""
+
+
+def plot(told: dict) -> str:
+    """The strongest contributions as a bar chart, an SVG element; the same bytes for the same explanation."""
+    strongest = [row for row in told["inputs"] if row["contribution"]][:_PLOTTED][::-1]
+    with svg.drawn(9, 0.8 + 0.32 * len(strongest)) as picture:
+        axes = picture.figure.subplots()
+        # Blue and orange are told apart by the colour-blind, and by their side of the axis in print.
+        axes.barh(
+            [f"{row['feature']} = {explanation_text.value(row['value'])}" for row in strongest],
+            [row["contribution"] for row in strongest],
+            color=[svg.ORANGE if row["contribution"] > 0 else svg.BLUE for row in strongest],
+        )
+        axes.axvline(0, color=svg.BLACK, linewidth=0.8)
+        axes.set_xlabel("contribution to the log odds of default (right of zero: raises the PD)")
+        axes.spines[["top", "right", "left"]].set_visible(False)
+    return picture.svg
+
+
+def _tree(branch: explanation_text.Branch) -> str:
+    line, twigs = branch
+    under = f"<ul>{''.join(map(_tree, twigs))}</ul>" if twigs else ""
+    return f"<li>{escape(line)}{under}</li>"
+
+
+def _rows(name: str, rows: list[dict]) -> str:
+    if not rows:
+        return f"<p>{escape(name)}: no row</p>"
+    table = _table(list(rows[0]), [list(row.values()) for row in rows])
+    return f"<details><summary>{escape(name)}: {len(rows)} rows</summary>{table}</details>"
+
+
+def _table(head: list[str], rows: list[list]) -> str:
+    heads = "".join(f"<th>{escape(name)}</th>" for name in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape('' if value is None else value)}</td>" for value in row) + "</tr>"
+        for row in rows
+    )
+    return f"<table><tr>{heads}</tr>{body}</table>"

@@ -1,0 +1,185 @@
+"""Scores of a past night derived anew, from the raw rows that its run could see, and compared with what is stored.
+
+The night's rows are laid out in a home of their own, beside the warehouse, and the DAG is run there as of the night's
+date, with the night's cutoff, model versions and code. Nothing that the warehouse keeps from night to night is looked
+at, so what is compared has been computed in two ways.
+"""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+
+from nightbook import provenance
+from nightbook.engine import home, warehouse
+from nightbook.errors import NightbookError
+from nightbook.trail import rerun, scored_nights, scratch_home
+
+# What belongs to the run, not to the score.
+_OF_THE_RUN = ("run_id", "scored_at")
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A stored value that is not the one derived anew; column `(row)` where one of the two has no such row."""
+
+    relation: str
+    key: str
+    column: str
+    stored: object
+    derived: object
+
+    def __str__(self) -> str:
+        return f"{self.relation}, {self.key}: {self.column} is {self.stored} as stored, {self.derived} derived anew"
+
+
+@dataclass
+class Reproduction:
+    """What was compared. compared, different: rows by relation; differences: the first few; notes: a line each."""
+
+    night: scored_nights.Night
+    code: str
+    compared: dict[str, int] = field(default_factory=dict)
+    different: dict[str, int] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def is_equal(self) -> bool:
+        """True when every row compared is equal, column by column, to the bit."""
+        return not any(self.different.values())
+
+
+def reproduce(
+    as_of: date, *, account: str | None = None, application: str | None = None, sample: int | None = None
+) -> Reproduction:
+    """Derive a night, a sample of it, or one score anew and compare.
+
+    The derivation is DuckDB's, whichever engine scored the night.
+
+    Args:
+        as_of: the night's date.
+        account: derive this account alone.
+        application: derive this application alone.
+        sample: derive so many accounts and at most so many applications, chosen by hash.
+
+    Raises:
+        NightbookError: the night or the key was never scored, or its code cannot be had.
+    """
+    with warehouse.asking() as query:
+        night = scored_nights.scored_night(query, as_of)
+        chosen = scored_nights.chosen(query, night, account, application, sample)
+    if not night.run["manifest_digest"] or not night.run["library_digest"]:
+        raise NightbookError(
+            f"the night of {as_of}, run {night.run['run_id']}: its record does not say by which code it was made;"
+            " `explain` shows its stored inputs, model and contributions"
+        )
+    rerun.sweep()
+    with tempfile.TemporaryDirectory(prefix=f"{rerun.SCRATCH}{os.getpid()}-", dir=home.home()) as folder:
+        scratch = Path(folder)
+        scratch_home.land(scratch, night, chosen)
+        found = Reproduction(night, rerun.derive(scratch, night), notes=_other_versions(night))
+        _compare(scratch, found, chosen)
+        if not found.is_equal:
+            with warehouse.asking() as query:
+                found.notes += scored_nights.landed_otherwise(query, night)
+    return found
+
+
+def as_dict(found: Reproduction) -> dict:
+    """A reproduction for machines."""
+    return {
+        "as_of_date": found.night.as_of_date,
+        "run_id": found.night.run["run_id"],
+        "versions": found.night.versions,
+        "code": found.code,
+        "is_equal": found.is_equal,
+        "compared": found.compared,
+        "different": found.different,
+        "differences": [asdict(one) for one in found.differences],
+        "notes": found.notes,
+    }
+
+
+def _compare(scratch: Path, found: Reproduction, chosen: dict[str, scored_nights.Chosen] | None) -> None:
+    """Every column of every score, input and contribution with what is stored."""
+    with scratch_home.beside(scratch) as connection:
+        for kind, relation, entity, key in scored_nights.COMPARED:
+            if chosen is None or chosen[kind].keys:
+                _compare_relation(connection, found, relation, entity, key, chosen and chosen[kind].keys)
+
+
+def _columns(connection, database: str, relation: str) -> list[str]:
+    schema, table = relation.split(".")
+    return [
+        name
+        for (name,) in connection.execute(
+            "select column_name from duckdb_columns() where database_name = ? and schema_name = ? and table_name = ?"
+            " order by column_index",
+            [database, schema, table],
+        ).fetchall()
+    ]
+
+
+def _compare_relation(connection, found, relation, entity, key, chosen) -> None:
+    """Compare the rows of a night; a column that one side alone has, by another version of the code, must be empty."""
+    as_of, run_id = found.night.as_of_date, found.night.run["run_id"]
+    stored_columns = _columns(connection, "book", relation)
+    derived_columns = _columns(connection, connection.execute("select current_database()").fetchone()[0], relation)
+    columns = [
+        name for name in dict.fromkeys([*stored_columns, *derived_columns]) if name not in (*_OF_THE_RUN, "as_of_date")
+    ]
+    connection.execute("create or replace temp table wanted (key varchar)")
+    if chosen:
+        connection.executemany("insert into wanted values (?)", [[one] for one in chosen])
+    of_chosen = f" and {entity} in (select key from wanted)" if chosen is not None else ""
+
+    def side(there: list[str], source: str, condition: str) -> str:
+        listed = ", ".join(f'"{name}"' if name in there else f'null as "{name}"' for name in columns)
+        return (
+            f"(select {key} as row_key, {listed} from {source} where as_of_date = date '{as_of}'{condition}{of_chosen})"
+        )
+
+    sides = (
+        side(stored_columns, f"book.{relation}", " and run_id = ?")
+        + " as stored full outer join "
+        + side(derived_columns, relation, "")
+        + " as derived on stored.row_key = derived.row_key"
+    )
+    differs = " or ".join(f'stored."{name}" is distinct from derived."{name}"' for name in columns)
+    condition = f"stored.row_key is null or derived.row_key is null or {differs}"
+    counted = f"select count(*), count(case when {condition} then 1 end) from {sides}"
+    rows, different = connection.execute(counted, [run_id]).fetchone()
+    found.compared[relation], found.different[relation] = rows, different
+    if not different:
+        return
+    listed = ", ".join(f'{one}."{name}"' for name in columns for one in ("stored", "derived"))
+    worst = connection.execute(
+        f"select stored.row_key, derived.row_key, {listed} from {sides} where {condition}"
+        f" order by coalesce(stored.row_key, derived.row_key) limit {_SHOWN}",
+        [run_id],
+    ).fetchall()
+    for stored_key, derived_key, *values in worst:
+        name = stored_key or derived_key
+        if stored_key is None or derived_key is None:
+            there = ("missing", "there") if stored_key is None else ("there", "missing")
+            found.differences.append(Difference(relation, name, "(row)", *there))
+            continue
+        found.differences += [
+            Difference(relation, name, column, stored, derived)
+            for column, stored, derived in zip(columns, values[::2], values[1::2], strict=True)
+            if stored != derived
+        ]
+
+
+def _other_versions(night: scored_nights.Night) -> list[str]:
+    then = json.loads(night.run["versions"])
+    now = provenance.library_versions()
+    return [
+        f"{name} is {now[name]} here, was {then[name]} in the run"
+        for name in sorted(now)
+        if now[name] != then.get(name, now[name])
+    ]

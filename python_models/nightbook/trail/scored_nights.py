@@ -1,0 +1,158 @@
+"""Nights that were scored: by which run, which keys are in one, and which rows are there that its run did not see."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from nightbook.engine import warehouse
+from nightbook.errors import NightbookError
+
+SCORES = {"account": ("fct_account_scores", "account_id"), "application": ("fct_application_scores", "application_id")}
+# What the derivation is compared with: kind, relation, its column of the chosen keys, its key.
+COMPARED = (
+    ("account", "marts.fct_account_scores", "account_id", "account_id"),
+    ("application", "marts.fct_application_scores", "application_id", "application_id"),
+    ("account", "scoring.account_inputs", "account_id", "account_id"),
+    ("application", "marts.fct_application_contributions", "application_id", "application_id || ' ' || feature"),
+)
+# What a run record of an earlier version does not say.
+_CODE = ("git_commit", "is_dirty", "manifest_digest", "library_digest", "lock_digest", "tests_digest", "engine",
+         "versions", "pinned_versions")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Night:
+    """A scored night: its date, its run (a row of fct_runs), and the version of each model that scored."""
+
+    as_of_date: date
+    run: dict
+    versions: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Keys of one kind, and a query that gives them, column `key`."""
+
+    sql: str
+    keys: list[str]
+
+
+def scored_night(query: warehouse.Query, as_of: date) -> Night:
+    """The run that wrote a night's scores.
+
+    Raises:
+        NightbookError: the night was never scored; says which nights were.
+    """
+    runs, versions = set(), {}
+    for relation, _ in SCORES.values():
+        if warehouse.has(query, "marts", relation):
+            for row in query(
+                f"select distinct run_id, model_name, model_version from marts.{relation} where as_of_date = ?", [as_of]
+            ):
+                runs.add(row["run_id"])
+                versions[row["model_name"]] = row["model_version"]
+    if not runs:
+        raise NightbookError(f"no night of {as_of} was ever scored; {_known_nights(query)}")
+    run_id = max(runs)
+    record = query("select * from audit.run_log where run_id = ?", [run_id])
+    if len(runs) > 1 or not record:
+        raise NightbookError(
+            f"the night of {as_of} was written by run {' and '.join(sorted(runs))}, which "
+            f"{'is more than one' if len(runs) > 1 else 'did not come to its end'}: "
+            f"`python orchestrate.py backfill --from {as_of} --to {as_of}` scores it anew"
+        )
+    return Night(as_of, dict.fromkeys(_CODE) | record[0], versions)
+
+
+def chosen(
+    query: warehouse.Query, night: Night, account: str | None, application: str | None, sample: int | None
+) -> dict[str, Chosen] | None:
+    """The keys of a night that are meant, by kind; None where all of them are.
+
+    Raises:
+        NightbookError: a key was not scored on that night.
+    """
+    if account is None and application is None and sample is None:
+        return None
+    return {
+        "account": _chosen(query, night, "account", account, sample),
+        "application": _chosen(query, night, "application", application, sample),
+    }
+
+
+def _chosen(query: warehouse.Query, night: Night, kind: str, key: str | None, sample: int | None) -> Chosen:
+    relation, column = SCORES[kind]
+    if key is not None:
+        if not query(
+            f"select 1 as found from marts.{relation} where as_of_date = ? and {column} = ?", [night.as_of_date, key]
+        ):
+            raise NightbookError(never_scored(query, kind, key, night.as_of_date))
+        sql = f"select {warehouse.literal(key)} as key"
+    elif sample is not None and warehouse.has(query, "marts", relation):
+        sql = (
+            f"select {column} as key from marts.{relation} where as_of_date = date '{night.as_of_date}'"
+            f" order by md5({column} || cast(as_of_date as varchar)), {column} limit {sample}"
+        )
+    else:
+        return Chosen("select key from (select '' as key) as nobody where key <> ''", [])
+    return Chosen(sql, [row["key"] for row in query(sql)])
+
+
+def never_scored(query: warehouse.Query, kind: str, key: str, as_of: date) -> str:
+    """What to say of a key without a score on a date: when it was scored instead, or that nobody knows it."""
+    relation, column = SCORES[kind]
+    [found] = query(
+        f"select count(*) as nights, min(as_of_date) as first_date, max(as_of_date) as last_date from marts.{relation}"
+        f" where {column} = ?",
+        [key],
+    )
+    if found["nights"]:
+        return (
+            f"{kind} {key} was not scored as of {as_of}: it was on {found['nights']} nights, from"
+            f" {found['first_date']} to {found['last_date']}"
+        )
+    table, of_account = ("accounts", "account_id") if kind == "account" else ("applications", "application_id")
+    if query(f"select 1 from raw.{table} where {of_account} = ? limit 1", [key]):
+        return f"{kind} {key} was never scored; it has landed, and was closed, decided or in default on every night"
+    return f"no {kind} {key} has ever landed or been scored"
+
+
+def landed_otherwise(query: warehouse.Query, night: Night) -> list[str]:
+    """Loads of which the warehouse holds another number of rows, known at the cutoff, than the run saw."""
+    notes = []
+    for relation in ("loan_servicing", "payments", "bureau_pulls", "accounts"):
+        notes += [
+            f"raw.{relation}, load {row['load_id']}: {row['rows_now']} rows known at the cutoff,"
+            f" {row['rows_seen']} then"
+            for row in query(
+                f"""
+                select
+                    coalesce(landed.load_id, seen.load_id) as load_id,
+                    coalesce(rows_now, 0) as rows_now,
+                    coalesce(rows_seen, 0) as rows_seen
+                from (
+                    select _load_id as load_id, count(*) as rows_now
+                    from raw.{relation} where _loaded_at <= ? group by 1
+                ) as landed
+                full outer join (
+                    select load_id, sum(row_count) as rows_seen from intermediate.int_landings
+                    where run_id = ? and relation_name = ? group by 1
+                ) as seen on landed.load_id = seen.load_id
+                where rows_now is distinct from rows_seen
+                order by 1
+                """,
+                [night.run["known_at"], night.run["run_id"], relation],
+            )
+        ]
+    return notes
+
+
+def _known_nights(query: warehouse.Query) -> str:
+    nights = [
+        row["as_of_date"]
+        for row in query(
+            "select distinct as_of_date from audit.run_log where accounts_scored is not null order by as_of_date"
+        )
+    ] if warehouse.has(query, "audit", "run_log") else []  # fmt: skip
+    if not nights:
+        return "none was"
+    return f"{len(nights)} were, from {nights[0]} to {nights[-1]}" if len(nights) > 1 else f"only {nights[0]} was"

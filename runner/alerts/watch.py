@@ -1,0 +1,288 @@
+"""What a command owes to those who watch: a word if it will be late, notices and the metrics file when it has ended.
+
+Nothing in here fails a command or holds it up for longer than SECONDS, whatever becomes of receiver, warehouse or disk.
+"""
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from nightbook import shown
+from nightbook.engine import warehouse
+from nightbook.errors import NightbookError
+from runner import terminal
+from runner.alerts import metrics_file, notices, webhook
+from runner.alerts.notices import Ended, Journal, Notice
+
+# What the webhook may cost a command: before the run, where a late end is foreseen, and after it.
+SECONDS = 5.0
+_BEFORE = 2.0
+# Drifted inputs that a notice names.
+_NAMED = 10
+_READERS = {
+    "runs": metrics_file.last_runs,
+    "deadlines": metrics_file.deadlines,
+    "verdicts": metrics_file.verdicts,
+    "drift": metrics_file.drift,
+}
+
+
+@contextlib.contextmanager
+def watched(cadence: str | None = None) -> Iterator[None]:
+    """Around a command, as a context or a decorator.
+
+    Args:
+        cadence: as in the run log, or backfill; how the run ends is then told. None for a command that somebody waits
+            for: what is new in the warehouse is told after it, and the metrics file brought up to date.
+    """
+    watch = _Watch(cadence)
+    watch.begin()
+    try:
+        yield
+    except BaseException as error:
+        watch.end(_line(error))
+        raise
+    watch.end()
+
+
+def look() -> None:
+    """Do what is done after a command, for runs that this runner had no part in; a warning goes to stderr."""
+    _Watch(None, warnings=sys.stderr).end()
+
+
+@dataclass
+class _Seen:
+    """What the warehouse knows that somebody may want to be told; nothing where it could not be asked."""
+
+    runs: list[dict] = field(default_factory=list)
+    deadlines: list[dict] = field(default_factory=list)
+    verdicts: list[dict] = field(default_factory=list)
+    drift: list[dict] = field(default_factory=list)
+    figures: metrics_file.Figures = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    was_asked: bool = False
+
+    @classmethod
+    def now(cls) -> "_Seen":
+        seen = cls()
+        try:
+            with warehouse.asking() as query:
+                for name, read in _READERS.items():
+                    try:
+                        setattr(seen, name, read(query))
+                    except Exception as error:
+                        seen.problems.append(f"notices: {name} could not be read: {type(error).__name__}")
+                seen.figures, failed = metrics_file.measured(query)
+                seen.problems += [f"metrics: {name} could not be read: {why}" for name, why in failed.items()]
+                seen.was_asked = True
+        except Exception:
+            # Missing or in use, which the command itself says where it matters; figures then stay as they were.
+            pass
+        return seen
+
+
+class _Watch:
+    def __init__(self, cadence: str | None, warnings=None):
+        self._cadence = cadence
+        self._warnings = warnings
+        self._started = _now()
+        self._address = os.environ.get(webhook.VARIABLE, "").strip()
+        self._timer: threading.Timer | None = None
+        self._seconds = SECONDS
+
+    def begin(self) -> None:
+        """Tell what happened since the last command, and that this run will be late if it will."""
+        if not (self._address and self._cadence):
+            return
+        # Whatever fails here is seen again, and said, when the command has ended.
+        with contextlib.suppress(Exception):
+            seen = _Seen.now()
+            with notices.changing() as journal:
+                journal.add(_runs(journal, seen.runs))
+                late = [one for one in _late(seen.deadlines) if not all(map(journal.knows, one.keys))]
+                journal.add(late)
+            if late:
+                self._within(lambda: notices.deliver(self._address, _BEFORE))
+            else:
+                self._watch_the_clock(seen.deadlines)
+
+    def end(self, failure: str | None = None) -> None:
+        """Tell how the command ended and what the warehouse has news of, write the metrics file, warn in one line."""
+        problems: list[str] = []
+        try:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._within(lambda: self._timer.join(_BEFORE))
+            seen = _Seen.now()
+            problems += seen.problems
+            last, waiting = self._tell(failure, seen, problems)
+            self._measure(seen, last, waiting, problems)
+        except Exception as error:
+            problems.append(f"notices and metrics: {type(error).__name__}")
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            line = f"warning: {problems[0]}{more}"
+            if self._warnings is None:
+                terminal.say(line)
+            else:
+                print(shown.line(line), file=self._warnings)
+
+    def _within(self, call: Callable[[], object]) -> None:
+        """Take what a call takes off the seconds that are left."""
+        started = time.monotonic()
+        call()
+        self._seconds -= time.monotonic() - started
+
+    def _tell(self, failure: str | None, seen: _Seen, problems: list[str]) -> tuple[dict[str, Ended], int | None]:
+        """How the last runs ended, and how many notices are left waiting, None where that cannot be known."""
+        ended = Ended(_text(self._started), _text(_now()), failure)
+        try:
+            with notices.changing() as journal:
+                news = [journal.ended(self._cadence, ended)] if self._cadence else []
+                news += _runs(journal, seen.runs)
+                if self._address:
+                    journal.add(filter(None, news))
+                    journal.add([*_verdicts(seen.verdicts), *_drift(seen.drift, journal), *_late(seen.deadlines)])
+        except Exception as error:
+            problems.append(f"notices: {notices.folder()} cannot be used: {type(error).__name__}")
+            return self._tell_at_once(ended, problems), None
+        try:
+            undelivered = notices.deliver(self._address, self._seconds) if self._address else None
+            problems += [f"notices: {undelivered}"] if undelivered else []
+            return journal.last, len(notices.read().waiting)
+        except Exception as error:
+            problems.append(f"notices: {notices.folder()} cannot be used: {type(error).__name__}")
+            return journal.last, None
+
+    def _tell_at_once(self, ended: Ended, problems: list[str]) -> dict[str, Ended]:
+        """Nothing can be kept, the disk may be full: a failure, which must be told, is told all the same."""
+        if self._cadence is None:
+            return {}
+        notice = Journal().ended(self._cadence, ended)
+        if self._address and notice:
+            try:
+                webhook.post(self._address, notices.message([notice]), self._seconds)
+            except webhook.Undelivered as error:
+                problems[-1] += f", and the webhook was not told: {error}"
+        return {self._cadence: ended}
+
+    def _measure(self, seen: _Seen, last: dict[str, Ended], waiting: int | None, problems: list[str]) -> None:
+        file = metrics_file.path()
+        try:
+            figures = seen.figures
+            if not seen.was_asked or any(one.startswith("metrics: ") for one in seen.problems):
+                with contextlib.suppress(ValueError):
+                    figures = metrics_file.read(file) | figures
+            figures = figures | metrics_file.of_runs(last)
+            if waiting is not None:
+                figures["nightbook_notices_waiting", ()] = waiting
+            metrics_file.write(file, figures)
+        except Exception as error:
+            problems.append(f"metrics: {file} cannot be written: {type(error).__name__}")
+
+    def _watch_the_clock(self, deadlines: list[dict]) -> None:
+        """Have it said when the deadline passes while the run goes on: nobody else can ask the warehouse meanwhile."""
+        due = next((row for row in deadlines if row["cadence"] == self._cadence and row["status"] == "open"), None)
+        if due is not None:
+            wait = (due["due_at"] - _now()).total_seconds()
+            self._timer = threading.Timer(max(wait, 0), self._overdue, [due])
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _overdue(self, due: dict) -> None:
+        with contextlib.suppress(Exception):
+            with notices.changing() as journal:
+                text = f"the run that began at {self._started:%H:%M} goes on"
+                journal.add([_deadline(due, f"are not there: {text}")])
+            notices.deliver(self._address, _BEFORE)
+
+
+def _runs(journal: Journal, runs: Iterable[dict]) -> list[Notice]:
+    """What is to be told of runs in the log that nobody took note of: those of dbt alone."""
+    told = []
+    for run in runs:
+        ended = Ended(
+            _text(run["started_at"]),
+            _text(run["ended_at"]),
+            None if run["outcome"] == "succeeded" else f"{run['first_failure']}, in dbt run {run['run_id']}",
+        )
+        before = journal.last.get(run["cadence"])
+        if before is None or before.ended_at < ended.ended_at:
+            told.append(journal.ended(run["cadence"], ended))
+    return list(filter(None, told))
+
+
+def _late(deadlines: list[dict]) -> list[Notice]:
+    found = []
+    for row in deadlines:
+        if row["status"] == "predicted_breach":
+            late = _minutes(-row["margin_minutes"])
+            typical = _minutes(row["expected_seconds"] / 60)
+            found.append(_deadline(row, f"will be some {late} late: a run takes {typical} in the median"))
+        elif row["status"] == "breached" and row["ended_at"] is not None:
+            found.append(_deadline(row, f"came {_minutes(-row['margin_minutes'])} late"))
+        elif row["status"] == "breached":
+            found.append(_deadline(row, "are not there"))
+    return found
+
+
+def _deadline(row: dict, what: str) -> Notice:
+    return Notice(
+        (f"deadline/{row['cadence']}/{row['due_date']}",),
+        f"{row['cadence']} results, due {row['due_at']:%Y-%m-%d %H:%M} UTC, {what}",
+    )
+
+
+def _verdicts(verdicts: list[dict]) -> list[Notice]:
+    told = []
+    for row in verdicts:
+        name, version = row["model_name"], row["model_version"]
+        if row["failures"]:
+            text = f"{name}: the gate rejected the candidate: {' '.join(row['failures'])}"
+        else:
+            text = f"{name}: the gate passed the candidate" + (f", registered as version {version}" if version else "")
+            text += f"; to be weighed: {' '.join(row['warnings'])}" if row["warnings"] else ""
+        told.append(Notice((f"gate/{row['run_id']}/{name}",), text))
+    return told
+
+
+def _drift(drift: list[dict], journal: Journal) -> list[Notice]:
+    """New alerts of the last night, a line per model, the furthest first; what was one the night before is not new."""
+    told = {}
+    for row in drift:
+        key = f"drift/{row['as_of_date']}/{row['model_name']}/{row['feature']}"
+        if row["is_alert"] and not row["was_alert"] and not journal.knows(key):
+            told.setdefault((row["model_name"], row["as_of_date"]), []).append((key, row))
+    return [Notice(tuple(key for key, _ in found), _drifted(*about, found)) for about, found in told.items()]
+
+
+def _drifted(model: str, as_of: date, found: list[tuple[str, dict]]) -> str:
+    named = ", ".join(f"{row['feature']} {row['value']:.3f}" for _, row in found[:_NAMED])
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return f"{model}: new drift alerts on {as_of} (PSI): {named}{more}"
+
+
+def _line(error: BaseException) -> str:
+    """The one line that the runner prints of a failure."""
+    if isinstance(error, NightbookError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or ['no message'])[0]}"
+
+
+def _minutes(minutes: float) -> str:
+    return f"{timedelta(minutes=round(float(minutes)))}".removesuffix(":00") + " h"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _text(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S.%f}"

@@ -1,0 +1,242 @@
+"""One dbt build, in this process: progress while it runs, one line per cause when it fails."""
+
+import contextlib
+import gc
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nightbook import provenance
+from nightbook.engine import home, messages
+from nightbook.errors import NightbookError
+
+# The user-caused error that a Python model raised, at the end of the traceback that dbt reports.
+_USER_ERROR = re.compile(r"^\s*nightbook\.errors\.NightbookError: (.+)$", re.MULTILINE)
+
+
+class Failed(NightbookError):
+    """A build that began and did not come to a good end."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a finished build says of itself: wall seconds, nodes built, tests passed, tests that warned."""
+
+    run_id: str
+    seconds: float
+    models: int
+    tests: int
+    warnings: tuple[str, ...]
+
+
+def build(selector: str, title: str) -> Build:
+    """Run `dbt build --selector ...` and return what it did.
+
+    Unit tests are left out: they test the code, on every pull request, not tonight's data.
+
+    Raises:
+        Failed: a node failed; the first cause in one line, and how many more there were.
+        NightbookError: dbt could not begin.
+    """
+    started = time.monotonic()
+    os.environ.setdefault("NIGHTBOOK_ACTOR", home.actor())
+    with _progress(title) as callback:
+        result = _invoke(["build", "--selector", selector, "--exclude-resource-type", "unit_test"], [callback])
+    failed = [one for one in result.result.results if one.status in ("error", "fail")]
+    if failed:
+        more = f" (and {len(failed) - 1} more; see {home.home() / 'logs' / 'dbt.log'})" if len(failed) > 1 else ""
+        raise Failed(_cause(failed[0]) + more)
+    done = list(result.result.results)
+    return Build(
+        run_id=_run_id(),
+        seconds=time.monotonic() - started,
+        models=sum(one.node.resource_type in ("model", "seed", "snapshot") for one in done),
+        tests=sum(one.node.resource_type == "test" for one in done),
+        warnings=tuple(one.node.name + _such_as(one.node.compiled_code) for one in done if one.status == "warn"),
+    )
+
+
+def parse() -> None:
+    """Have dbt read the project, so that its manifest is that of the files as they are.
+
+    Raises:
+        NightbookError: the project is not valid.
+    """
+    _invoke(["parse"], [])
+
+
+def compile_all(selector: str) -> None:
+    """Have dbt compile the SQL of a selector, so that it lies under the home as a build would leave it.
+
+    Raises:
+        NightbookError: the project is not valid, or the warehouse refuses.
+    """
+    result = _invoke(["compile", "--selector", selector], [])
+    for one in result.result.results:
+        if one.status == "error":
+            raise NightbookError(_cause(one))
+
+
+def compiled(*models: str) -> dict[str, str]:
+    """SQL of models as the project has it, by name; nothing is run but the questions that the SQL itself asks.
+
+    Raises:
+        NightbookError: the project is not valid, or the warehouse is in use.
+    """
+    # Without the tests of a model, which would come with it.
+    result = _invoke(["compile", "--indirect-selection", "empty", "--select", *models], [])
+    for one in result.result.results:
+        if one.status == "error":
+            raise NightbookError(_cause(one))
+    return {one.node.name: one.node.compiled_code for one in result.result.results}
+
+
+def operate(macro: str, arguments: dict | None = None) -> None:
+    """Run a macro, as `dbt run-operation` does.
+
+    Raises:
+        NightbookError: the project is not valid, the warehouse is in use, or it refuses.
+    """
+    # What a macro raises is told in an event alone.
+    told: list[str] = []
+
+    def hear(event) -> None:
+        if event.info.name in ("RunningOperationCaughtError", "RunningOperationUncaughtError"):
+            told.append(event.data.exc)
+
+    result = _invoke(["run-operation", macro, "--args", json.dumps(arguments or {})], [hear])
+    if not result.success:
+        raise NightbookError(messages.one_line("".join(told) or result.result.results[0].message or ""))
+
+
+def document(folder: Path) -> str | None:
+    """Have dbt write its docs into a folder: index.html, manifest.json and catalog.json.
+
+    Returns:
+        Why the docs are without compiled SQL, where it cannot be compiled: some of it asks the warehouse, which is that
+        of the last run, and the project may have moved on since.
+
+    Raises:
+        NightbookError: the project is not valid, or the warehouse refuses.
+    """
+    target = ["--target-path", str(folder)]
+    arguments = ["docs", "generate", *target]
+    try:
+        if _invoke(arguments, []).success:
+            return None
+        reason = f"see {home.home() / 'logs' / 'dbt.log'}"
+    except NightbookError as error:
+        reason = str(error)
+    # Without compiling, dbt takes the manifest that is there.
+    _invoke(["parse", *target], [])
+    if not _invoke([*arguments, "--no-compile"], []).success:
+        raise NightbookError(f"dbt could not write its docs: {reason}")
+    return reason
+
+
+def _invoke(arguments: list[str], callbacks: list):
+    from dbt.cli.main import dbtRunner
+
+    home.home().mkdir(parents=True, exist_ok=True)
+    # dbt makes and keeps a million small objects: to look through them as often as Python does costs a tenth of it.
+    gc.set_threshold(100_000, 20, 20)
+    # dbt writes it into the manifest, by which `make changed` sees later that the library has been edited.
+    os.environ["DBT_ENV_CUSTOM_ENV_NIGHTBOOK_LIBRARY"] = provenance.library_digest()
+    logs = ["--log-path", str(home.home() / "logs"), "--log-level", "none", "--log-level-file", "info"]
+    try:
+        with _quiet():
+            result = dbtRunner(callbacks=callbacks).invoke([*logs, *arguments])
+    finally:
+        _release()
+    if result.exception is not None:
+        raise NightbookError(messages.one_line(str(result.exception)))
+    return result
+
+
+def _release() -> None:
+    """Let go of the warehouse file, which dbt-duckdb keeps open for the life of the process."""
+    if home.is_account():
+        return
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    DuckDBConnectionManager.close_all_connections()
+    gc.collect()
+
+
+def _run_id() -> str:
+    results = json.loads((home.home() / "target" / "run_results.json").read_text())
+    return results["metadata"]["invocation_id"]
+
+
+def _cause(failure) -> str:
+    """One line for a failed node: what it says itself, or for a test what a failing row means."""
+    node, message = failure.node, failure.message or ""
+    user_errors = _USER_ERROR.findall(message)
+    if user_errors:
+        return user_errors[-1]
+    if messages.is_raised(message):
+        return messages.one_line(message)
+    if node.resource_type == "test" and failure.status == "fail":
+        meaning = " ".join((node.description or "").split())
+        return f"{node.name}: {failure.failures} failing rows{_such_as(node.compiled_code)}. {meaning}".rstrip()
+    return f"{node.name}: {messages.one_line(message)}"
+
+
+def _such_as(sql: str | None) -> str:
+    """The first failing row of a test in words; nothing where the warehouse cannot be asked again."""
+    import duckdb
+    from nightbook.engine import warehouse
+
+    try:
+        with warehouse.asking() as query:
+            [row] = query(f"select * from (\n{sql}\n) as failing limit 1")
+    except (duckdb.Error, NightbookError, ValueError):
+        return ""
+    return ", such as " + ", ".join(f"{name}={value}" for name, value in row.items() if value is not None)
+
+
+@contextlib.contextmanager
+def _progress(title: str) -> Iterator:
+    """A progress bar fed by dbt's events on a terminal; plain lines at the end of each stage elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = [
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    ]
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=None)
+
+        def on_event(event) -> None:
+            name = event.info.name
+            if name == "ConcurrencyLine":
+                progress.update(task, total=event.data.node_count or None)
+            elif name == "NodeStart":
+                progress.update(task, description=f"{title}: {event.data.node_info.node_name[:48]:<48}")
+            elif name == "NodeFinished":
+                progress.advance(task)
+
+        yield on_event
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep libraries' chatter off the terminal while dbt runs; errors are reported by the result."""
+    logging.disable(logging.WARNING)
+    # A log file on a full disk is no news of its own, told with a traceback for every line that was not written.
+    told, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        yield
+    finally:
+        logging.raiseExceptions = told
+        logging.disable(logging.NOTSET)

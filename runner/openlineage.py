@@ -1,0 +1,258 @@
+"""OpenLineage events of a finished dbt build: made by openlineage-dbt, with columns joined up, kept until delivered.
+
+Events go to a file under the home, or to where the standard OpenLineage environment variables or configuration file
+say. They are written to an outbox first: what cannot be delivered tonight is delivered, in order, with the next run's.
+"""
+
+import json
+import logging
+import os
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nightbook import lineage
+from nightbook.engine import home, warehouse
+from nightbook.errors import NightbookError
+
+_SUBTYPES = {
+    lineage.IDENTITY: ("DIRECT", "IDENTITY"),
+    lineage.TRANSFORMATION: ("DIRECT", "TRANSFORMATION"),
+    lineage.AGGREGATION: ("DIRECT", "AGGREGATION"),
+    lineage.INDIRECT: ("INDIRECT", "FILTER"),
+}
+REGISTRY = "mlflow"
+_REGISTRATIONS = ("training", "registrations")
+
+
+def tell(project: Path) -> str | None:
+    """Make the events of the last dbt build and deliver them, and those that waited.
+
+    Returns:
+        Why some are still waiting, None when all are delivered. Nothing is raised: no night fails for its events.
+    """
+    try:
+        run_id, events = of_last_build(project)
+        outbox = home.home() / "lineage" / "outbox"
+        outbox.mkdir(parents=True, exist_ok=True)
+        # Left by a run that was killed: there is one writer at a time.
+        for left in outbox.glob("*.part"):
+            left.unlink()
+        # Names in the order of time; whole or not at all.
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run_id}.jsonl"
+        part = outbox / f"{name}.part"
+        try:
+            part.write_text("".join(f"{json.dumps(event, sort_keys=True)}\n" for event in events))
+            part.rename(outbox / name)
+        finally:
+            part.unlink(missing_ok=True)
+    except Exception as error:
+        return f"lineage: no event was made: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    return deliver()
+
+
+def deliver() -> str | None:
+    """Send what waits in the outbox, oldest first; a file goes once its last event has been taken.
+
+    Returns:
+        Why some are still waiting, None when the outbox is empty.
+    """
+    outbox = home.home() / "lineage" / "outbox"
+    waiting = sorted(outbox.glob("*.jsonl"))
+    sent = 0
+    try:
+        for done in outbox.glob("*.sent"):
+            if not done.with_suffix(".jsonl").exists():
+                done.unlink()
+        transport = _transport()
+        for file in waiting:
+            lines = file.read_text().splitlines()
+            done = file.with_suffix(".sent")
+            start = int(done.read_text() or 0) if done.exists() else 0
+            # Noted after each: a run that is killed here tells at most one event twice.
+            for number, line in enumerate(lines[start:], start=start + 1):
+                transport.emit(json.loads(line))
+                done.write_text(str(number))
+            file.unlink()
+            done.unlink(missing_ok=True)
+            sent += 1
+        transport.close()
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or ["no reason"])[0]
+        return f"lineage: events of {len(waiting) - sent} runs wait in {outbox}: {reason}"
+    return None
+
+
+def of_last_build(project: Path) -> tuple[str, list[dict]]:
+    """The events of the build whose artifacts lie in the home's target folder, in order of time.
+
+    Returns:
+        The dbt invocation, and its events: START of the whole, each node's own, then COMPLETE or FAIL of the whole.
+
+    Raises:
+        NightbookError: there is no finished build.
+    """
+    from openlineage.client.serde import Serde
+    from openlineage.common.provider.dbt import DbtLocalArtifactProcessor, ParentRunMetadata
+    from openlineage.common.provider.dbt.utils import PRODUCER
+    from openlineage.dbt import dbt_run_event_end, dbt_run_event_failed, dbt_run_event_start
+
+    class Processor(DbtLocalArtifactProcessor):
+        """Columns are joined up afterwards, over all relations, and for Python models too."""
+
+        def get_column_lineage(self, *arguments):
+            return None
+
+    target = home.home() / "target"
+    if not (target / "run_results.json").exists():
+        raise NightbookError(f"{target} holds no results of a build")
+    results = json.loads((target / "run_results.json").read_text())
+    namespace = os.environ.get("OPENLINEAGE_NAMESPACE", "nightbook")
+    processor = Processor(
+        producer=PRODUCER,
+        target=results["args"].get("target"),
+        job_namespace=namespace,
+        project_dir=str(project),
+        target_path=str(target),
+        logger=logging.getLogger("openlineage.dbt"),
+        openlineage_job_name=os.environ.get("OPENLINEAGE_DBT_JOB_NAME"),
+    )
+    start = dbt_run_event_start(processor.job_name, namespace, None)
+    processor.dbt_run_metadata = ParentRunMetadata(
+        run_id=start.run.runId, job_name=start.job.name, job_namespace=start.job.namespace
+    )
+    nodes = [Serde.to_dict(event) for event in processor.parse().events()]
+    failed = any(one["status"] in ("error", "fail") for one in results["results"])
+    last = (dbt_run_event_failed if failed else dbt_run_event_end)(start.run.runId, namespace, processor.job_name, None)
+    order = {"START": 0, "COMPLETE": 1, "FAIL": 1}
+    nodes.sort(key=lambda event: (event["eventTime"], order[event["eventType"]]))
+    whole = [Serde.to_dict(start), Serde.to_dict(last)]
+    for event in whole:
+        event["run"].setdefault("facets", {}).update(nodes[0]["run"].get("facets", {}) if nodes else {})
+        event["run"]["facets"].pop("parent", None)
+    whole[0]["eventTime"] = nodes[0]["eventTime"] if nodes else whole[0]["eventTime"]
+    events = [whole[0], *nodes, whole[1]]
+    run_id = results["metadata"]["invocation_id"]
+    _join_columns(events)
+    return run_id, events
+
+
+def _join_columns(events: list[dict]) -> None:
+    """Give each output dataset the facet of its columns, and each model that scored a dataset of its own."""
+    try:
+        with warehouse.asking() as query:
+            edges = [
+                edge
+                for cadence in ("nightly", "weekly")
+                if warehouse.has(query, "audit", f"lineage_{cadence}")
+                for edge in query(
+                    f"select * from audit.lineage_{cadence} inner join audit.run_provenance using (manifest_digest)"
+                )
+            ]
+            versions, registered = (
+                {row["model_name"]: row["model_version"] for row in query(f"select * from {schema}.{relation}")}
+                if warehouse.has(query, schema, relation)
+                else {}
+                for schema, relation in (("scoring", "champions"), _REGISTRATIONS)
+            )
+    except Exception:
+        # A first run that failed early has no such relation yet; its events say as much as they can.
+        return
+    into = defaultdict(lambda: defaultdict(list))
+    for edge in edges:
+        into[edge["to_relation"]][edge["to_column"]].append(edge)
+    for event in events:
+        # Said once a node, by the event that says that it is there.
+        for dataset in list(event.get("outputs", [])) if event["eventType"] == "COMPLETE" else ():
+            database, _, relation = dataset["name"].partition(".")
+            if relation not in into:
+                continue
+            place = (dataset["namespace"], database)
+            dataset.setdefault("facets", {})["columnLineage"] = told = _facet(
+                event["producer"], into, relation, place, versions
+            )
+            origins = {
+                (one["namespace"], one["name"]): None
+                for column in told["fields"].values()
+                for one in column["inputFields"]
+                if one["namespace"] == REGISTRY
+            }
+            event.setdefault("inputs", []).extend({"namespace": space, "name": name} for space, name in origins)
+            if relation == ".".join(_REGISTRATIONS):
+                event["outputs"] += [
+                    {
+                        "namespace": REGISTRY,
+                        "name": f"models:/{name}/{version}",
+                        "facets": {
+                            "columnLineage": _facet(event["producer"], into, f"models:/{name}", place, registered)
+                        },
+                    }
+                    for name, version in sorted(registered.items())
+                ]
+
+
+def _facet(producer: str, into: dict, relation: str, place: tuple[str, str], versions: dict[str, int]) -> dict:
+    """Which column of which dataset each column of a relation was made of; place: namespace and database of all."""
+    told = {}
+    for column, found in into[relation].items():
+        named = [_input_field(edge, *place, versions) for edge in _of_one(found, into)]
+        told[column] = {"inputFields": [one for at, one in enumerate(named) if one not in named[:at]]}
+    return {
+        "_producer": producer,
+        "_schemaURL": "https://openlineage.io/spec/facets/1-2-0/ColumnLineageDatasetFacet.json"
+        "#/$defs/ColumnLineageDatasetFacet",
+        "fields": told,
+    }
+
+
+def _of_one(found: list[dict], into: dict) -> list[dict]:
+    """Edges into a column, as they can be told to who knows datasets but no rows of one model in them.
+
+    A column that is made of one model's rows of a relation is told to be made of what those rows are made of.
+    """
+    told, waiting, seen = [], list(found), set()
+    models: dict[tuple, set] = defaultdict(set)
+    for edge in found:
+        models[edge["from_relation"], edge["from_column"]].add(edge["from_model_name"])
+    while waiting:
+        edge = waiting.pop(0)
+        origin = (edge["from_relation"], edge["from_column"])
+        model = edge["from_model_name"]
+        is_everybody = model is None or (edge in found and len(models[origin]) > 1)
+        behind = [] if is_everybody else [
+            one for one in into[origin[0]][origin[1]] if one["to_model_name"] in (None, model)
+        ]  # fmt: skip
+        if not behind:
+            told.append(edge)
+        elif (*origin, model) not in seen:
+            seen.add((*origin, model))
+            waiting += behind
+    return told
+
+
+def _input_field(edge: dict, namespace: str, database: str, versions: dict[str, int]) -> dict:
+    kind, subtype = _SUBTYPES[edge["transformation"]]
+    name = edge["from_relation"]
+    if name.startswith("models:/"):
+        version = versions.get(name.removeprefix("models:/"))
+        namespace, name = REGISTRY, f"{name}/{version}" if version else name
+    else:
+        name = f"{database}.{name}"
+    return {
+        "namespace": namespace,
+        "name": name,
+        "field": edge["from_column"],
+        "transformations": [{"type": kind, "subtype": subtype}],
+    }
+
+
+def _transport():
+    """Where events go: what OpenLineage's own settings say, else one file under the home."""
+    from openlineage.client.client import OpenLineageClient
+    from openlineage.client.transport.file import FileConfig, FileTransport
+
+    if any(name.startswith("OPENLINEAGE__") for name in os.environ) or any(
+        os.environ.get(name) for name in ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE_DISABLED")
+    ):
+        return OpenLineageClient().transport
+    return FileTransport(FileConfig(log_file_path=str(home.home() / "lineage" / "events.jsonl"), append=True))
