@@ -1,10 +1,2 @@
 -- One row per account: its first default as last reported.
-{{ latest_known(
-    source('raw', 'default_events'),
-    columns=[
-        'account_id',
-        'defaulted_on',
-        'reason',
-    ],
-    grain=['account_id']
-) }}
+{{ first_of_grain(ref('stg_default_event_versions'), ['account_id']) }}

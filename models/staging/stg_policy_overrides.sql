@@ -1,2 +1,2 @@
 -- One row per policy that the lender's own landing replaces.
-{{ latest_known(source('raw', 'policy_overrides'), columns=['name', 'value'], grain=['name']) }}
+{{ first_of_grain('(' ~ known_versions(source('raw', 'policy_overrides'), ['name', 'value']) ~ ') as versions', ['name']) }}

@@ -164,35 +164,6 @@ def test_bin_counts_of_nobody_are_nothing(project, macro):
     assert project.query(sql, tables={"profile": profile_of({"x": [1.0]}), "observed": rows}) == []
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_ks_statistic_is_that_of_scipy(project, seed):
-    generator = np.random.default_rng(seed)
-    label = (generator.random(400) < 0.2).astype(int)
-    score = np.round(generator.beta(2, 5, 400) + 0.1 * label, 2)  # two places, for ties
-    found = project.query(
-        "{{ ks_statistic('cases', 'label', 'score') }}", tables={"cases": pa.table({"label": label, "score": score})}
-    )
-    expected = stats.ks_2samp(score[label == 1], score[label == 0]).statistic
-    assert found[0][0] == pytest.approx(expected, abs=1e-12)
-    assert found[0][0] == pytest.approx(metrics.ks_statistic(label, score), abs=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("label", "score", "expected"),
-    [
-        ([1, 1], [0.1, 0.2], None),
-        ([0, 0], [0.1, 0.2], None),
-        ([], [], None),
-        ([0, 1], [0.5, 0.5], 0),
-        ([0, 1], [0.1, 0.9], 1),
-        ([1, 0], [0.1, 0.9], 1),
-    ],
-)
-def test_ks_statistic_at_its_ends(project, label, score, expected):
-    cases = pa.table({"label": pa.array(label, pa.int32()), "score": pa.array(score, pa.float64())})
-    assert project.query("{{ ks_statistic('cases', 'label', 'score') }}", tables={"cases": cases}) == [(expected,)]
-
-
 # --- windows
 
 STATS = ["avg", "max", "min", "sum", "slope", "std", "change", "since", "last", "seen"]

@@ -16,7 +16,7 @@ REFUSED = {
     "a mart alone": ["build", "--select", "fct_account_scores"],
     "a training set alone": ["build", "--select", "training_set_account_pd"],
     "a view alone": ["build", "--select", "feat_account_behaviour"],
-    "staging alone": ["build", "--select", "stg_loan_servicing"],
+    "staging alone": ["build", "--select", "stg_applications"],
     "the run and what follows": ["build", "--select", "int_run+"],
     "a candidate and what follows": ["build", "--select", "candidates+"],
     "a mart and what it rests on": ["build", "--select", "+fct_account_scores"],

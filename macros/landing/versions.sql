@@ -11,13 +11,6 @@ where _loaded_at <= {{ known_at() }}
 {%- endmacro %}
 
 {#
-    One row per grain: the version loaded last among those this run may see.
-#}
-{% macro latest_known(relation, columns, grain) -%}
-{{ first_of_grain('(' ~ known_versions(relation, columns) ~ ') as versions', grain) }}
-{%- endmacro %}
-
-{#
     True for the version loaded last of each grain; for `qualify`, after a join has left only the versions in question.
     Two versions with one load time are settled by the load's name, so that the choice never depends on row order.
 #}
