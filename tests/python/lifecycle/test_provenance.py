@@ -1,11 +1,15 @@
 """Where a result came from."""
 
 import json
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from nightbook import provenance
 from nightbook.trail import audit
+
+LIBRARY = Path(provenance.__file__).parent
 
 
 @pytest.fixture
@@ -137,3 +141,26 @@ def test_two_codes_of_one_commit_are_named():
     assert audit._other_code(alike + others) == ()
     (told,) = audit._other_code([run("R7", 7, tests_digest="E"), *alike])
     assert told.startswith("run R7: its tests_digest is not that of run R1, of the same commit")
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A copy of the library, whose digest is asked."""
+    folder = tmp_path / "nightbook"
+    shutil.copytree(LIBRARY, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "__file__", str(folder / "provenance.py"))
+    return folder
+
+
+@pytest.mark.parametrize(("file", "decides"), [("scoring/scorer.py", True), ("trail/explanation_text.py", False)])
+def test_what_reads_scores_is_not_in_the_digest_of_what_makes_them(library, file, decides):
+    before = provenance.library_digest()
+    with (library / file).open("a") as changed:
+        changed.write("# another word\n")
+    assert (provenance.library_digest() != before) is decides
+
+
+def test_no_model_imports_what_reads_scores():
+    models = [file for file in LIBRARY.parent.rglob("*.py") if LIBRARY not in file.parents]
+    assert len(models) > 10
+    assert [file.name for file in models if "nightbook.trail" in file.read_text()] == []
