@@ -350,8 +350,9 @@ def cohorts(written: dict[Path, str], prefix: str) -> str:
         text += f"  - name: {name}\n    description: >\n      {description} By the SQL of {tonight}.\n"
         if name in _TWIN_TESTS:
             meaning, key = _TWIN_TESTS[name]
-            text += "    data_tests:\n      - unique_key:\n"
-            text += f'          description: "A row is {meaning}."\n          arguments: {{key: {key}}}\n'
+            text += "    data_tests:\n      - unique_combination_of_columns:\n"
+            text += f'          description: "A row is {meaning}."\n'
+            text += f"          arguments: {{combination_of_columns: {key}}}\n"
         listed = (_column(column["name"], column["description"].strip()) for column in described[tonight]["columns"])
         text += "    columns:\n" + "".join(column["plain"] for column in listed) + "\n"
     return text.rstrip("\n") + "\n"

@@ -24,20 +24,20 @@ def test_each_planted_fault_is_named(manifest, tmp_path):
     nodes["seed.nightbook.policy"]["columns"]["value"]["description"] = "value"
     nodes["seed.nightbook.gate_rules"]["description"] = ""
     macros["macro.nightbook.psi"]["description"] = ""
-    macros["macro.nightbook.test_within"]["description"] = ""
+    macros["macro.nightbook.test_accepted_range"]["description"] = ""
     planted["exposures"]["exposure.nightbook.provisions_dashboard"]["maturity"] = None
     planted["exposures"]["exposure.nightbook.regulatory_filing"]["owner"] = {"name": "Somebody", "email": None}
     planted["sources"]["source.nightbook.raw.accounts"]["columns"]["apr"]["description"] = "The apr."
     singular = next(name for name, node in nodes.items() if name.endswith(".servicing_has_an_account"))
     nodes[singular]["description"] = ""
     found = failures(tmp_path, "manifest_checks", manifest=planted)
-    within = {one for one in found if one.startswith("check_test_is_described within_")}
+    within = {one for one in found if one.startswith("check_test_is_described accepted_range_")}
     assert len(within) > 2, found
     assert sorted(set(found) - within) == [
         "check_exposure_has_maturity provisions_dashboard",
         "check_exposure_has_owner regulatory_filing",
         "check_macro_description_populated psi",
-        "check_macro_description_populated test_within",
+        "check_macro_description_populated test_accepted_range",
         "check_model_column_description_populated fct_account_scores",
         "check_model_columns_tell_more fct_account_scores",
         "check_model_columns_tell_more fct_provisions",

@@ -60,8 +60,8 @@ def drifted(values: str) -> str:
 NO_ALERT = "{{ test_no_alert(model='drift', is_important=true) }}"
 WARNED = "{{ test_nothing_to_warn_of(model='cases') }}"
 EMPTY = "create table cases as select 1 as x where 1 = 0"
-KEYED = "{{ test_unique_key(model='cases', key=['a', 'b']) }}"
-WITHIN = "{{ test_within(model='cases', column_name='x', low=0, high=1) }}"
+KEYED = "{{ test_unique_combination_of_columns(model='cases', combination_of_columns=['a', 'b']) }}"
+IN_RANGE = "{{ test_accepted_range(model='cases', column_name='x', min_value=0, max_value=1) }}"
 SIDES = "{{ test_customers_on_one_side(model='cases') }}"
 PSI = "{{ test_psi_below(model='drift', max_psi=0.25) }}"
 ANSWERED_PSI = "{{ test_psi_below(model='drift', unless='value > 5') }}"
@@ -185,11 +185,11 @@ CASES = [
         WARNED,
         (rows("(1, 'warn', 'late', 'r'), (2, 'stop', 'gone', 'q')", "checked_at, status, message, rule"),),
     ),
-    Case("unique_key", "same_key", KEYED, (rows("(1, 2), (1, 2), (1, 3)", "a, b"),), ((1, 2, 2),)),
-    Case("unique_key", "part_of_the_key", KEYED, (rows("(1, 2), (1, 3), (2, 2)", "a, b"),)),
-    Case("within", "outside", WITHIN, (rows("(-0.1), (0.5), (1.1)", "x"),), ((-0.1,), (1.1,))),
-    Case("within", "not_a_number", WITHIN, (rows("('nan'::double)", "x"),), (("nan",),)),
-    Case("within", "ends_and_null", WITHIN, (rows("(0), (1), (null)", "x"),)),
+    Case("unique_combination_of_columns", "same_key", KEYED, (rows("(1, 2), (1, 2), (1, 3)", "a, b"),), ((1, 2, 2),)),
+    Case("unique_combination_of_columns", "part_of_the_key", KEYED, (rows("(1, 2), (1, 3), (2, 2)", "a, b"),)),
+    Case("accepted_range", "outside", IN_RANGE, (rows("(-0.1), (0.5), (1.1)", "x"),), ((-0.1,), (1.1,))),
+    Case("accepted_range", "not_a_number", IN_RANGE, (rows("('nan'::double)", "x"),), (("nan",),)),
+    Case("accepted_range", "ends_and_null", IN_RANGE, (rows("(0), (1), (null)", "x"),)),
     Case("is_possible", "too_low", POSSIBLE, (rows("('m', 'x', -0.1, 1)", PROFILE),), (("x", -0.1, 1),)),
     Case(
         "is_possible",
