@@ -7,7 +7,7 @@
 {% macro duckdb__create_table_as(temporary, relation, compiled_code, language='sql', partitioned_by=none, sorted_by=none) -%}
     {%- set strategy = config.get('incremental_strategy') -%}
     {%- set batch = relation.identifier ~ '__batch' -%}
-    {%- set is_whole = strategy == 'replace_stale' and whole_history(compiled_code) is not none -%}
+    {%- set is_whole = strategy == 'replace_stale' and changes_of(model.name).is_whole -%}
     {%- set reads_once = strategy in ('replace_partition', 'replace_run', 'append') or (strategy or '').startswith('replace_broken_off') -%}
     {%- if temporary and language == 'sql' and (reads_once or is_whole) -%}
         {%- if config.get('contract').enforced -%}
@@ -21,7 +21,7 @@
             {{ compiled_code }}
         );
         create table {{ relation }} as select * from {{ batch }} limit 0;
-        {{ insert_history(relation, none, batch, compiled_code) }}
+        {{ insert_history(relation, none, batch) }}
     {%- else -%}
         {{ dbt.duckdb__create_table_as(temporary, relation, compiled_code, language=language, partitioned_by=partitioned_by, sorted_by=sorted_by) }}
     {%- endif -%}

@@ -2,17 +2,16 @@
     Incremental strategy of what is kept from night to night: a batch that is the whole history replaces it, the accounts
     (or whatever stale_key names) that it has computed again lose their old rows, and new months join those that are
     there. One transaction. The batch says in kept_for which it is: history, month, the name of what was stale, or gone,
-    for a key of which nothing is left. A model that computes the whole history writes so into its SQL, because a history
-    of no row at all has none to say it; with the months of which the history is made, it is written month by month, which
-    needs the memory of one.
+    for a key of which nothing is left. Whether it is the whole history is asked of changes_of, because a history of no row
+    at all has none to say it.
 #}
 {% macro get_incremental_replace_stale_sql(arguments) %}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
     {%- set key = config.get('stale_key', 'account_id') -%}
     {%- set replace %}
-    {%- if whole_history(compiled_code) is not none %}
+    {%- if changes_of(model.name).is_whole %}
     delete from {{ arguments['target_relation'] }};
-    {{ insert_history(arguments['target_relation'], columns, arguments['temp_relation'], compiled_code) }}
+    {{ insert_history(arguments['target_relation'], columns, arguments['temp_relation']) }}
     {%- else %}
     delete from {{ arguments['target_relation'] }}
     where
@@ -30,19 +29,10 @@
 {% endmacro %}
 
 {#
-    The months that a model's SQL names as its whole history, as texts; none where it computes a part of the history. Only
-    a comment before the query says so: further down, the words may stand in the name of a load.
-#}
-{% macro whole_history(sql) -%}
-    {%- set found = modules.re.match('(?:\\s|--[^\\n]*\\n)*/\\* the whole history:? ?(.*?) ?\\*/', sql) -%}
-    {{ return(found.group(1).split() if found else none) }}
-{%- endmacro %}
-
-{#
     Statements that put a whole history into a relation: in turns where the model says accounts_at_a_time, some months at a
-    time where its SQL names months. columns: none for all.
+    time where it is made of months, which needs the memory of those. columns: none for all.
 #}
-{% macro insert_history(relation, columns, batch, sql) -%}
+{% macro insert_history(relation, columns, batch) -%}
     {%- set insert -%}
     insert into {{ relation }} {{ '(' ~ columns ~ ')' if columns }}
     select {{ columns or '*' }}
@@ -51,7 +41,7 @@
     {%- if config.get('accounts_at_a_time') -%}
         {{ in_turns(insert, config.get('accounts_at_a_time')) }}
     {%- else -%}
-        {%- set history = whole_history(sql) -%}
+        {%- set history = changes_of(model.name).new_months if config.get('rows_at_a_time') else [] -%}
         {%- for months in (history | batch(months_at_a_time()) if history else [none]) %}
     {{ insert }}
             {%- if months %}

@@ -8,11 +8,8 @@
 ) }}
 
 {%- set versions, stale = ref('stg_bureau_pull_versions'), ref('int_stale_customers') -%}
-{%- set definition = local_md5(model.raw_code) -%}
-{%- set news = kept_news('int_bureau_pulls', {'bureau_pulls': (versions, 'cast(null as date)')}, definition) -%}
-{%- set is_whole = news.is_void or not is_incremental() %}
+{%- set is_whole = changes_of('int_bureau_pulls').is_whole or not is_incremental() %}
 
-{{ '/* the whole history */' if is_whole }}
 with
 
 run as (
@@ -68,7 +65,7 @@ select
     pulls.total_utilization,
     pulls.worst_delinquency_24m,
     pulls.derogatory_count,
-    '{{ definition }}' as definition,
+    '{{ bureau_pulls_definition() }}' as definition,
     run.run_id as kept_by,
     {{ "'history'" if is_whole else "case when pulls.pull_id is null then 'gone' else 'customer' end" }} as kept_for
 from pulls

@@ -1,8 +1,8 @@
 -- One row per payment of which a version has landed since the closed months were computed.
 {{ config(materialized='table') }}
 
-{%- set news = closed_months_news() %}
+{%- set changes = changes_of('int_closed_months') %}
 
 select distinct payment_id
 from {{ ref('stg_payment_versions') }}
-where {{ is_news(news.changes.payments, month_start('paid_on')) }}
+where {{ is_among(changes.loads.get('payments', []), month_start('paid_on')) }}

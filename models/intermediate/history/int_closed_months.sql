@@ -9,18 +9,17 @@
 ) }}
 
 {%- set servicing, payments = ref('stg_loan_servicing_versions'), ref('stg_payment_versions') -%}
-{%- set news = closed_months_news() -%}
-{%- set is_whole = news.is_void -%}
+{%- set changes = changes_of('int_closed_months') -%}
+{%- set is_whole = changes.is_whole -%}
 {#- The months apart, so that the whole history of a large book can be written a month at a time; then the accounts that are
     computed again, all months of each. -#}
 {%- set parts = [] -%}
-{%- for month in news.new_months -%}
+{%- for month in changes.new_months -%}
     {%- set first_day = 'cast(' ~ text_literal(month) ~ ' as date)' -%}
     {%- do parts.append({'name': 'month_' ~ loop.index, 'month': first_day, 'before': add_months(first_day, -1)}) -%}
 {%- endfor -%}
 {%- if not is_whole or not parts -%}{%- do parts.append({'name': 'stale', 'month': none, 'before': none}) -%}{%- endif %}
 
-{{ '/* the whole history: ' ~ news.new_months | join(' ') ~ ' */' if is_whole }}
 with
 
 run as (
@@ -189,7 +188,7 @@ select
     months.month_start,
     months.account_block,
     {{ closed_months_measures() }},
-    '{{ news.definition }}' as definition,
+    '{{ closed_months_definition() }}' as definition,
     run.run_id as kept_by,
     months.kept_for
 from months

@@ -99,7 +99,6 @@ select
     compared.load_id,
     compared.row_count,
     compared.new_after,
-    {{ seen_at }} as seen_at,
-    compared.rows_since
+    ({{ seen_run if is_incremental() else 'cast(null as varchar)' }}) as seen_run_id
 from compared
 cross join run

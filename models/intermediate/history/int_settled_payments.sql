@@ -4,7 +4,7 @@
 {{ config(materialized='table') }}
 
 {%- set payments, stale_accounts = ref('stg_payment_versions'), ref('int_stale_accounts') -%}
-{%- set news = closed_months_news() %}
+{%- set changes = changes_of('int_closed_months') %}
 
 with
 
@@ -13,20 +13,20 @@ in_question as (
     select *
     from {{ payments }}
     where
-        {%- if news.is_void %}
+        {%- if changes.is_whole %}
             {{ engine_hash('payment_id') }} in ({{ repeated_keys(payments, ['payment_id']) }})
         {%- else %}
             payment_id in (
                 select payments.payment_id
                 from {{ payments }} as payments
                 inner join {{ stale_accounts }} as stale_accounts on payments.account_id = stale_accounts.account_id
-                {%- if news.new_months %}
+                {%- if changes.new_months %}
 
                 union all
 
                 select payment_id
                 from {{ payments }}
-                where {{ month_start('paid_on') }} in {{ date_list(news.new_months) }}
+                where {{ month_start('paid_on') }} in {{ date_list(changes.new_months) }}
                 {%- endif %}
             )
         {%- endif %}

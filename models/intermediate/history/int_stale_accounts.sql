@@ -2,14 +2,15 @@
 {{ config(materialized='table') }}
 
 {%- set servicing, payments = ref('stg_loan_servicing_versions'), ref('stg_payment_versions') -%}
-{%- set news = closed_months_news() -%}
-{%- set first_day = 'cast(' ~ text_literal(news.months | min if news.months else '9999-12-01') ~ ' as date)' -%}
-{%- set last_day = month_end('cast(' ~ text_literal(news.months | max if news.months else '0001-01-01') ~ ' as date)') %}
+{%- set changes = changes_of('int_closed_months') -%}
+{%- set kept, loads = changes.kept_months, changes.loads.get('loan_servicing', []) -%}
+{%- set first_day = 'cast(' ~ text_literal(kept | min if kept else '9999-12-01') ~ ' as date)' -%}
+{%- set last_day = month_end('cast(' ~ text_literal(kept | max if kept else '0001-01-01') ~ ' as date)') %}
 
 select account_id
 from {{ servicing }}
 where
-    {{ is_news(news.changes.loan_servicing | selectattr('month', 'in', news.months) | list, month_start('snapshot_date')) }}
+    {{ is_among(loads | selectattr('month', 'in', kept) | list, month_start('snapshot_date')) }}
 
 union
 
@@ -27,5 +28,5 @@ union
 select account_id
 from {{ ref('int_account_terms') }}
 where
-    {{ is_news(news.changes.accounts) }}
+    {{ is_among(changes.loads.get('accounts', [])) }}
     and known_from <= {{ last_day }}

@@ -2,7 +2,7 @@
 {{ config(materialized='table') }}
 
 {%- set pulls = ref('stg_bureau_pull_versions') -%}
-{%- set news = kept_news('int_bureau_pulls', {'bureau_pulls': (pulls, 'cast(null as date)')}) %}
+{%- set changes = changes_of('int_bureau_pulls') %}
 
 -- A correction may move an enquiry to another customer: both are stale.
 select distinct customer_id
@@ -12,5 +12,5 @@ where
     and pull_id in (
         select changed.pull_id
         from {{ pulls }} as changed
-        where {{ is_news(news.changes.bureau_pulls) }}
+        where {{ is_among(changes.loads.get('bureau_pulls', [])) }}
     )

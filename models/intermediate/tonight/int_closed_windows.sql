@@ -9,9 +9,9 @@
 
 {%- set closed_months, book = ref('int_closed_months'), ref('int_account_book') -%}
 {%- set parts = window_parts(behaviour_features()) -%}
-{%- set news = closed_windows_news(model.raw_code ~ closed_windows(parts)) %}
+{%- set changes = changes_of('int_closed_windows') -%}
+{%- set month = 'cast(' ~ text_literal(changes.month) ~ ' as date)' %}
 
-{{ '/* the whole history */' if news.is_void }}
 with
 
 run as (
@@ -21,7 +21,7 @@ run as (
 ),
 
 -- noqa: disable=LT02
-{% if news.is_void -%}
+{% if changes.is_whole -%}
 accounts as (
 
     select account_id
@@ -43,14 +43,14 @@ months_in_question as (
 
     select *
     from {{ closed_months }}
-    where kept_by in {{ text_list(news.runs) }}
+    where kept_by in {{ text_list(changes.runs) }}
 
     union all
 
     select *
     from {{ closed_months }}
     where
-        kept_by not in {{ text_list(news.runs) }}
+        kept_by not in {{ text_list(changes.runs) }}
         and account_id in (select new_in_book.account_id from new_in_book)
 
 ),
@@ -70,10 +70,10 @@ accounts as (
 month_{{ ago }} as (
 
     select *
-    from {{ closed_months if news.is_void else 'months_in_question' }}
+    from {{ closed_months if changes.is_whole else 'months_in_question' }}
     where
-        month_start = {{ add_months(news.month, -ago) }}
-        {{ 'and ' ~ in_turn('account_block') if news.is_void }}
+        month_start = {{ add_months(month, -ago) }}
+        {{ 'and ' ~ in_turn('account_block') if changes.is_whole }}
 
 ),
 
@@ -98,10 +98,10 @@ abreast as (
 select
     abreast.account_id,
     {{ account_block('abreast.account_id') }} as account_block,
-    {{ news.month }} as month_start,
+    {{ month }} as month_start,
     {{ closed_windows(parts) }},
-    '{{ news.definition }}' as definition,
+    '{{ closed_windows_definition() }}' as definition,
     run.run_id as kept_by,
-    {{ "'history'" if news.is_void else "'account'" }} as kept_for
+    {{ "'history'" if changes.is_whole else "'account'" }} as kept_for
 from abreast
 cross join run

@@ -122,22 +122,3 @@ def test_an_override_that_cannot_be_shown_is_refused(project, variable):
 def test_a_message_of_a_macro_holds_nothing_that_a_terminal_obeys(project):
     shown = project.compile("{{ shown_text(fromjson(var('text'))) }}", text=json.dumps("a\x1b[2J\nb\u202e\x7f"))
     assert shown == "a\\x1b[2J\\nb\\u202e\\x7f"
-
-
-def test_a_load_s_name_does_not_make_a_history_whole(project):
-    """The comment by which a model says that its rows are all there is."""
-    loads = json.dumps([{"load_id": "/* the whole history */", "month": None, "after": "2026-01-01"}])
-    sql = (
-        "-- One row.\n\n\nwith\na as (select 1 where "
-        + project.compile("{{ is_news(fromjson(var('loads'))) }}", loads=loads)
-        + ")"
-    )
-    assert project.compile("{{ whole_history(fromjson(var('model'))) }}", model=json.dumps(sql)) == "None"
-    for comment, months in (
-        ("/* the whole history */", "[]"),
-        ("/* the whole history: 2026-01-01 2026-02-01 */", "['2026-01-01', '2026-02-01']"),
-    ):
-        found = project.compile(
-            "{{ whole_history(fromjson(var('model'))) }}", model=json.dumps(f"-- One row.\n\n{comment}\n{sql}")
-        )
-        assert found == months

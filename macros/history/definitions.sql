@@ -1,0 +1,24 @@
+{# What makes a closed month what it is, as a digest: another one has every month computed again. #}
+{% macro closed_months_definition() -%}
+    {{ return(local_md5(nightbook._text_of('int_closed_months') ~ closed_months_measures() ~ ledger_measures('payments'))) }}
+{%- endmacro %}
+
+{# The same of windows, which are made of closed months. #}
+{% macro closed_windows_definition() -%}
+    {%- set windows = closed_windows(window_parts(behaviour_features())) -%}
+    {{ return(local_md5(nightbook._text_of('int_closed_windows') ~ windows ~ closed_months_definition())) }}
+{%- endmacro %}
+
+{# The same of numbered bureau enquiries. #}
+{% macro bureau_pulls_definition() -%}
+    {{ return(local_md5(nightbook._text_of('int_bureau_pulls'))) }}
+{%- endmacro %}
+
+{% macro _text_of(model) -%}
+    {{ return(graph.nodes['model.nightbook.' ~ model].raw_code if execute else '') }}
+{%- endmacro %}
+
+{# The measures of int_closed_months, over its rows `months` and the first month of the ledger. #}
+{% macro closed_months_measures() -%}
+    {{ month_measures('months', 'months.previous_', 'months', 'months.month_start >= ledger_feed.month_start') }}
+{%- endmacro %}
