@@ -290,7 +290,7 @@ class Record:
                 subject = _SUBJECTS[kind].format_map(row)
                 entry = self._entered.get((kind, subject))
                 if entry is None:
-                    # What a training that was killed has left is entered by the next run; a promotion never is.
+                    # What a killed training left waits for the next one, which replaces it; a promotion never does.
                     if kind == "promotion":
                         raise NightbookError(
                             f"{kind} {subject}: its row is in no entry of the audit log: put in by other means than "

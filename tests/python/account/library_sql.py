@@ -10,10 +10,10 @@ import sqlglot
 from sqlglot import exp
 
 ROOT = Path(__file__).resolve().parents[3]
-LIBRARY, SITE = ROOT / "python_models" / "nightbook", ROOT / "docsite"
+FOLDERS = (ROOT / "python_models" / "nightbook", ROOT / "runner", ROOT / "docsite")
 # Modules that speak to one engine alone, whatever the target is.
 OF_DUCKDB = {
-    "book.py",
+    "scratch_home.py",
     "dbt_plugin.py",
     "definitions.py",
     "files.py",
@@ -24,7 +24,12 @@ OF_DUCKDB = {
     "store.py",
     "uci_taiwan.py",
 }
-OF_SNOWFLAKE = {"account.py", "functions.py", "snowpark.py", "staged.py", "staging.py"}
+OF_SNOWFLAKE = {
+    "snowflake_connection.py",
+    "snowflake_frames.py",
+    "snowflake_functions.py",
+    "snowflake_store.py",
+}
 _BEGINNINGS = ("select", "with", "insert", "delete", "update", "create")
 # What both engines have, with the same meaning.
 _FUNCTIONS = (
@@ -55,9 +60,10 @@ class Statement:
 def statements() -> list[Statement]:
     """All of them but those of modules that know one engine alone."""
     found = []
-    for file in [*sorted(LIBRARY.rglob("*.py")), *sorted(SITE.rglob("*.py"))]:
-        if file.name not in OF_DUCKDB | OF_SNOWFLAKE:
-            found += of_source(file.read_text(), file.relative_to(SITE if SITE in file.parents else LIBRARY).as_posix())
+    for folder in FOLDERS:
+        for file in sorted(folder.rglob("*.py")):
+            if file.name not in OF_DUCKDB | OF_SNOWFLAKE:
+                found += of_source(file.read_text(), file.relative_to(folder).as_posix())
     return found
 
 

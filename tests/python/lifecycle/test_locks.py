@@ -10,15 +10,15 @@ import sys
 from pathlib import Path
 
 import duckdb
-import nightbook
 import pytest
 from nightbook.engine import home
 from nightbook.errors import NightbookError
 from runner import locks
 
+PROJECT = Path(locks.__file__).parents[1]
 HOLD = """
 import sys
-from nightbook import locks
+from runner import locks
 with locks.writing("score"):
     print("held", flush=True)
     sys.stdin.read()
@@ -27,7 +27,10 @@ OPEN = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush
 
 
 def child(script: str, *arguments: str) -> subprocess.Popen:
-    environment = os.environ | {"PYTHONPATH": str(Path(nightbook.__file__).parents[1]), "NIGHTBOOK_ACTOR": "ann"}
+    environment = os.environ | {
+        "PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'python_models'}",
+        "NIGHTBOOK_ACTOR": "ann",
+    }
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     started = subprocess.Popen([sys.executable, "-c", script, *arguments], env=environment, text=True, **pipes)
     assert started.stdout.readline() == "held\n"

@@ -14,17 +14,18 @@ from snowflake.connector.errors import ProgrammingError
 
 FEATURES = [FeatureSpec(f"f{number}") for number in range(12)]
 ACCOUNTS = 100_000
-CHAMPION = "scoring.scores(session, chosen, model.model_name, session.table(table), 'account_id')"
-AS_CHALLENGER = "shadow.scores(session, chosen, {model.model_name: (session.table(table), 'account_id')})"
+CHAMPION = "scorer.scores(session, chosen, model.model_name, session.table(table), 'account_id')"
+AS_CHALLENGER = "challenger_scores.scores(session, chosen, {model.model_name: (session.table(table), 'account_id')})"
 BODY = """
 def main(session):
     import json, sys
     from pathlib import Path
-    from nightbook import registry, scoring, shadow
+    from nightbook.registry import model_versions
+    from nightbook.scoring import challenger_scores, scorer
     folder = Path(sys._xoptions["snowflake_import_directory"])
     told = json.loads((folder / "model.json").read_text())
-    model = registry.Model(**told, booster_bytes=(folder / "model.ubj").read_bytes())
-    registry.load = lambda name, version: model
+    model = model_versions.Model(**told, booster_bytes=(folder / "model.ubj").read_bytes())
+    model_versions.load = lambda name, version: model
     chosen = [{"model_name": model.model_name, "model_version": model.version, "model_digest": model.digest,
                "metadata_digest": model.metadata_digest}]
     for table in TABLES:

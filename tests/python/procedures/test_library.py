@@ -45,7 +45,9 @@ def test_a_procedure_knows_where_it_comes_from(call):
     body = """
 def main(session):
     import json
-    from nightbook import frames, home, mlflow_store, provenance
+    from nightbook import provenance
+    from nightbook.engine import frames, home
+    from nightbook.registry import mlflow_store
     commit, uri, origin = provenance.git_commit(), home.registry_uri(), mlflow_store.origin()
     return json.dumps([commit, uri, origin, frames.engine(session)])
 """

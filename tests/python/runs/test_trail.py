@@ -32,16 +32,17 @@ import duckdb
 import json
 import xgboost
 from hashlib import sha256
-from nightbook import home, registry
+from nightbook.engine import home
+from nightbook.registry import model_versions
 from tests.python import recorded
-first = registry.load("account_pd", 1)
+first = model_versions.load("account_pd", 1)
 booster = xgboost.Booster()
 booster.load_model(bytearray(first.booster_bytes))
 fewer = bytes(booster[: booster.num_boosted_rounds() // 2].save_raw("ubj"))
 metadata = first.metadata | {"digest": sha256(fewer).hexdigest()}
 tags = {"maker": "ann", "run_id": "by-hand", "git_commit": "none"}
-run = registry.log_candidate("account_pd", fewer, metadata, tags=tags, metrics={})
-registry.register("account_pd", run, maker="ann", run_id="by-hand")
+run = model_versions.log_candidate("account_pd", fewer, metadata, tags=tags, metrics={})
+model_versions.register("account_pd", run, maker="ann", run_id="by-hand")
 with duckdb.connect(str(home.warehouse())) as connection:
     recorded.put_on_record(connection, "account_pd", 2)
 """
