@@ -17,7 +17,7 @@ STATE ?= .nightbook-production/target
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo night week docs test lint format workflows conventions sql changed impact rehearse benchmark catalog lock clean
+.PHONY: help setup demo night week docs test lint format types workflows conventions sql changed impact rehearse benchmark catalog lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -54,13 +54,17 @@ $(TOOLS_STAMP): requirements-tools.txt
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-tools.txt
 	@touch $@
 
-lint: format workflows conventions sql  ## every static check
+lint: format types workflows conventions sql  ## every static check
 
 format: setup $(TOOLS_STAMP)  ## those of them that take a second: Python, YAML, what the catalog writes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(TOOLS)/bin/yamllint --strict .
 	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog.schema_yaml --check
+
+types: setup $(TOOLS_STAMP)  ## types of the library and the runner, and that no import leads to an upper floor
+	$(TOOLS)/bin/mypy --python-executable $(BIN)/python
+	PYTHONPATH=python_models $(TOOLS)/bin/lint-imports --no-logo --no-cache
 
 workflows: $(TOOLS_STAMP)  ## GitHub workflows: syntax, expressions, shell, what an attacker could use
 	PATH="$(abspath $(TOOLS)/bin):$$PATH" $(TOOLS)/bin/actionlint

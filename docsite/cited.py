@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from numbers import Number
+from typing import Any
 
 from markupsafe import Markup, escape
 from nightbook import shown
@@ -37,7 +38,8 @@ class Cited:
         if self.form in _FORMS and isinstance(self.value, Number):
             return _FORMS[self.form].format(self.value)
         if self.form == "any" and isinstance(self.value, Number):
-            is_whole = float(self.value).is_integer() or abs(self.value) >= _WHOLE_FROM
+            number: Any = self.value
+            is_whole = float(number).is_integer() or abs(number) >= _WHOLE_FROM
             return f"{self.value:,.0f}" if is_whole else f"{self.value:.4f}"
         if isinstance(self.value, float):
             return f"{self.value:g}"

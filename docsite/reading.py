@@ -4,6 +4,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from nightbook.catalog import schema_yaml
 from nightbook.engine import warehouse
@@ -22,7 +23,7 @@ class Reading:
     connection: warehouse.Connection
     manifest: dict
 
-    def query(self, sql: str, parameters: object = None) -> list[dict]:
+    def query(self, sql: str, parameters: Sequence[Any] | None = None) -> list[dict]:
         """Rows of a query, a dictionary each."""
         return warehouse.rows(self.connection, sql, parameters)
 
@@ -55,17 +56,17 @@ class Reading:
         if not relation.startswith("(") and not self.has(relation):
             return []
         chosen = {name: what if isinstance(what, tuple) else (what, "text") for name, what in columns.items()}
-        where = where or {}
+        conditions: dict[str, object] = dict(where or {})
         selected = ", ".join([*key, *(f"{expression} as {name}" for name, (expression, _) in chosen.items())])
         is_grouped = bool(key) and any("(" in expression for expression, _ in chosen.values())
         grouped = f" group by {', '.join(key)}" if is_grouped else ""
         ordered = f" order by {order or ', '.join(key)}" if order or key else ""
-        rows = self.query(f"select {selected} from {relation}{_where(where)}{grouped}{ordered}")
+        rows = self.query(f"select {selected} from {relation}{_where(conditions)}{grouped}{ordered}")
         return [
             {
                 name: Cited(
                     row[name],
-                    f"select {expression} from {relation}{_where(where | {one: row[one] for one in key})}",
+                    f"select {expression} from {relation}{_where(conditions | {one: row[one] for one in key})}",
                     form,
                 )
                 for name, (expression, form) in (

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from nightbook import landing
 from nightbook.catalog import schema_yaml
@@ -17,13 +18,16 @@ from nightbook.registry import mlflow_store
 from runner import dbt_build, given, locks, run, summaries, terminal
 from runner.alerts import metrics_file, watch
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
-def _writes(command: str) -> Callable:
+
+def _writes(command: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """The home is this command's alone while it runs; one that was killed over it is named."""
 
-    def decorate(call: Callable) -> Callable:
+    def decorate(call: Callable[_P, _R]) -> Callable[_P, _R]:
         @functools.wraps(call)
-        def alone(*arguments, **options):
+        def alone(*arguments: _P.args, **options: _P.kwargs) -> _R:
             with locks.writing(command) as killed:
                 if killed:
                     terminal.say(f"{killed} did not come to an end: what it left half done is done again")

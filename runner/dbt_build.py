@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nightbook import provenance
 from nightbook.engine import home, messages
@@ -105,7 +106,7 @@ def operate(macro: str, arguments: dict | None = None) -> None:
     # What a macro raises is told in an event alone.
     told: list[str] = []
 
-    def hear(event) -> None:
+    def hear(event: Any) -> None:
         if event.info.name in ("RunningOperationCaughtError", "RunningOperationUncaughtError"):
             told.append(event.data.exc)
 
@@ -139,7 +140,7 @@ def document(folder: Path) -> str | None:
     return reason
 
 
-def _invoke(arguments: list[str], callbacks: list):
+def _invoke(arguments: list[str], callbacks: list) -> Any:
     from dbt.cli.main import dbtRunner
 
     home.home().mkdir(parents=True, exist_ok=True)
@@ -173,7 +174,7 @@ def _run_id() -> str:
     return results["metadata"]["invocation_id"]
 
 
-def _cause(failure) -> str:
+def _cause(failure: Any) -> str:
     """One line for a failed node: what it says itself, or for a test what a failing row means."""
     node, message = failure.node, failure.message or ""
     user_errors = _USER_ERROR.findall(message)
@@ -217,7 +218,7 @@ def _progress(title: str) -> Iterator:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=None)
 
-        def on_event(event) -> None:
+        def on_event(event: Any) -> None:
             name = event.info.name
             if name == "ConcurrencyLine":
                 progress.update(task, total=event.data.node_count or None)

@@ -10,10 +10,14 @@ import os
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nightbook import lineage
 from nightbook.engine import home, warehouse
 from nightbook.errors import NightbookError
+
+if TYPE_CHECKING:
+    from openlineage.client.transport import Transport
 
 _SUBTYPES = {
     lineage.IDENTITY: ("DIRECT", "IDENTITY"),
@@ -23,6 +27,8 @@ _SUBTYPES = {
 }
 REGISTRY = "mlflow"
 _REGISTRATIONS = ("training", "registrations")
+# Relation -> column -> edges into it.
+_Into = dict[str, dict[str, list[dict]]]
 
 
 def tell(project: Path) -> str | None:
@@ -100,7 +106,7 @@ def of_last_build(project: Path) -> tuple[str, list[dict]]:
     class Processor(DbtLocalArtifactProcessor):
         """Columns are joined up afterwards, over all relations, and for Python models too."""
 
-        def get_column_lineage(self, *arguments):
+        def get_column_lineage(self, *arguments: object) -> None:
             return None
 
     target = home.home() / "target"
@@ -158,7 +164,7 @@ def _join_columns(events: list[dict]) -> None:
     except Exception:
         # A first run that failed early has no such relation yet; its events say as much as they can.
         return
-    into = defaultdict(lambda: defaultdict(list))
+    into: _Into = defaultdict(lambda: defaultdict(list))
     for edge in edges:
         into[edge["to_relation"]][edge["to_column"]].append(edge)
     for event in events:
@@ -191,7 +197,7 @@ def _join_columns(events: list[dict]) -> None:
                 ]
 
 
-def _facet(producer: str, into: dict, relation: str, place: tuple[str, str], versions: dict[str, int]) -> dict:
+def _facet(producer: str, into: _Into, relation: str, place: tuple[str, str], versions: dict[str, int]) -> dict:
     """Which column of which dataset each column of a relation was made of; place: namespace and database of all."""
     told = {}
     for column, found in into[relation].items():
@@ -205,7 +211,7 @@ def _facet(producer: str, into: dict, relation: str, place: tuple[str, str], ver
     }
 
 
-def _of_one(found: list[dict], into: dict) -> list[dict]:
+def _of_one(found: list[dict], into: _Into) -> list[dict]:
     """Edges into a column, as they can be told to who knows datasets but no rows of one model in them.
 
     A column that is made of one model's rows of a relation is told to be made of what those rows are made of.
@@ -246,7 +252,7 @@ def _input_field(edge: dict, namespace: str, database: str, versions: dict[str, 
     }
 
 
-def _transport():
+def _transport() -> "Transport":
     """Where events go: what OpenLineage's own settings say, else one file under the home."""
     from openlineage.client.client import OpenLineageClient
     from openlineage.client.transport.file import FileConfig, FileTransport

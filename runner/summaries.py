@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from dataclasses import asdict, replace
+from typing import Any
 
+import duckdb
 from nightbook.engine import home
-from nightbook.engine.warehouse import asking, exists, has, reading
+from nightbook.engine.warehouse import Query, asking, exists, has, reading
 from nightbook.errors import NightbookError
 from nightbook.landing import ledger
 from nightbook.trail import audit
@@ -103,7 +105,7 @@ def status() -> dict:
         with asking() as query:
             kept = Record.of(query)
         versions = [asdict(version) for name in kept.model_names for version in kept.versions_of(name)]
-    state = {
+    state: dict[str, Any] = {
         "home": str(home.home()),
         "champions": [row for row in versions if row["is_champion"]],
         "open_approvals": [
@@ -166,6 +168,7 @@ def verified(head: str | None) -> audit.Checked:
 def _check_landed() -> tuple[str, ...]:
     """Hash every landed file; what is to be said of it."""
     with reading() as connection:
+        assert isinstance(connection, duckdb.DuckDBPyConnection)
         ledger.check_views(connection)
         if ledger.check(connection, thorough=True) or not home.landing().exists():
             return ()
@@ -178,7 +181,7 @@ def _champion_of(versions: list[dict], model_name: str) -> int:
     )
 
 
-def _worst_psi(query) -> list[dict]:
+def _worst_psi(query: Query) -> list[dict]:
     return query(
         f"""
         with drift as (

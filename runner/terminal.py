@@ -2,15 +2,24 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from nightbook import people, shown
 from nightbook.trail import explanation_text
 from rich import box
 from rich.console import Console
 from rich.progress import Progress
+from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
+
+if TYPE_CHECKING:
+    from nightbook.landing import Load
+    from nightbook.registry.record import Promotion
+    from nightbook.trail.audit import Checked
+    from nightbook.trail.reproduce import Reproduction
+    from runner.dbt_build import Build
 
 # Logs and pipes have no width of their own; a table squeezed into 80 columns cannot be read. Square brackets and colons
 # are part of what people write, and mean nothing here.
@@ -20,8 +29,9 @@ _console = Console(width=None if Console().is_terminal else 140, markup=False, e
 class _Table(Table):
     """A table of texts; None for an empty cell."""
 
-    def add_row(self, *cells: object) -> None:
-        super().add_row(*(None if one is None else shown.line(one) for one in cells))
+    def add_row(self, *cells: object, style: StyleType | None = None, end_section: bool = False) -> None:
+        texts = (None if one is None else shown.line(one) for one in cells)
+        super().add_row(*texts, style=style, end_section=end_section)
 
 
 def say(text: str, aside: bool = False) -> None:
@@ -39,7 +49,7 @@ def progress(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def load(landed) -> None:
+def load(landed: "Load") -> None:
     """Rows per landing table of a load."""
     table = _table(f"Landed {landed.load_id}, last snapshot {landed.last_snapshot}", "table", "rows")
     for name, rows in landed.rows.items():
@@ -49,7 +59,7 @@ def load(landed) -> None:
         say(f"note: {note}")
 
 
-def training(build, candidates: list[dict]) -> None:
+def training(build: "Build", candidates: list[dict]) -> None:
     """Candidates against their champions and their benchmark, and what the gate said."""
     table = _table(
         f"Training {build.run_id[:8]}: {build.models} models, {build.tests} tests, {build.seconds:.0f} s",
@@ -85,7 +95,7 @@ def training_decision(decisions: list[dict]) -> None:
     say(f"{'Training is needed' if is_needed else 'Not trained'}: {'. '.join(told)}")
 
 
-def promotion(made) -> None:
+def promotion(made: "Promotion") -> None:
     """Who is champion now, by whose word."""
     before = f"version {made.previous_version}" if made.previous_version else "none"
     say(
@@ -95,7 +105,7 @@ def promotion(made) -> None:
     )
 
 
-def night(build, scored: dict) -> None:
+def night(build: "Build", scored: dict) -> None:
     """The book by grade, the queue by band, provisions by stage, and what drifted."""
     accounts = sum(row["accounts"] for row in scored["grades"])
     applications = sum(row["applications"] for row in scored["triage"])
@@ -135,7 +145,7 @@ def version(told: dict) -> None:
     _console.print(_tree(explanation_text.of_version(told)), highlight=False)
 
 
-def reproduction(found) -> None:
+def reproduction(found: "Reproduction") -> None:
     """How many scores were derived anew, how many came out the same, and what did not."""
     night = found.night
     table = _table(
@@ -149,7 +159,7 @@ def reproduction(found) -> None:
         say(line)
 
 
-def verified(checked) -> None:
+def verified(checked: "Checked") -> None:
     """How much of the trail was checked, and the hash that answers for all of it."""
     say(
         f"As recorded: {checked.entries:,} entries of the audit log, {checked.facts:,} runs, versions, promotions and "

@@ -158,7 +158,7 @@ class Subject:
     @functools.cached_property
     def gain(self) -> dict[str, float]:
         """Input -> its part of the loss that all splits reduced, in [0, 1]; the strongest first."""
-        gains = self.booster.get_score(importance_type="total_gain")
+        gains = inference.gains(self.booster)
         total = sum(gains.values()) or 1.0
         return {name: gains[name] / total for name in sorted(gains, key=lambda name: (-gains[name], name))}
 

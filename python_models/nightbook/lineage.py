@@ -48,7 +48,9 @@ FEATURES = {
 }
 # Cadence -> where the edges upstream of its inputs are kept.
 _INPUT_LINEAGE = {"nightly": "audit.input_lineage", "weekly": "audit.input_lineage_weekly"}
-_SAME_MODELS = [(name, name) for name in FEATURES]
+# Whose rows on either side; everybody's without a model.
+Pairs = list[tuple[str | None, str | None]]
+_SAME_MODELS: Pairs = [(name, name) for name in FEATURES]
 # relation -> column names in order
 Columns = Mapping[str, list[str]]
 # Relation, column, and the model whose rows are meant; all rows without one.
@@ -97,8 +99,8 @@ def of_sql(sql: str, relation: str, columns: Columns, written_for: str = "duckdb
         schema.setdefault(database, {})[table] = dict.fromkeys(found, "varchar")
     try:
         tree = sqlglot.parse_one(sql, read=written_for)
-        for table in tree.find_all(exp.Table):
-            table.set("catalog", None)
+        for read in tree.find_all(exp.Table):
+            read.set("catalog", None)
         tree = qualify(
             tree,
             schema=MappingSchema(schema, dialect=dialect),
@@ -108,6 +110,8 @@ def of_sql(sql: str, relation: str, columns: Columns, written_for: str = "duckdb
             identify=False,
         )
         root = build_scope(tree)
+        if root is None:
+            raise NightbookError(f"{relation}: its SQL cannot be read for lineage: it is no select")
         walker = _Walker(columns)
         own = set(columns.get(relation, ()))
         edges = []
@@ -167,9 +171,7 @@ def of_declaration(
     return edges
 
 
-def _declared_models(
-    model: str | None, origin: str, into: str, columns: Columns
-) -> list[tuple[str | None, str | None]]:
+def _declared_models(model: str | None, origin: str, into: str, columns: Columns) -> Pairs:
     """Whose rows of the origin make whose rows of the target."""
     if model not in (None, EACH, *FEATURES):
         raise NightbookError(f"{into}: lineage declared of {model}, which is no scoring model")
@@ -187,11 +189,11 @@ def _declared_models(
                 f"{into}: lineage declared from {origin} of each model, but one of the two has no model_name"
             )
         return _SAME_MODELS
-    return [tuple(model if split else None for split in is_split)]
+    return [(model if is_split[0] else None, model if is_split[1] else None)]
 
 
 def of_run(
-    session, cadence: str, manifest_digest: str, inputs: Collection[str], upstream: Iterable[dict] = ()
+    session: frames.Session, cadence: str, manifest_digest: str, inputs: Collection[str], upstream: Iterable[dict] = ()
 ) -> list[dict]:
     """Edges of one cadence by every version of the code so far, rows of `SCHEMA`; SQL is read once for each.
 
@@ -214,7 +216,7 @@ def of_run(
     return kept + _rows(edges, manifest_digest, cadence)
 
 
-def of_inputs(session, cadence: str, manifest_digest: str, inputs: Collection[str]) -> list[dict]:
+def of_inputs(session: frames.Session, cadence: str, manifest_digest: str, inputs: Collection[str]) -> list[dict]:
     """Edges upstream of the feature relations of a cadence, by every version of the code so far, rows of `SCHEMA`.
 
     Args:
@@ -270,11 +272,15 @@ def steps(edges: Iterable[Mapping], *, upstream: bool = True) -> Steps:
     """
     found: Steps = {}
     for edge in edges:
-        source, target = (tuple(edge.get(f"{end}_{name}") for name in ("relation", "column", "model_name"))
-                          for end in ("from", "to"))  # fmt: skip
+        source, target = _end(edge, "from"), _end(edge, "to")
         here, there = (target, source) if upstream else (source, target)
         found.setdefault(here[:2], []).append((here[2], there))
     return found
+
+
+def _end(edge: Mapping, end: str) -> Node:
+    # What an earlier version of the code has kept does not say whose rows are meant.
+    return edge[f"{end}_relation"], edge[f"{end}_column"], edge.get(f"{end}_model_name")
 
 
 def reached(start: Node, leads: Steps) -> dict[Node, Node | None]:
@@ -417,7 +423,7 @@ def _told_apart(edges: list[Edge], columns: Columns) -> list[Edge]:
     ]
 
 
-def _kept(session, columns: Columns, relation: str) -> list[dict]:
+def _kept(session: frames.Session, columns: Columns, relation: str) -> list[dict]:
     return frames.kept(session, relation) if relation in columns else []
 
 
@@ -432,7 +438,12 @@ def _rows(edges: Iterable[Edge], manifest_digest: str, cadence: str) -> list[dic
 
 
 def _names(scope: Scope) -> list[str]:
-    return [one.alias_or_name for one in scope.expression.selects]
+    return [one.alias_or_name for one in _selects(scope.expression)]
+
+
+def _selects(query: exp.Expr) -> list[exp.Expr]:
+    assert isinstance(query, exp.Selectable)
+    return query.selects
 
 
 @dataclass
@@ -456,11 +467,11 @@ class _Walker:
             for side in scope.set_operation_scopes:
                 _merge(merged, self.origins(side, position), IDENTITY)
             return merged
-        projection = scope.expression.selects[position]
+        projection = _selects(scope.expression)[position]
         direct = self._of_expression(scope, projection)
         return direct or self._of_rows(scope)
 
-    def _of_expression(self, scope: Scope, projection: exp.Expression) -> Origins:
+    def _of_expression(self, scope: Scope, projection: exp.Expr) -> Origins:
         value = projection.unalias()
         if isinstance(value, exp.Column):
             kind = IDENTITY
@@ -475,7 +486,7 @@ class _Walker:
                 _merge(merged, self._of_column(scope, looked_up_by.table, looked_up_by.name, is_mixed), INDIRECT)
         for inner in scope.subquery_scopes:
             if _is_within(inner.expression, projection):
-                for position in range(len(inner.expression.selects)):
+                for position in range(len(_selects(inner.expression))):
                     _merge(merged, self._of(scope).seen(None, self.origins(inner, position), is_mixed=True), kind)
         return merged
 
@@ -539,8 +550,8 @@ def _merge(into: Origins, found: Origins, kind: str) -> None:
         into[origin] = min(into.get(origin, strongest), strongest, key=_STRENGTH.index)
 
 
-def _is_within(inner: exp.Expression, outer: exp.Expression) -> bool:
-    node = inner
+def _is_within(inner: exp.Expr, outer: exp.Expr) -> bool:
+    node: exp.Expr | None = inner
     while node is not None:
         if node is outer:
             return True

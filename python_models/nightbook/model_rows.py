@@ -5,6 +5,7 @@ Rows of different models are told apart by the column model_name. What is not un
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
@@ -56,7 +57,7 @@ class ModelRows:
             is_mixed: rows of all models take part, whatever the query's model_name is.
         """
         is_alike = source in self.alike and not is_mixed
-        fixed = (self.fixed or {}).get(source)
+        fixed = None if source is None else (self.fixed or {}).get(source)
         told: Origins = {}
         for (relation, column, theirs, ours), transformation in found.items():
             if fixed and ours not in (None, fixed):
@@ -89,11 +90,11 @@ def _groups(select: exp.Select, split: Collection[str]) -> tuple[list[frozenset[
     return groups, {alias: named[one] for group in groups for one in group & set(named) for alias in group}
 
 
-def _equalities(condition: exp.Expression | None) -> Iterable[exp.EQ]:
+def _equalities(condition: exp.Expr | None) -> Iterable[exp.EQ]:
     """What must hold for a condition to hold."""
     parts = condition.flatten() if isinstance(condition, exp.And) else [condition] if condition else []
-    return [part.unnest() for part in parts if isinstance(part.unnest(), exp.EQ)]
+    return [equal for part in parts if isinstance(equal := part.unnest(), exp.EQ)]
 
 
-def _is_model(value: exp.Expression | None, aliases: Collection[str]) -> bool:
+def _is_model(value: exp.Expr | None, aliases: Collection[str]) -> TypeGuard[exp.Column]:
     return isinstance(value, exp.Column) and value.name.lower() == COLUMN and value.table in aliases

@@ -165,7 +165,7 @@ def _nodes(manifest: dict, kinds: tuple[str, ...]) -> dict[str, list]:
     }
 
 
-def _digest(content) -> str:
+def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -173,9 +173,9 @@ def _macros_of(adapter: str) -> list[str]:
     """The macros of an installed adapter, as dbt takes them from its files."""
     from dbt_common.clients import jinja
 
-    folder = Path(metadata.distribution(f"dbt-{adapter}").locate_file(f"dbt/include/{adapter}/macros"))
+    folder = Path(str(metadata.distribution(f"dbt-{adapter}").locate_file(f"dbt/include/{adapter}/macros")))
     return sorted(
-        block.full_block
+        block.full_block or ""
         for file in folder.rglob("*.sql")
         for block in jinja.extract_toplevel_blocks(file.read_text("utf-8").strip(), _BLOCKS, collect_raw_data=False)
     )

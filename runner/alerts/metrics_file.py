@@ -50,7 +50,8 @@ def measured(query: Query) -> tuple[Figures, dict[str, str]]:
     Returns:
         The figures, and for each reader that failed, by its name, why.
     """
-    figures, problems = {}, {}
+    figures: Figures = {}
+    problems: dict[str, str] = {}
     for read in (_runs, _rows, _drift, _gate, _champions, _performance, _deadlines):
         try:
             for name, value, labels in read(query):
@@ -63,7 +64,7 @@ def measured(query: Query) -> tuple[Figures, dict[str, str]]:
 
 def of_runs(last: dict[str, Ended]) -> Figures:
     """How the last run of each cadence ended, as the runner knows it: also where nothing could be written of it."""
-    figures = {}
+    figures: Figures = {}
     for cadence, run in last.items():
         labels = (("cadence", shown.line(cadence)),)
         started, ended = (
@@ -123,8 +124,8 @@ class _Collected:
             samples[name].append((dict(labels), value))
         for name, found in samples.items():
             family = GaugeMetricFamily(name, _HELP[name])
-            for labels, value in found:
-                family.add_sample(name, labels, value)
+            for labelled, value in found:
+                family.add_sample(name, labelled, value)
             yield family
 
 
@@ -221,7 +222,8 @@ def _rows(query: Query) -> _Read:
 
 
 def _drift(query: Query) -> _Read:
-    worst, alerts = {}, defaultdict(int)
+    worst: dict[tuple[str, str], float] = {}
+    alerts: dict[str, int] = defaultdict(int)
     for row in drift(query):
         name = "nightbook_psi_score" if row["feature"] == "(score)" else "nightbook_psi_worst"
         worst.setdefault((name, row["model_name"]), row["value"])

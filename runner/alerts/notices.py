@@ -161,7 +161,8 @@ def message(notices: list[Notice]) -> dict:
 
 def _as_many_as_fit(waiting: list[Notice]) -> list[Notice]:
     """The oldest notices, as many as make one message; at least one."""
-    sent, length = [], 0
+    sent: list[Notice] = []
+    length = 0
     for notice in waiting:
         length += len(_cut(notice.text)) + len(notice.at) + 6
         if sent and length > _MESSAGE:

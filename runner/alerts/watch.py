@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import TextIO
 
 from nightbook import shown
 from nightbook.engine import warehouse
@@ -87,7 +88,7 @@ class _Seen:
 
 
 class _Watch:
-    def __init__(self, cadence: str | None, warnings=None):
+    def __init__(self, cadence: str | None, warnings: TextIO | None = None) -> None:
         self._cadence = cadence
         self._warnings = warnings
         self._started = _now()
@@ -115,9 +116,9 @@ class _Watch:
         """Tell how the command ended and what the warehouse has news of, write the metrics file, warn in one line."""
         problems: list[str] = []
         try:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._within(lambda: self._timer.join(_BEFORE))
+            if (timer := self._timer) is not None:
+                timer.cancel()
+                self._within(lambda: timer.join(_BEFORE))
             seen = _Seen.now()
             problems += seen.problems
             last, waiting = self._tell(failure, seen, problems)
@@ -253,7 +254,7 @@ def _verdicts(verdicts: list[dict]) -> list[Notice]:
 
 def _drift(drift: list[dict], journal: Journal) -> list[Notice]:
     """New alerts of the last night, a line per model, the furthest first; what was one the night before is not new."""
-    told = {}
+    told: dict[tuple[str, date], list[tuple[str, dict]]] = {}
     for row in drift:
         key = f"drift/{row['as_of_date']}/{row['model_name']}/{row['feature']}"
         if row["is_alert"] and not row["was_alert"] and not journal.knows(key):

@@ -5,10 +5,9 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.python.tools import tool
 
 ROOT = Path(__file__).resolve().parents[2]
-BOUNCER = ROOT / ".venv-tools" / "bin" / "dbt-bouncer"
 
 
 def failures(folder: Path, only: str, **artifacts: dict) -> list[str]:
@@ -19,13 +18,11 @@ def failures(folder: Path, only: str, **artifacts: dict) -> list[str]:
         only: category of checks, manifest_checks or catalog_checks.
         artifacts: content by name, manifest and where it is wanted catalog.
     """
-    if not BOUNCER.exists():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("needs .venv-tools: run `make lint`, which makes it")
     target, found = folder / "target", folder / "found.json"
     target.mkdir(exist_ok=True)
     for name, content in artifacts.items():
         (target / f"{name}.json").write_text(json.dumps(content))
-    command = [BOUNCER, "run", "--config-file", ROOT / "dbt-bouncer.yml", "--only", only]
+    command = [tool("dbt-bouncer"), "run", "--config-file", ROOT / "dbt-bouncer.yml", "--only", only]
     done = subprocess.run(
         [*command, "--output-file", found, "--output-only-failures"],
         env=os.environ | {"DBT_PROJECT_DIR": str(folder)},

@@ -46,7 +46,7 @@ def places(relation: str, root: Path) -> dict[str, tuple[Path, int]]:
     if relation == "feat_account_behaviour":
         file = _MACROS / "behaviour_features.sql"
         return {name: (file, line) for name, line in _lines_of_behaviour(root).items()}
-    found = {}
+    found: dict[str, tuple[Path, int]] = {}
     # The first file is the family's own: what it makes of a name of the macro that it calls is the feature.
     for file in reversed(NAMED_IN[relation]):
         for number, line in enumerate((root / file).read_text(encoding="utf-8").splitlines(), start=1):
@@ -56,7 +56,7 @@ def places(relation: str, root: Path) -> dict[str, tuple[Path, int]]:
 
 def files(relation: str, root: Path) -> list[Path]:
     """Where a family's SQL stands, down to the macros of features that it calls."""
-    made_in = {}
+    made_in: dict[str, Path] = {}
     for file in sorted([*(root / _MACROS).glob("*.sql"), *(root / _POPULATIONS).glob("*.sql")]):
         made_in |= dict.fromkeys(re.findall(r"\bmacro (?:default__)?(\w+)\(", file.read_text(encoding="utf-8")), file)
     [model] = (root / "models" / "features").rglob(f"{relation}.sql")

@@ -3,6 +3,7 @@
 import functools
 import json
 from importlib import resources
+from typing import Any
 
 FILE = "deployment.json"
 LINEAGE_FILE = "deployment_sql.json"
@@ -23,6 +24,6 @@ def nodes() -> list[dict] | None:
     return _read(LINEAGE_FILE)
 
 
-def _read(name: str):
+def _read(name: str) -> Any:
     file = resources.files("nightbook") / name
     return json.loads(file.read_text()) if file.is_file() else None

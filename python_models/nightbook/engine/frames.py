@@ -4,12 +4,25 @@ DuckDB's relations are read here; Snowpark's, which are told by their type, by `
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightbook.engine import snowflake_frames
+
+# Neither engine is there beside the other.
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
+    from snowflake.snowpark import DataFrame
+    from snowflake.snowpark import Session as Snowpark
+    from typing_extensions import TypeIs
+
+Frame: TypeAlias = "DuckDBPyRelation | DataFrame"
+Session: TypeAlias = "DuckDBPyConnection | Snowpark"
+# What a dbt Python model returns.
+Made: TypeAlias = "pa.Table | pa.RecordBatchReader | DataFrame"
 
 BATCH_ROWS = 65_536
 CACHED_ROWS = 2_048
@@ -18,12 +31,12 @@ _NO_MATTER = ("max_memory", "memory_limit", "preserve_insertion_order", "temp_di
               "write_buffer_row_group_memory_limit")  # fmt: skip
 
 
-def is_snowpark(thing) -> bool:
+def is_snowpark(thing: object) -> "TypeIs[DataFrame | Snowpark]":
     """Whether a frame or a session is Snowpark's."""
     return type(thing).__module__.startswith("snowflake.")
 
 
-def table(relation, order_by: Sequence[str] = ()) -> pa.Table:
+def table(relation: Frame, order_by: Sequence[str] = ()) -> pa.Table:
     """A whole relation as Arrow, in a total order where `order_by` gives one; for small or training relations."""
     if is_snowpark(relation):
         return snowflake_frames.table(relation, order_by)
@@ -32,12 +45,12 @@ def table(relation, order_by: Sequence[str] = ()) -> pa.Table:
     return relation.to_arrow_table()
 
 
-def rows(relation, order_by: Sequence[str] = ()) -> list[dict]:
+def rows(relation: Frame, order_by: Sequence[str] = ()) -> list[dict]:
     """A small relation as dictionaries."""
     return table(relation, order_by).to_pylist()
 
 
-def batches(relation, keys: Sequence[str], numbers: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def batches(relation: Frame, keys: Sequence[str], numbers: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Some columns of a relation, streamed, numbers as float32; nothing holds more than one batch."""
     if is_snowpark(relation):
         yield from snowflake_frames.batches(relation, keys, numbers)
@@ -48,14 +61,14 @@ def batches(relation, keys: Sequence[str], numbers: Sequence[str]) -> Iterator[p
     yield from relation.project(", ".join(chosen)).to_arrow_reader(BATCH_ROWS)
 
 
-def relation(session, schema: pa.Schema, stream: Iterable[pa.RecordBatch]):
+def relation(session: Session, schema: pa.Schema, stream: Iterable[pa.RecordBatch]) -> Made:
     """What a dbt Python model returns: a stream that is written as it is produced."""
     if is_snowpark(session):
         return snowflake_frames.written(session, schema, stream)
     return pa.RecordBatchReader.from_batches(schema, iter(stream))
 
 
-def records(session, schema: pa.Schema, items: Iterable[dict]):
+def records(session: Session, schema: pa.Schema, items: Iterable[dict]) -> Made:
     """A few rows as what a dbt Python model returns; an empty list gives an empty relation with all its columns."""
     found = pa.Table.from_pylist(list(items), schema=schema)
     return snowflake_frames.written(session, schema, found.to_batches()) if is_snowpark(session) else found
@@ -88,7 +101,7 @@ def doubles(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
 
 
-def columns(session) -> dict[str, list[str]]:
+def columns(session: Session) -> dict[str, list[str]]:
     """Columns of every relation of the warehouse, in order, by schema.name."""
     if is_snowpark(session):
         return snowflake_frames.columns(session)
@@ -101,17 +114,17 @@ def columns(session) -> dict[str, list[str]]:
     return found
 
 
-def kept(session, relation: str) -> list[dict]:
+def kept(session: Session, relation: str) -> list[dict]:
     """The rows of a relation, schema.name, that an earlier run left; for what a model carries on."""
     return rows(session.table(relation))
 
 
-def count(relation) -> int:
+def count(relation: Frame) -> int:
     """Rows of a relation."""
     return relation.count() if is_snowpark(relation) else relation.aggregate("count(*) as n").fetchall()[0][0]
 
 
-def engine(session) -> str:
+def engine(session: Session) -> str:
     """Name and version of what runs the SQL, as the audit trail has it, and settings of DuckDB's that are not its own.
 
     How much memory and how many threads it has, and where it may write, decides no result and is left out.
@@ -124,6 +137,6 @@ def engine(session) -> str:
     settings = "select name, value from duckdb_settings() order by name"
     with duckdb.connect() as another:
         usual = set(another.execute(settings).fetchall())
-    version = session.execute("select version()").fetchone()[0].removeprefix("v")
+    [(version,)] = session.execute("select version()").fetchall()
     others = [one for one in session.execute(settings).fetchall() if one not in usual and one[0] not in _NO_MATTER]
-    return ", ".join([f"duckdb {version}", *(f"{name}={value}" for name, value in others)])
+    return ", ".join([f"duckdb {version.removeprefix('v')}", *(f"{name}={value}" for name, value in others)])

@@ -146,9 +146,13 @@ def refused(message: str) -> str | None:
     """A refusal as one line; None where the message is about something else."""
     for pattern, sentence in _SENTENCES:
         if found := re.search(_filled(pattern, re.escape), message, re.IGNORECASE):
-            numbered = re.sub(r"\{(\d)\}", lambda one, found=found: found[int(one[1])] or "", sentence)
-            return _filled(numbered, str)
+            return _filled(_numbered(sentence, found), str)
     return None
+
+
+def _numbered(sentence: str, found: re.Match[str]) -> str:
+    """Numbers in braces replaced by what a pattern found."""
+    return re.sub(r"\{(\d)\}", lambda one: found[int(one[1])] or "", sentence)
 
 
 def _filled(text: str, written: Callable[[str], str]) -> str:

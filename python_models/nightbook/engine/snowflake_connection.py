@@ -4,11 +4,16 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from nightbook.engine import messages
 from nightbook.errors import NightbookError
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+    from snowflake.connector.cursor import ResultMetadata, SnowflakeCursor
 
 # What a session is told, so that a date is the same text to whoever asks.
 _SESSION = {"TIMEZONE": "UTC", "DATE_OUTPUT_FORMAT": "YYYY-MM-DD"}
@@ -17,7 +22,7 @@ _SESSION = {"TIMEZONE": "UTC", "DATE_OUTPUT_FORMAT": "YYYY-MM-DD"}
 class Account:
     """An open connection. Values that SQL refers to by question marks are bound, never written into it."""
 
-    def __init__(self, connection):
+    def __init__(self, connection: "SnowflakeConnection") -> None:
         self._connection = connection
 
     def rows(self, sql: str, parameters: Sequence | None = None) -> list[dict]:
@@ -67,9 +72,12 @@ class Account:
             raise
         self.rows("commit")
 
-    def _run(self, sql: str, parameters: Sequence | None):
+    def _run(self, sql: str, parameters: Sequence | None) -> "SnowflakeCursor":
         with _in_one_line():
-            return self._connection.cursor().execute(sql, parameters)
+            found = self._connection.cursor().execute(sql, parameters)
+        # Only of a statement of blanks there is none.
+        assert found is not None
+        return found
 
 
 @contextmanager
@@ -110,7 +118,7 @@ def name() -> str:
     return f"{given.account}/{given.database}".lower()
 
 
-def _credentials():
+def _credentials() -> Any:
     """The credentials of dbt's profile, rendered by dbt, so that there is one definition of them."""
     from argparse import Namespace
 
@@ -127,7 +135,7 @@ def _credentials():
         raise NightbookError(messages.one_line(str(error))) from error
 
 
-def _proof(given) -> dict:
+def _proof(given: Any) -> dict:
     """Who connects, and the key or token that shows it."""
     try:
         return given.auth_args()
@@ -145,7 +153,7 @@ def _in_one_line() -> Iterator[None]:
         raise NightbookError(messages.one_line(str(error))) from error
 
 
-def _arrow_type(column) -> pa.DataType:
+def _arrow_type(column: "ResultMetadata") -> pa.DataType:
     from snowflake.connector.constants import FIELD_ID_TO_NAME
 
     kind = FIELD_ID_TO_NAME[column.type_code]

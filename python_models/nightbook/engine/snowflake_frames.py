@@ -7,9 +7,14 @@ import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import DataFrame, Session
+    from snowflake.snowpark.types import DataType
 
 _COLUMN_TYPES = {
     pa.string(): "varchar",
@@ -22,7 +27,7 @@ _COLUMN_TYPES = {
 }
 
 
-def table(frame, order_by: Sequence[str] = ()) -> pa.Table:
+def table(frame: "DataFrame", order_by: Sequence[str] = ()) -> pa.Table:
     """A whole relation as Arrow, in the order of `order_by`."""
     from snowflake.snowpark.functions import col
 
@@ -33,7 +38,7 @@ def table(frame, order_by: Sequence[str] = ()) -> pa.Table:
     return _typed(chosen.to_arrow(), frame)
 
 
-def batches(frame, keys: Sequence[str], numbers: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def batches(frame: "DataFrame", keys: Sequence[str], numbers: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Some columns of a relation, one piece of the result at a time, numbers as float32."""
     chosen = frame.select_expr(*keys, *(f"cast({name} as float) as {name}" for name in numbers))
     types = {field.name.lower(): _arrow_type(field.datatype) for field in frame.schema.fields}
@@ -42,7 +47,7 @@ def batches(frame, keys: Sequence[str], numbers: Sequence[str]) -> Iterator[pa.R
         yield from piece.rename_columns(schema.names).cast(schema).to_batches()
 
 
-def written(session, schema: pa.Schema, stream: Iterable[pa.RecordBatch]):
+def written(session: "Session", schema: pa.Schema, stream: Iterable[pa.RecordBatch]) -> "DataFrame":
     """A temporary table that holds a stream of batches; one batch at a time is in memory and on the local disk."""
     name = f"nightbook_{uuid.uuid4().hex}"
     columns = ", ".join(f"{field.name} {_COLUMN_TYPES[field.type]}" for field in schema)
@@ -64,7 +69,7 @@ def written(session, schema: pa.Schema, stream: Iterable[pa.RecordBatch]):
     return session.table(name)
 
 
-def columns(session) -> dict[str, list[str]]:
+def columns(session: "Session") -> dict[str, list[str]]:
     """Columns of every relation of the database, in order, by schema.name."""
     found: dict[str, list[str]] = {}
     for row in session.sql(
@@ -76,12 +81,12 @@ def columns(session) -> dict[str, list[str]]:
     return found
 
 
-def engine(session) -> str:
+def engine(session: "Session") -> str:
     """Name and version of what runs the SQL."""
     return f"snowflake {session.sql('select current_version() as v').collect()[0]['V']}"
 
 
-def _exact(frame):
+def _exact(frame: "DataFrame") -> "DataFrame":
     """The relation with decimals as the double that SQL gives: the client's own conversion is off by a last bit."""
     return frame.select_expr(
         *(
@@ -91,13 +96,13 @@ def _exact(frame):
     )
 
 
-def _typed(found: pa.Table, frame) -> pa.Table:
+def _typed(found: pa.Table, frame: "DataFrame") -> pa.Table:
     """With the relation's types: what comes over the wire has the narrowest that its values fit into."""
     fields = [(field.name.lower(), _arrow_type(field.datatype)) for field in frame.schema.fields]
     return found.rename_columns([name for name, _ in fields]).cast(pa.schema(fields))
 
 
-def _arrow_type(kind) -> pa.DataType:
+def _arrow_type(kind: "DataType") -> pa.DataType:
     from snowflake.snowpark import types
 
     if isinstance(kind, types.DecimalType):

@@ -1,7 +1,8 @@
 """Reading the warehouse beside dbt, DuckDB's file or a Snowflake account: one connection, rows as dictionaries."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -26,8 +27,8 @@ def reading() -> Iterator[Connection]:
         NightbookError: there is none, a build holds it, or the account refuses.
     """
     if home.is_account():
-        with snowflake_connection.connected() as connection:
-            yield connection
+        with snowflake_connection.connected() as account:
+            yield account
         return
     if not home.warehouse().exists():
         raise NightbookError(f"{home.warehouse()} does not exist: nothing was ever landed or scored in this home")
@@ -41,7 +42,7 @@ def reading() -> Iterator[Connection]:
         connection.close()
 
 
-def rows(connection: Connection, sql: str, parameters: object = None) -> list[dict]:
+def rows(connection: Connection, sql: str, parameters: Sequence[Any] | None = None) -> list[dict]:
     """What a query gives, a dictionary per row."""
     if isinstance(connection, snowflake_connection.Account):
         return connection.rows(sql, parameters)
@@ -50,7 +51,7 @@ def rows(connection: Connection, sql: str, parameters: object = None) -> list[di
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def arrow(connection: Connection, sql: str, parameters: object = None) -> pa.Table:
+def arrow(connection: Connection, sql: str, parameters: Sequence[Any] | None = None) -> pa.Table:
     """What a query gives, as Arrow, for few rows."""
     if isinstance(connection, snowflake_connection.Account):
         return connection.arrow(sql, parameters)

@@ -71,7 +71,12 @@ class Table:
         return tuple(name for name in numbers if name not in self.signed)
 
 
-def _table(grain: str, allowed: Mapping[str, tuple[str, ...]] | None = None, signed: tuple[str, ...] = (), **columns):
+def _table(
+    grain: str,
+    allowed: Mapping[str, tuple[str, ...]] | None = None,
+    signed: tuple[str, ...] = (),
+    **columns: pa.DataType,
+) -> Table:
     return Table(pa.schema(columns | LOAD_COLUMNS), tuple(grain.split()), allowed or {}, signed)
 
 

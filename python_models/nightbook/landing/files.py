@@ -217,7 +217,8 @@ def first_row(connection: duckdb.DuckDBPyConnection, source: Source, condition: 
     """Number of the first data row that meets a condition, counted from 1 over its files; None if none does."""
     query = f"select min(_row) from (select *, row_number() over () as _row from {source.sql}) where {condition}"
     with _readable(source.name, source.files):
-        return connection.execute(query).fetchone()[0]
+        [(row,)] = connection.execute(query).fetchall()
+    return row
 
 
 def quoted(column: str) -> str:
@@ -355,6 +356,7 @@ def _check(connection: duckdb.DuckDBPyConnection, name: str, source: Source, now
     for (condition, column, complaint), failed in zip(faults, bad, strict=False):
         if failed:
             row = first_row(connection, source, condition)
+            assert row is not None
             shown = _value(connection, source, column, row)
             raise NightbookError(f"{source.name} row {row}: {column} {complaint.format(value=shown)}")
     notes = tuple(
@@ -421,7 +423,7 @@ _A_TYPE = {
 
 def _value(connection: duckdb.DuckDBPyConnection, source: Source, column: str, row: int) -> str:
     name = quoted(source.columns[column])
-    (value,) = connection.execute(f"select {name} from {source.sql} limit 1 offset {row - 1}").fetchone()
+    [(value,)] = connection.execute(f"select {name} from {source.sql} limit 1 offset {row - 1}").fetchall()
     return repr(value[:40]) if isinstance(value, str) else intake.shown(str(value))
 
 

@@ -195,7 +195,8 @@ def _sha256(path: Path) -> str:
 
 def _is_read_only(warehouse: duckdb.DuckDBPyConnection) -> bool:
     found = warehouse.execute("select readonly from duckdb_databases() where database_name = current_database()")
-    return bool(found.fetchone()[0])
+    [(is_read_only,)] = found.fetchall()
+    return bool(is_read_only)
 
 
 def _changed(load: Path, name: str, what: str) -> NightbookError:

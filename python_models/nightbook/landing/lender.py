@@ -97,7 +97,7 @@ def _logistic(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
-def _month_start(month: np.ndarray, months: int) -> np.ndarray:
+def _month_start(month: int | np.ndarray, months: int) -> np.ndarray:
     """First day of a month of the window; int64 days."""
     return (LAST_MONTH + (np.asarray(month) - months + 1)).astype("datetime64[D]").astype(np.int64)
 
@@ -160,7 +160,7 @@ class _Book:
     def account_ids(self) -> pa.Array:
         return strings(ids("A", self.block.first_account + np.arange(self.block.accounts)))
 
-    def numbers(self, local: np.ndarray) -> np.ndarray:
+    def numbers(self, local: int | np.ndarray) -> np.ndarray:
         """Numbers unique over all blocks from numbers within this one."""
         return self.block.index * self.block.id_stride + np.asarray(local)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import ModuleType
 
 from nightbook.engine import home
 from nightbook.landing import snowflake_store, store
@@ -46,5 +47,5 @@ def refresh_views() -> None:
         store.refresh_views()
 
 
-def _keeper():
+def _keeper() -> ModuleType:
     return snowflake_store if home.is_account() else store

@@ -15,6 +15,7 @@ import mmap
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -117,9 +118,9 @@ class _decoding:  # noqa: N801
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, UnicodeError)):
-            reason = " ".join(str(error).split()) or kind.__name__
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise NightbookError(f"{self._name} cannot be read: {reason[:200].rstrip('. ')}") from error
 
 
@@ -335,11 +336,11 @@ def _zigzag(data: mmap.mmap, at: int) -> tuple[int, int]:
     return (value >> 1) ^ -(value & 1), at
 
 
-def _struct(data: mmap.mmap, at: int, depth: int = 0) -> tuple[dict[int, object], int]:
+def _struct(data: mmap.mmap, at: int, depth: int = 0) -> tuple[dict[int, Any], int]:
     """A Thrift struct as field number to value; texts as None, and so are lists but of structs."""
     if depth > _DEEPEST:
         raise ValueError("too deep")
-    fields: dict[int, object] = {}
+    fields: dict[int, Any] = {}
     number = 0
     while lead := data[at]:
         at += 1
@@ -353,7 +354,7 @@ def _struct(data: mmap.mmap, at: int, depth: int = 0) -> tuple[dict[int, object]
     return fields, at + 1
 
 
-def _value(data: mmap.mmap, at: int, kind: int, depth: int) -> tuple[object, int]:
+def _value(data: mmap.mmap, at: int, kind: int, depth: int) -> tuple[Any, int]:
     if kind in (1, 2, 3):
         return data[at], at + 1
     if kind in (4, 5, 6):

@@ -224,7 +224,8 @@ def _rows(load: Path) -> dict[str, int]:
 
 def _last_snapshot(load: Path) -> date | None:
     with duckdb.connect() as memory:
-        return memory.execute(f"select max(snapshot_date) from {_scan([load], 'loan_servicing')}").fetchone()[0]
+        [(last,)] = memory.execute(f"select max(snapshot_date) from {_scan([load], 'loan_servicing')}").fetchall()
+    return last
 
 
 def _scan(loads: list[Path], table: str) -> str:

@@ -88,7 +88,7 @@ def _read(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
         elif column.startswith("pay_amt"):
             wrong += f" or {parsed(name, type_)} < 0"
         if (row := first_row(connection, source, wrong)) is not None:
-            (value,) = connection.execute(f"select {name} from {source.sql} limit 1 offset {row - 1}").fetchone()
+            [(value,)] = connection.execute(f"select {name} from {source.sql} limit 1 offset {row - 1}").fetchall()
             raise NightbookError(f"{source.name} row {row}: {source.columns[column]} is {value!r}, which it cannot be")
     columns = ", ".join(f"{parsed(spelled[c], t)} as {'flag' if c == target else c}" for c, t in types.items())
     connection.execute(f"create temp table client as select {columns} from {source.sql}")
@@ -97,8 +97,8 @@ def _read(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
     if not count:
         raise NightbookError(f"{source.name} has no rows")
     if distinct < count:
-        (twice,) = connection.execute("select id from client group by id having count(*) > 1 order by id").fetchone()
-        raise NightbookError(f"{source.name}: ID {twice} appears twice")
+        again = connection.execute("select id from client group by id having count(*) > 1 order by id").fetchall()
+        raise NightbookError(f"{source.name}: ID {again[0][0]} appears twice")
 
 
 def _night_after(day: str) -> str:

@@ -71,7 +71,7 @@ REGISTRATION_SCHEMA = pa.schema(
 
 
 def fit(
-    training_sets: Mapping[str, object], catalog: list[dict], run: dict, landing_profile: list[dict] | None = None
+    training_sets: Mapping[str, frames.Frame], catalog: list[dict], run: dict, landing_profile: list[dict] | None = None
 ) -> list[dict]:
     """Fit and log one candidate per model; a model without matured cases, or with unusable ones, says why instead.
 
@@ -99,7 +99,7 @@ def fit(
     return found
 
 
-def _fit_one(model_name: str, relation, features: list[FeatureSpec], run: dict, seen: dict) -> dict:
+def _fit_one(model_name: str, relation: frames.Frame, features: list[FeatureSpec], run: dict, seen: dict) -> dict:
     table = frames.table(relation, ORDER)
     row = {"model_name": model_name, "maker": run["actor"], "git_commit": provenance.git_commit()}
     if not table.num_rows:
@@ -118,7 +118,7 @@ def _fit_one(model_name: str, relation, features: list[FeatureSpec], run: dict, 
         tags={"maker": row["maker"], "run_id": run["run_id"], "git_commit": row["git_commit"]}
         | {f"{model_versions.LIBRARY}{name}": version for name, version in provenance.library_versions().items()},
         metrics={name: float(value) for name, value in candidate.metrics.items()},
-        runner_up=candidate.runner_up and candidate.runner_up.booster_bytes,
+        runner_up=candidate.runner_up.booster_bytes if candidate.runner_up else None,
     )
     return (
         row
@@ -141,7 +141,7 @@ def _teaches(table: pa.Table, feature: FeatureSpec) -> bool:
 
 
 def score_holdout(
-    training_sets: Mapping[str, object], candidates: list[dict], record: Record
+    training_sets: Mapping[str, frames.Frame], candidates: list[dict], record: Record
 ) -> Iterator[pa.RecordBatch]:
     """Candidate, champion, logistic benchmark and the fit that was not selected, on the same rows of train and holdout.
 
@@ -178,7 +178,9 @@ def score_holdout(
         yield from result.to_batches()
 
 
-def measure(training_sets: Mapping[str, object], candidates: list[dict], holdout_scores) -> list[dict]:
+def measure(
+    training_sets: Mapping[str, frames.Frame], candidates: list[dict], holdout_scores: frames.Frame
+) -> list[dict]:
     """Every statistic that a gate rule may refer to, per fitted candidate; rows of `MEASUREMENT_SCHEMA`."""
     scores = frames.table(holdout_scores, ("model_name", "split", *ORDER))
     found = []
@@ -244,7 +246,7 @@ def _fitted(candidates: list[dict]) -> list[dict]:
 
 def _require(table: pa.Table, champion: model_versions.Model | None) -> None:
     missing = [name for name in champion.features if name not in table.column_names] if champion else []
-    if missing:
+    if champion and missing:
         raise NightbookError(
             f"{champion.model_name} version {champion.version}, the champion, reads {missing[0]}, which the features "
             "no longer have: keep the column until a version without it is champion"

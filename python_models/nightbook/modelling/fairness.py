@@ -53,11 +53,12 @@ def protected_inputs(edges: Sequence[dict], catalog: Sequence[dict], attributes:
         came_from = lineage.reached(start, leads_to)
         ends = {node[:2]: node for node in reversed(came_from)}
         for row in catalog:
-            columns = [(relation, row["name"]) for relation in lineage.FEATURES.get(row["model_name"], ())]
-            column = next((one for one in columns if one in ends), (columns or [(None, row["name"])])[0])
+            columns: list[tuple] = [(relation, row["name"]) for relation in lineage.FEATURES.get(row["model_name"], ())]
+            reached = next((one for one in columns if one in ends), None)
             is_named = row["name"] in (attribute["attribute"], attribute["landed_column"])
-            if row["in_model"] and (is_named or column in ends):
-                path = lineage.path(ends[column], came_from) if column in ends else [column]
+            if row["in_model"] and (is_named or reached):
+                named = columns[:1] or [(None, row["name"])]
+                path = lineage.path(ends[reached], came_from) if reached else named
                 found.append(
                     {
                         "model_name": row["model_name"],

@@ -101,8 +101,8 @@ def measure(
 def score_psi(reference_pd: np.ndarray, actual_pd: np.ndarray, bins: int = 10) -> float:
     """PSI of a score over the quantile bins of its reference (deciles by default)."""
     edges = metrics.quantile_edges(reference_pd, bins)
-    shares = [metrics.bin_counts(pd, edges) / len(pd) for pd in (reference_pd, actual_pd)]
-    return metrics.psi(*shares)
+    reference, actual = (metrics.bin_counts(pd, edges) / len(pd) for pd in (reference_pd, actual_pd))
+    return metrics.psi(reference, actual)
 
 
 def monotonicity_violations(
@@ -162,10 +162,16 @@ def _gini(area: Measurement) -> Measurement:
 
     return Measurement(
         "gini",
-        *(level(value) for value in (area.value, area.low, area.high)),
-        *(level(value) for value in (area.champion_value, area.champion_low, area.champion_high)),
-        *(gap(value) for value in (area.difference, area.difference_low, area.difference_high)),
-        p_value=area.p_value,
+        level(area.value),
+        level(area.low),
+        level(area.high),
+        level(area.champion_value),
+        level(area.champion_low),
+        level(area.champion_high),
+        gap(area.difference),
+        gap(area.difference_low),
+        gap(area.difference_high),
+        area.p_value,
     )
 
 

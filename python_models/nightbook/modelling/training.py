@@ -88,7 +88,7 @@ class TrainingSet:
         if not _any_varies(matrix, masks[0]):
             raise NightbookError("training table: every feature is constant on split train; check the feature build")
         stopping, for_calibration = _halves(table, masks[1], label)
-        return cls(features, matrix, label, *masks, stopping, for_calibration)
+        return cls(features, matrix, label, masks[0], masks[1], masks[2], stopping, for_calibration)
 
 
 @dataclass(frozen=True)
@@ -250,11 +250,11 @@ def column_digests(table: pa.Table) -> dict[str, str]:
         for chunk in column.chunks:
             validity.update(chunk.is_valid().to_numpy(zero_copy_only=False))
             if _is_fixed(chunk.type):
-                values.update(np.ascontiguousarray(_fixed_values(chunk)))
+                values.update(np.ascontiguousarray(_fixed_values(chunk)).data)
                 continue
             text = pc.fill_null(chunk.cast(pa.large_string()), "")
             offsets = np.frombuffer(text.buffers()[1], dtype=np.int64)[text.offset : text.offset + len(text) + 1]
-            lengths.update(np.diff(offsets))
+            lengths.update(np.diff(offsets).data)
             if len(text) and text.buffers()[2] is not None:
                 values.update(memoryview(text.buffers()[2])[offsets[0] : offsets[-1]])
         digest = hashlib.sha256(("string" if _is_string(column.type) else str(column.type)).encode())

@@ -28,7 +28,8 @@ def check(entries: Sequence[dict], head: str | None = None) -> str:
     Raises:
         NightbookError: names the first entry that is not as it was written.
     """
-    previous, named = "", {}
+    previous = ""
+    named: dict[tuple[str, str], int] = {}
     for number, entry in enumerate(entries, start=1):
         name = f"audit log, entry {entry['sequence']} ({entry['kind']} {entry['subject']})"
         if entry["sequence"] != number:

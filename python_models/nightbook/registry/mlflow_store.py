@@ -9,13 +9,17 @@ import sqlite3
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from nightbook.engine import deployment, home
 from nightbook.errors import NightbookError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 # Set where the user has not: MLflow's own patience with a server that is gone is four minutes for each request.
 _SETTINGS = {
@@ -31,7 +35,7 @@ _PATIENCE_SECONDS = 5.0
 _NO_ANSWER = ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "BAD_REQUEST")
 
 
-def client():
+def client() -> "MlflowClient":
     """MLflow's client of the home's store; what keeps the store from answering is a NightbookError."""
     uri = home.registry_uri()
     with one_line(uri):
@@ -99,14 +103,14 @@ def one_line(uri: str) -> Iterator[None]:
 class _Client:
     """MLflow's client, each of whose calls ends in one line when the store does not answer."""
 
-    def __init__(self, wrapped, uri: str) -> None:
+    def __init__(self, wrapped: "MlflowClient", uri: str) -> None:
         self._wrapped, self._uri = wrapped, uri
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Callable:
         call = getattr(self._wrapped, name)
 
         @functools.wraps(call)
-        def asked(*arguments, **options):
+        def asked(*arguments: object, **options: object) -> object:
             with one_line(self._uri):
                 return call(*arguments, **options)
 
@@ -114,7 +118,7 @@ class _Client:
 
 
 @functools.lru_cache(maxsize=4)
-def _client_of(uri: str) -> _Client:
+def _client_of(uri: str) -> Any:
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     _take_token()

@@ -11,10 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nightbook.engine import home
 from nightbook.errors import NightbookError
 from nightbook.registry import artifacts, mlflow_store
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION = "champion"
 MODEL_FILE = "model.ubj"
@@ -261,8 +265,8 @@ def champion_version(model_name: str) -> int | None:
 
 def load(model_name: str, version: int) -> Model:
     """A registered version, whichever it is, with its artifact's digest checked."""
-    found = told(model_name, version)
-    if found["model_digest"] is None or found["metadata_digest"] is None:
+    found = {name: value for name, value in told(model_name, version).items() if value is not None}
+    if not {"mlflow_run_id", "model_digest", "metadata_digest"} <= found.keys():
         raise NightbookError(
             f"{model_name} version {version}: the registry has no digests of it: it was registered by other means than "
             "a training"
@@ -303,7 +307,7 @@ def model_names() -> list[str]:
     return sorted(model.name for model in mlflow_store.client().search_registered_models())
 
 
-def _version(model_name: str, version: int):
+def _version(model_name: str, version: int) -> "ModelVersion":
     names = model_names()
     if model_name not in names:
         raise NightbookError(
@@ -316,7 +320,7 @@ def _version(model_name: str, version: int):
     return found[version]
 
 
-def _versions(model_name: str) -> list:
+def _versions(model_name: str) -> "list[ModelVersion]":
     # A name that the search's own grammar cannot hold is looked for among all.
     is_plain = not {"'", '"', "`", "\\"} & set(model_name)
     found = mlflow_store.client().search_model_versions(f"name = '{model_name}'" if is_plain else None)
@@ -339,7 +343,7 @@ def _aliases(model_name: str) -> dict[int, list[str]]:
 
 
 def _checked(
-    model_name: str, version: int | None, mlflow_run_id: str, digests: Mapping[str, str | None], location: str
+    model_name: str, version: int | None, mlflow_run_id: str, digests: Mapping[str, str], location: str
 ) -> Model:
     label = f"{model_name} version {version}" if version else f"{model_name} candidate {mlflow_run_id}"
     try:
@@ -389,7 +393,10 @@ def _artifact_file(mlflow_run_id: str, name: str) -> bytes:
 
 
 def _model_id(mlflow_run_id: str) -> str:
-    return mlflow_store.client().get_run(mlflow_run_id).outputs.model_outputs[0].model_id
+    outputs = mlflow_store.client().get_run(mlflow_run_id).outputs
+    if outputs is None or not outputs.model_outputs:
+        raise NightbookError(f"MLflow run {mlflow_run_id} has no model: restore the registry, or train again")
+    return outputs.model_outputs[0].model_id
 
 
 def _location(mlflow_run_id: str) -> str:

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
+from typing import Any
 
 from nightbook import people
 from nightbook.engine import frames
@@ -109,7 +110,9 @@ class Record:
         )
 
     @classmethod
-    def of_frames(cls, entries, promotions, versions, verdicts) -> "Record":
+    def of_frames(
+        cls, entries: frames.Frame, promotions: frames.Frame, versions: frames.Frame, verdicts: frames.Frame
+    ) -> "Record":
         """As an engine's frames have it, in a build."""
         given = {"entries": entries, "promotions": promotions, "versions": versions, "verdicts": verdicts}
         return cls(**{name: frames.rows(frame, RELATIONS[name][2]) for name, frame in given.items()})
@@ -124,11 +127,7 @@ class Record:
         recorded and died before it had carried them out: what came next did not start from them.
         """
         names = [one.name for one in fields(Promotion)]
-        found = [
-            Promotion(**{name: row.get(name) for name in names})
-            for row in self.promotions
-            if row["model_name"] == model_name
-        ]
+        found = [Promotion(**_some(row, names)) for row in self.promotions if row["model_name"] == model_name]
         after = [*(move.previous_version for move in found[1:]), *(move.model_version for move in found[-1:])]
         return [move for move, version in zip(found, after, strict=True) if move.model_version == version]
 
@@ -153,12 +152,12 @@ class Record:
                 approval = approvals.get(row["model_version"])
                 found.append(
                     Version(
-                        **{name: row.get(name) for name in known if name in row or name == "artifact_digest"},
+                        **_some(row, [name for name in known if name in row or name == "artifact_digest"]),
                         is_champion=bool(moves) and row["model_version"] == moves[-1].model_version,
-                        approver=approval and approval.approver,
-                        change_request=approval and approval.change_request,
-                        approved_at=approval and approval.promoted_at,
-                        is_by_makers_account=approval and approval.is_by_makers_account,
+                        approver=approval.approver if approval else None,
+                        change_request=approval.change_request if approval else None,
+                        approved_at=approval.promoted_at if approval else None,
+                        is_by_makers_account=approval.is_by_makers_account if approval else None,
                     )
                 )
         return found
@@ -368,7 +367,11 @@ def differences(recorded: Mapping, found: Mapping, tolerance: float = 1e-9) -> s
     return "; ".join(changed)
 
 
-def _same(recorded: object, found: object, tolerance: float) -> bool:
+def _some(row: dict, names: Iterable[str]) -> dict[str, Any]:
+    return {name: row.get(name) for name in names}
+
+
+def _same(recorded: Any, found: object, tolerance: float) -> bool:
     if recorded == found:
         return True
     try:

@@ -2,13 +2,22 @@
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from nightbook import provenance
 from nightbook.engine import frames
+from nightbook.engine.frames import Frame, Made, Session
 from nightbook.scoring import inference, scorer, snowflake_functions
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import DataFrame
+    from snowflake.snowpark import Session as Snowpark
+
+# Model name -> engine's frame of tonight's inputs, and its key.
+Populations = Mapping[str, tuple[Frame, str]]
 
 SCHEMA = pa.schema(
     [
@@ -21,7 +30,7 @@ SCHEMA = pa.schema(
 )
 
 
-def scores(session, challengers: Iterable[dict], populations: Mapping[str, tuple[object, str]]):
+def scores(session: Session, challengers: Iterable[dict], populations: Populations) -> Made:
     """Populations scored with each challenger, as dbt takes them back; no row where there is no challenger."""
     challengers = list(challengers)
     if not challengers or not frames.is_snowpark(session):
@@ -30,18 +39,17 @@ def scores(session, challengers: Iterable[dict], populations: Mapping[str, tuple
     return functools.reduce(lambda one, other: one.union_all(other), found)
 
 
-def _scored(session, row: dict, frame, key: str):
+def _scored(session: "Snowpark", row: dict, frame: Frame, key: str) -> "DataFrame":
     model = scorer.loaded(row)
     named = [f"{key} as entity_id" if name == "entity_id" else name for name in SCHEMA.names]
     return snowflake_functions.scored(session, model, frame, key).select_expr(*named)
 
 
-def score(challengers: Iterable[dict], populations: Mapping[str, tuple[object, str]]) -> Iterator[pa.RecordBatch]:
+def score(challengers: Iterable[dict], populations: Populations) -> Iterator[pa.RecordBatch]:
     """Score populations in a stream; nothing where there is no challenger.
 
     Args:
         challengers: rows as `scoring.loaded` reads them.
-        populations: model name -> engine's frame of tonight's inputs, and its key.
 
     Yields:
         Batches of `SCHEMA`.

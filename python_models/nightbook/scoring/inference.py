@@ -41,6 +41,13 @@ def predict_pd(booster: xgb.Booster, matrix: np.ndarray) -> np.ndarray:
     return booster.inplace_predict(matrix).astype(np.float64)
 
 
+def gains(booster: xgb.Booster) -> dict[str, float]:
+    """Feature -> loss that its splits reduced in all; one that no split reads is not there."""
+    found = booster.get_score(importance_type="total_gain")
+    # Of trees it is a number; a list is what linear models have.
+    return {name: gain for name, gain in found.items() if isinstance(gain, float)}
+
+
 def inputs(batch: pa.RecordBatch | pa.Table, features: Sequence[str]) -> np.ndarray:
     """A model's inputs as float32, NaN for null, shape (rows, features); what training refuses is not scored either.
 
@@ -68,7 +75,7 @@ def feature_digests(matrix: np.ndarray) -> list[str]:
     for block in range(0, len(matrix), CACHED_ROWS):
         canonical = (matrix[block : block + CACHED_ROWS] + np.float32(0)).astype("<f4", "C", copy=False)
         np.copyto(canonical, np.nan, where=np.isnan(canonical))
-        buffer = memoryview(canonical).cast("B")
+        buffer = canonical.data.cast("B")
         digests += [
             hashlib.sha256(buffer[start : start + width]).hexdigest()[:32] for start in range(0, len(buffer), width)
         ]

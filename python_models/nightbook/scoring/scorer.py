@@ -10,6 +10,7 @@ import xgboost as xgb
 
 from nightbook import provenance
 from nightbook.engine import frames
+from nightbook.engine.frames import Frame, Made, Session
 from nightbook.errors import NightbookError
 from nightbook.registry import model_versions
 from nightbook.registry.model_versions import Model
@@ -85,7 +86,7 @@ def contribution_schema(key: str) -> pa.Schema:
     )
 
 
-def champions(record: Record, populations: Mapping[str, object], versions: str | None = None) -> list[dict]:
+def champions(record: Record, populations: Mapping[str, Frame], versions: str | None = None) -> list[dict]:
     """The version of each model that scores in this run, checked; rows of `CHAMPION_SCHEMA`.
 
     The champion on record, but where a version is pinned: a past date is scored again by the one that was champion
@@ -161,7 +162,7 @@ def profiles(chosen: Iterable[dict]) -> list[dict]:
     found = []
     for row in chosen:
         model = loaded(row)
-        gains = _booster(model).get_score(importance_type="total_gain")
+        gains = inference.gains(_booster(model))
         total = sum(gains.values())
         for feature, profile in model.metadata["reference"].items():
             borders = [None, *profile["edges"], None]
@@ -184,7 +185,7 @@ def profiles(chosen: Iterable[dict]) -> list[dict]:
     return found
 
 
-def scores(session, chosen: Iterable[dict], model_name: str, relation, key: str):
+def scores(session: Session, chosen: Iterable[dict], model_name: str, relation: Frame, key: str) -> Made:
     """A relation scored with the version that this run chose, as dbt takes it back; no row where it chose none."""
     model = _chosen(chosen, model_name)
     if model is not None and frames.is_snowpark(session):
@@ -192,13 +193,13 @@ def scores(session, chosen: Iterable[dict], model_name: str, relation, key: str)
     return frames.relation(session, score_schema(key), score(model, relation, key) if model else ())
 
 
-def contributions(session, chosen: Iterable[dict], model_name: str, relation, key: str):
+def contributions(session: Session, chosen: Iterable[dict], model_name: str, relation: Frame, key: str) -> Made:
     """A relation explained with the version that this run chose, as dbt takes it back; no row where it chose none."""
     model = _chosen(chosen, model_name)
     return frames.relation(session, contribution_schema(key), explain(model, relation, key) if model else ())
 
 
-def score(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
+def score(model: Model, relation: Frame, key: str) -> Iterator[pa.RecordBatch]:
     """Score a relation in a stream.
 
     Args:
@@ -236,7 +237,7 @@ def score(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
             )
 
 
-def explain(model: Model, relation, key: str) -> Iterator[pa.RecordBatch]:
+def explain(model: Model, relation: Frame, key: str) -> Iterator[pa.RecordBatch]:
     """Exact tree contributions of every input to the margin (log odds); they and the base value add up to it.
 
     Source: Lundberg, Erion and Lee, Consistent individualized feature attribution for tree ensembles (2018).

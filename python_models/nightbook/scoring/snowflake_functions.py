@@ -7,16 +7,20 @@ where it is read. Nothing of what is scored passes through the procedure.
 import tempfile
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nightbook.engine import deployment
+from nightbook.engine import deployment, frames
 from nightbook.registry.model_versions import Model
 from nightbook.scoring import snowflake_handlers
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import DataFrame, Session
 
 # What the handlers import, out of the packages that the Python models declare.
 _PACKAGES = ("numpy", "pandas", "pyarrow", "xgboost", "xgboost-cpu")
 
 
-def scored(session, model: Model, frame, key: str):
+def scored(session: "Session", model: Model, frame: frames.Frame, key: str) -> "DataFrame":
     """A Snowpark frame with the columns of `scoring.score_schema(key)`, evaluated when it is written.
 
     Args:
@@ -24,6 +28,7 @@ def scored(session, model: Model, frame, key: str):
         model: the registry's model, its digest checked.
         frame: with `key`, as_of_date and the model's features; null is missing.
     """
+    assert frames.is_snowpark(frame)
     functions = _create(session, model)
     inputs = ", ".join(f"cast({name} as float)" for name in model.features)
     known = " + ".join(f"iff({name} is null, 0, 1)" for name in model.features)
@@ -45,7 +50,7 @@ def scored(session, model: Model, frame, key: str):
     )
 
 
-def _create(session, model: Model) -> dict[str, str]:
+def _create(session: "Session", model: Model) -> dict[str, str]:
     """Make the functions of a model; handler -> name."""
     suffix = uuid.uuid4().hex[:12]
     stage = f"nightbook_model_{suffix}"
@@ -56,7 +61,7 @@ def _create(session, model: Model) -> dict[str, str]:
         path.write_bytes(model.booster_bytes)
         session.file.put(str(path), f"@{stage}", auto_compress=False, overwrite=True)
     inputs = [f"x{number} float" for number in range(len(model.features))] + ["known integer"]
-    imports = [*deployment.record()["runtime"]["imports"], f"@{stage}/{file}"]
+    imports = [*_runtime()["imports"], f"@{stage}/{file}"]
     names = {}
     for handler, arguments, returns in (
         ("margin", inputs, "float"),
@@ -68,8 +73,15 @@ def _create(session, model: Model) -> dict[str, str]:
     return names
 
 
+def _runtime() -> dict:
+    staged = deployment.record()
+    # In a procedure there is no other library than a staged one.
+    assert staged is not None
+    return staged["runtime"]
+
+
 def _statement(name: str, handler: str, arguments: list[str], returns: str, imports: list[str]) -> str:
-    runtime = deployment.record()["runtime"]
+    runtime = _runtime()
     packages = [package for package in runtime["packages"] if package.partition("==")[0] in _PACKAGES]
     return f"""
 create or replace temporary function {name}({", ".join(arguments)})

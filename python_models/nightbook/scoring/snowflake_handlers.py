@@ -6,35 +6,40 @@ A handler gets a DataFrame whose columns stand for the arguments, and finds the 
 
 import functools
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xgboost as xgb
 
 from nightbook.scoring import inference
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 # Rows that a function is handed at a time, at most.
 BATCH_ROWS = 16_384
 
 
-def margin(batch) -> np.ndarray:
+def margin(batch: "DataFrame") -> np.ndarray:
     """Log odds of each row, float64 of the model's float32; arguments as `_inputs`."""
     booster = _booster()
     matrix = _inputs(batch, booster.feature_names)
     return booster.inplace_predict(matrix, predict_type="margin").astype(np.float64)
 
 
-def feature_digest(batch) -> list[str]:
+def feature_digest(batch: "DataFrame") -> list[str]:
     """Digest of each row's inputs, as `inference.feature_digests`; arguments as `_inputs`."""
     return inference.feature_digests(_inputs(batch, _booster().feature_names))
 
 
-def pd(batch) -> np.ndarray:
+def pd(batch: "DataFrame") -> np.ndarray:
     """Probability of default of each row from its log odds, the only argument."""
     return inference.probability(batch[0].to_numpy(np.float32)).astype(np.float64)
 
 
-def _inputs(batch, names: list[str]) -> np.ndarray:
+def _inputs(batch: "DataFrame", names: Sequence[str] | None) -> np.ndarray:
     """The model's inputs as float32, NaN for missing.
 
     Args:
@@ -46,7 +51,7 @@ def _inputs(batch, names: list[str]) -> np.ndarray:
     matrix = np.ascontiguousarray(batch.iloc[:, :-1].to_numpy(np.float32))
     if np.count_nonzero(np.isfinite(matrix)) != batch.iloc[:, -1].sum():
         infinite = np.flatnonzero(np.isinf(matrix).any(axis=0))
-        what = f"feature {names[infinite[0]]}" if len(infinite) else "a feature"
+        what = f"feature {names[infinite[0]]}" if names and len(infinite) else "a feature"
         raise inference.not_a_number(what)
     return matrix
 

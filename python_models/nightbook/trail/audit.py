@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
+import duckdb
 import pyarrow as pa
 
 from nightbook import provenance
@@ -105,6 +106,7 @@ def verify(connection: warehouse.Connection, sql: Sql, head: str | None = None) 
     if home.is_account():
         _check_views(query)
     else:
+        assert isinstance(connection, duckdb.DuckDBPyConnection)
         definitions.check_views(connection, sql._asdict())
     return Checked(
         len(entries), len(found), checked, versions, last,
@@ -234,7 +236,7 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
             relation, as_of_date, run_id = entry["subject"].split(" ")
             begun.add(relation)
             earlier.discard(run_id)
-            part = {"run": (relation, as_of_date, run_id), "last": (relation,)}.get(kept.get(relation))
+            part = {"run": (relation, as_of_date, run_id), "last": (relation,)}.get(kept.get(relation, ""))
             last[part or (relation, as_of_date)] = entry
     expected = {tuple(entry["subject"].split(" ")): entry for entry in last.values()}
     of_schema: dict[str, set[str]] = {}
@@ -310,7 +312,7 @@ def _digests(query: Query, sql: Sql, expected: dict[tuple, dict]) -> dict[tuple,
     for (relation, as_of_date, _), entry in expected.items():
         dates = relations.setdefault(relation, {})
         dates[as_of_date] = dates.get(as_of_date, 0) + json.loads(entry["payload"])["row_count"]
-    asked = []
+    asked: list[tuple[str, str, list]] = []
     if sum(sum(dates.values()) for dates in relations.values()) <= _ROWS_AT_A_TIME:
         # A home that has trained and not scored has no scores to ask.
         scores = [sql.fct_score_partitions] if relations.keys() & set(_SCORES) else []

@@ -5,16 +5,19 @@ from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
+from duckdb import DuckDBPyRelation, from_arrow
 
 from nightbook import provenance
 from nightbook.catalog import families
 from nightbook.engine import warehouse
+from nightbook.engine.warehouse import Connection, Query
 from nightbook.errors import NightbookError
 from nightbook.registry import model_versions
+from nightbook.registry.model_versions import Model
 from nightbook.registry.record import Record
 from nightbook.scoring import scorer
 from nightbook.trail import landed_rows, scored_nights
@@ -33,11 +36,9 @@ def explain(as_of: date, *, account: str | None = None, application: str | None 
             give the stored score.
     """
     kind, key = ("account", account) if account is not None else ("application", application)
+    assert key is not None
     with warehouse.reading() as connection:
-
-        def query(sql, parameters=None):
-            return warehouse.rows(connection, sql, parameters)
-
+        query = warehouse.query(connection)
         night = scored_nights.scored_night(query, as_of)
         relation, column = scored_nights.SCORES[kind]
         found = query(f"select * from marts.{relation} where as_of_date = ? and {column} = ?", [as_of, key])
@@ -107,7 +108,7 @@ def _version_told(record: Record, model_name: str, version: int) -> dict:
     }
 
 
-def _inputs(connection, kind: str, key: str, score: dict, model) -> duckdb.DuckDBPyRelation:
+def _inputs(connection: Connection, kind: str, key: str, score: dict, model: Model) -> DuckDBPyRelation:
     """The stored inputs of the score, one row, as the scorer reads them."""
     if kind == "account":
         rows = warehouse.arrow(
@@ -131,10 +132,10 @@ def _inputs(connection, kind: str, key: str, score: dict, model) -> duckdb.DuckD
             f"{kind} {key} as of {score['as_of_date']}: the inputs of its score are gone: {rows.num_rows} rows of run"
             f" {score['run_id']}; `reproduce` derives them anew"
         )
-    return duckdb.from_arrow(rows)
+    return from_arrow(rows)
 
 
-def _check_score(model, score: dict, inputs, column: str) -> None:
+def _check_score(model: Model, score: dict, inputs: DuckDBPyRelation, column: str) -> None:
     [batch] = scorer.score(model, inputs, column)
     [again] = pa.Table.from_batches([batch]).to_pylist()
     for name in ("model_digest", "feature_digest", "margin", "pd"):
@@ -145,10 +146,10 @@ def _check_score(model, score: dict, inputs, column: str) -> None:
             )
 
 
-def _model(query, model, score: dict) -> dict:
+def _model(query: Query, model: Model, score: dict) -> dict:
     """The version, and the last promotion by which it could score at that time."""
     record = Record.of(query)
-    version = record.version(model.model_name, model.version)
+    version = record.version(model.model_name, score["model_version"])
     moves = [
         move
         for move in record.moves(model.model_name)
@@ -174,7 +175,7 @@ def _model(query, model, score: dict) -> dict:
     }
 
 
-def _gate(query, model) -> list[dict]:
+def _gate(query: Query, model: Model) -> list[dict]:
     if not warehouse.has(query, "training", "fct_gate_decisions"):
         return []
     return query(
@@ -186,7 +187,9 @@ def _gate(query, model) -> list[dict]:
     )
 
 
-def _contributions(connection, model, score: dict, inputs, column: str, kind: str, run: dict) -> dict:
+def _contributions(
+    connection: Connection, model: Model, score: dict, inputs: DuckDBPyRelation, column: str, kind: str, run: dict
+) -> dict:
     """Each input with its value, its part of the margin and its definition, the strongest first, and their sum."""
     [batch] = scorer.explain(model, inputs, column)
     parts = pa.Table.from_batches([batch]).to_pylist()
@@ -224,7 +227,7 @@ def _contributions(connection, model, score: dict, inputs, column: str, kind: st
     return {"base_value": base, "margin": score["margin"], "sum_of_contributions": total, "inputs": inputs_told}
 
 
-def _definitions(connection, kind: str, run: dict) -> dict[str, dict]:
+def _definitions(connection: Connection, kind: str, run: dict) -> dict[str, dict]:
     """Feature -> the model that has it, file and line where it is written, and the last commit before the run.
 
     files: where all of the family's SQL stands, which the commit is the last to have touched.
@@ -260,7 +263,7 @@ def _last_commit(files: list[str], run: dict) -> str | None:
     return done.stdout.strip() or None
 
 
-def _raw(query, night: scored_nights.Night, kind: str, key: str) -> dict[str, list[dict]]:
+def _raw(query: Query, night: scored_nights.Night, kind: str, key: str) -> dict[str, list[dict]]:
     """Rows of the landing tables that the score rests on, the superseded ones marked."""
 
     def ask(sql: str) -> list:
@@ -270,7 +273,7 @@ def _raw(query, night: scored_nights.Night, kind: str, key: str) -> dict[str, li
     return {name: query(sql) for name, sql in found.items() if warehouse.has(query, "raw", name)}
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """Dates, moments and decimals as text, so that the same explanation is the same JSON."""
     if isinstance(value, dict):
         return {name: _plain(one) for name, one in value.items()}

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 
+import duckdb
+
 from nightbook import provenance
 from nightbook.engine import home, warehouse
 from nightbook.errors import NightbookError
@@ -109,10 +111,10 @@ def _compare(scratch: Path, found: Reproduction, chosen: dict[str, scored_nights
     with scratch_home.beside(scratch) as connection:
         for kind, relation, entity, key in scored_nights.COMPARED:
             if chosen is None or chosen[kind].keys:
-                _compare_relation(connection, found, relation, entity, key, chosen and chosen[kind].keys)
+                _compare_relation(connection, found, relation, entity, key, chosen[kind].keys if chosen else None)
 
 
-def _columns(connection, database: str, relation: str) -> list[str]:
+def _columns(connection: duckdb.DuckDBPyConnection, database: str, relation: str) -> list[str]:
     schema, table = relation.split(".")
     return [
         name
@@ -124,11 +126,19 @@ def _columns(connection, database: str, relation: str) -> list[str]:
     ]
 
 
-def _compare_relation(connection, found, relation, entity, key, chosen) -> None:
+def _compare_relation(
+    connection: duckdb.DuckDBPyConnection,
+    found: Reproduction,
+    relation: str,
+    entity: str,
+    key: str,
+    chosen: list[str] | None,
+) -> None:
     """Compare the rows of a night; a column that one side alone has, by another version of the code, must be empty."""
     as_of, run_id = found.night.as_of_date, found.night.run["run_id"]
     stored_columns = _columns(connection, "book", relation)
-    derived_columns = _columns(connection, connection.execute("select current_database()").fetchone()[0], relation)
+    [(own,)] = connection.execute("select current_database()").fetchall()
+    derived_columns = _columns(connection, own, relation)
     columns = [
         name for name in dict.fromkeys([*stored_columns, *derived_columns]) if name not in (*_OF_THE_RUN, "as_of_date")
     ]
@@ -152,7 +162,7 @@ def _compare_relation(connection, found, relation, entity, key, chosen) -> None:
     differs = " or ".join(f'stored."{name}" is distinct from derived."{name}"' for name in columns)
     condition = f"stored.row_key is null or derived.row_key is null or {differs}"
     counted = f"select count(*), count(case when {condition} then 1 end) from {sides}"
-    rows, different = connection.execute(counted, [run_id]).fetchone()
+    [(rows, different)] = connection.execute(counted, [run_id]).fetchall()
     found.compared[relation], found.different[relation] = rows, different
     if not different:
         return

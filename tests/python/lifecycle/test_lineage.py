@@ -175,7 +175,7 @@ def test_an_event_tells_of_what_one_models_rows_are_made_of():
     assert [one["from_relation"] for one in both] == ["models:/account_pd", "models:/application_pd"]
 
 
-@pytest.mark.parametrize("sql", ["select from where", "select (1 as v from raw.a"])
+@pytest.mark.parametrize("sql", ["select from where", "select (1 as v from raw.a", "summarize raw.a"])
 def test_sql_that_cannot_be_followed_is_named(sql):
     with pytest.raises(NightbookError, match=r"out\.t: its SQL cannot be read for lineage"):
         edges(sql)

@@ -1,6 +1,7 @@
 """What is kept of a candidate, a version and a promotion, and who may promote."""
 
 import hashlib
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -232,3 +233,17 @@ def test_a_name_that_is_a_search_of_its_own_is_a_name(store, name):
         assert {name, MODEL} <= set(model_versions.model_names())
     finally:
         client.delete_registered_model(name)
+
+
+@pytest.mark.parametrize(("has_run", "said"), [(False, "was registered by other means than a training"),
+                                               (True, "MLflow run .* has no model: restore the registry")])  # fmt: skip
+def test_a_version_that_belongs_to_no_training_is_refused(store, model_name, has_run, said):
+    """Somebody registers a folder by hand, with the tags of a version that a training made."""
+    client = mlflow_store.client()
+    experiment = client.get_experiment_by_name(MODEL).experiment_id
+    run = client.create_run(experiment).info.run_id if has_run else None
+    tags = client.get_model_version(model_name, "1").tags
+    made = client.create_model_version(model_name, str(store.home), run_id=run, tags=tags)
+    assert re.search(said, refusal(model_versions.load, model_name, int(made.version)))
+    if run:
+        client.delete_run(run)

@@ -5,11 +5,11 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
 import yaml
 
+from tests.python.tools import tool
+
 ROOT = Path(__file__).resolve().parents[3]
-TOOLS = ROOT / ".venv-tools" / "bin"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 # Reads a secret that its author chose, with the rights of the base: everything that a pull request must not be given.
 HARMFUL = """\
@@ -37,13 +37,13 @@ jobs:
 """
 
 
-def told(tool: str, *arguments: str | Path) -> str:
+def told(name: str, *arguments: str | Path) -> str:
     """What a tool says of files that it must not pass."""
-    if not TOOLS.exists():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("needs .venv-tools: run `make lint`, which makes it")
-    path = os.pathsep.join((str(TOOLS), os.environ["PATH"]))
+    command = tool(name)
+    # actionlint calls shellcheck.
+    path = os.pathsep.join((str(command.parent), os.environ["PATH"]))
     done = subprocess.run(
-        [TOOLS / tool, *arguments], env=os.environ | {"PATH": path}, cwd=ROOT, capture_output=True, text=True
+        [command, *arguments], env=os.environ | {"PATH": path}, cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode != 0, done.stdout
     return done.stdout + done.stderr
