@@ -40,7 +40,7 @@ def written(folder: Path, monkeypatch, actor: str) -> str:
         (target / "static_index.html").write_text(inline, encoding="utf-8")
 
     monkeypatch.setenv("NIGHTBOOK_HOME", str(folder))
-    monkeypatch.setattr(dbt_docs.builds, "document", document)
+    monkeypatch.setattr(dbt_docs.dbt_build, "document", document)
     dbt_docs.write(folder / "target", folder / "page.html")
     return (folder / "page.html").read_text(encoding="utf-8")
 

@@ -67,7 +67,7 @@ OUTPUTS = {
     "runner.locks._note": "test_json",
     "runner.snowflake_stage.pack": "code of this project",
     "runner.snowflake_stage.stage": "code of this project",
-    "nightbook.scoring.scorer.snowflake_functions._create": "code of this project",
+    "nightbook.scoring.snowflake_functions._create": "code of this project",
     "nightbook.catalog.schema_yaml.write": "YAML of this project, in a checkout",
     "nightbook.catalog.schema_yaml.<module>": "YAML of this project, in a checkout",
     "nightbook.registry.model_versions.log_candidate": "a model's bytes",
@@ -118,7 +118,7 @@ def sinks(file: Path) -> set[str]:
 
 def test_every_output_is_held_to_this():
     files = [ROOT / "orchestrate.py", *(ROOT / "python_models" / "nightbook").rglob("*.py")]
-    files += [*(ROOT / "docsite").rglob("*.py"), *(ROOT / "impact").glob("*.py")]
+    files += [*(ROOT / "runner").rglob("*.py"), *(ROOT / "docsite").rglob("*.py"), *(ROOT / "impact").glob("*.py")]
     found = set().union(*map(sinks, files))
     assert found == set(OUTPUTS), (found - set(OUTPUTS), set(OUTPUTS) - found)
     tests = {name for name in globals() if name.startswith("test_")}
@@ -382,7 +382,7 @@ def test_the_page_of_dbt_s_docs(text, tmp_path_factory):
             (target / name).write_text(json.dumps(held, ensure_ascii=False), encoding="utf-8", errors="surrogatepass")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dbt_docs.builds, "document", document)
+        patch.setattr(dbt_docs.dbt_build, "document", document)
         shutil.rmtree(place / "target", ignore_errors=True)
         dbt_docs.write(place / "target", place / "index.html")
     [script] = _scripts((place / "index.html").read_text(encoding="utf-8"))
@@ -482,7 +482,7 @@ def test_metrics(text, tmp_path_factory, monkeypatch):
 def test_json(text, capsys, monkeypatch, tmp_path):
     """ASCII, whatever a terminal would make of the rest, and the same text once it is read."""
     monkeypatch.setenv("NIGHTBOOK_HOME", str(tmp_path))
-    monkeypatch.setattr(commands.views, "status", lambda: {"actor": text, text: [text]})
+    monkeypatch.setattr(commands.summaries, "status", lambda: {"actor": text, text: [text]})
     capsys.readouterr()
     commands.status(as_json=True)
     printed = capsys.readouterr().out
@@ -504,9 +504,11 @@ def test_json(text, capsys, monkeypatch, tmp_path):
 
 def test_whoever_writes_json_leaves_it_ascii():
     """What is JSON is made by Python's own module, as it comes."""
-    for file in [*(ROOT / "python_models").rglob("*.py"), *(ROOT / "docsite").rglob("*.py")]:
+    for file in [
+        *(file for folder in ("python_models", "runner", "docsite") for file in (ROOT / folder).rglob("*.py"))
+    ]:
         # The catalog writes YAML of this project, for this project.
-        assert file.name == "catalog.py" or "ensure_ascii" not in file.read_text(), file
+        assert file.name == "schema_yaml.py" or "ensure_ascii" not in file.read_text(), file
 
 
 @given(texts=st.lists(STORED, min_size=1, max_size=4))

@@ -36,7 +36,7 @@ def test_no_secret_is_in_the_record(monkeypatch, tmp_path):
     (tmp_path / "target").mkdir()
     monkeypatch.setenv("NIGHTBOOK_HOME", str(tmp_path))
     monkeypatch.setattr(snowflake_stage, "_runtime", dict)
-    monkeypatch.setattr(snowflake_stage.account, "name", lambda: "account/database")
+    monkeypatch.setattr(snowflake_stage.snowflake_connection, "name", lambda: "account/database")
     monkeypatch.setattr(snowflake_stage.provenance, "code_digests", dict)
     assert "very-secret" not in json.dumps(snowflake_stage._record("http://mlflow"))
 
