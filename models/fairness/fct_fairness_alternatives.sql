@@ -1,4 +1,5 @@
--- One row per training run, model, alternative and protected attribute: performance and fairness beside the selected candidate.
+-- One row per training run, model, alternative and protected attribute: performance and fairness against the selected
+-- candidate.
 with
 
 figures as (
@@ -65,7 +66,7 @@ sizes as (
 
 ),
 
--- One row per figure and rule on it; a figure that could not be measured holds no rule.
+-- One row per figure and rule on it. A figure that could not be measured meets no rule.
 weighed as (
 
     select
@@ -148,7 +149,7 @@ joined as (
         ratios.difference_high as worst_ratio_difference_high,
         performs.is_no_worse,
         case when ratios.value is not null then treats.is_fairer end as is_fairer,
-        -- An attribute without a group to compare speaks for nobody and against nobody.
+        -- An attribute without groups to compare does not count against the alternative.
         min(case when ratios.value is null or treats.is_as_fair then 1 else 0 end) over (
             partition by sizes.model_name, sizes.role
         ) = 1 as is_as_fair_in_all

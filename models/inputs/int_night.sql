@@ -1,4 +1,5 @@
--- One row: the date that the run is about, before anything is known of its input but how many rows each snapshot has.
+-- One row: the date that the run is about. It is known before the input checks, from dates and row counts of
+-- snapshots.
 with
 
 request as (
@@ -74,7 +75,7 @@ gaps as (
 
 ),
 
--- A lender reports by the month, by the day, or by the working day.
+-- The lender's usual gap between snapshots: a month, a day or a working day.
 rhythm as (
 
     select median(days) as days

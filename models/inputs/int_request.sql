@@ -1,5 +1,5 @@
--- One row: what was asked of this run, and by whom. The only model that looks outside of the warehouse; all that a run builds
--- rests on it, so that what a relation holds follows from its parents alone.
+-- One row: what was asked of this run, and by whom. Other models take it from here and not from the environment.
+-- Everything that a run builds depends on it, so that a relation's content follows from its parents alone.
 {{ config(materialized='table') }}
 
 {%- set asked = requested() %}

@@ -1,5 +1,5 @@
--- One row per bureau enquiry, corrections applied, numbered within its customer: kept from night to night, and computed
--- again for the customers about whom something has landed.
+-- One row per bureau enquiry as last corrected, numbered within its customer. Rows are kept from night to night. A
+-- run computes again only customers with new or corrected enquiries.
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_stale',
@@ -39,7 +39,8 @@ latest as (
 
 ),
 
--- An enquiry about nobody is of no use; a customer whose only one went to somebody else has nothing left.
+-- Enquiries without a customer are dropped. A stale customer who has none left gives one row without an enquiry, so
+-- that the old rows are deleted.
 pulls as (
     {% if is_whole %}
         select *

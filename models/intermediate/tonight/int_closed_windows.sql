@@ -1,5 +1,5 @@
--- One row per account of the book: what its closed months give to every window that ends with the as-of month. Computed
--- once for all nights of a month, and again for the accounts whose closed months were.
+-- One row per account of the book: what its closed months add to each window that ends with the as-of month. It is
+-- computed once for all nights of a month, and again for accounts whose closed months were computed again.
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_stale',
@@ -38,7 +38,7 @@ new_in_book as (
 
 ),
 
--- All months of an account are written together when they are computed again, so the run that did so finds them.
+-- A run that computes an account again writes all months of the account. So kept_by of these runs finds all of them.
 months_in_question as (
 
     select *

@@ -1,10 +1,11 @@
--- One row per relation of scores, as-of date and run: how many rows, and a digest of all that stands in them. A view:
--- whoever reads it has the digest computed from what is there now; the audit log holds what it was when it was written.
+-- One row per relation of scores, as-of date and run: the number of rows and a digest of their content. It is a view,
+-- so that the digest is computed from what is there now. The audit log holds the digest of when it was written.
 {%- set of_score = ['pd', 'margin', 'score', 'risk_grade', 'feature_digest'] -%}
 {%- set of_model = ['model_name', 'model_version', 'model_digest', 'scored_at'] %}
 with
 
--- A block is the rows of a version whose inputs hash alike: the text of a whole partition would not fit into memory.
+-- A block holds the rows of one version whose input digests begin alike. The text of a whole partition would not fit
+-- into memory.
 blocks as (
 
     {%- for relation_name, key, scores, others in [
