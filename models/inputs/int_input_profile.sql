@@ -55,7 +55,7 @@ night as (
 
 {% endif -%}
 {% if table.day -%}
-{{ name }}_out_of_time as (
+{{ name }}_implausible_dates as (
 
     select
         (select max({{ table.day }}) from {{ table.relation }} where {{ table.day }} > cast({{ known_at() }} as date)) as last_day,
@@ -183,7 +183,7 @@ categories as (
 figures as (
     {%- for name, table in tables.items() %}
     {%- set source = name ~ '_figures' %}
-    {%- set some = source ~ ' where row_count > 0' %}
+    {%- set non_empty = source ~ ' where row_count > 0' %}
 
     {{ input_figure(name, none, 'row_count', 'row_count', source) }}
 
@@ -204,12 +204,12 @@ figures as (
     {%- if table.day %}
 
     {{ input_figure(name, table.day, 'days_ahead', days_between('cast(' ~ known_at() ~ ' as date)', 'last_day'),
-        name ~ '_out_of_time where last_day is not null') }}
+        name ~ '_implausible_dates where last_day is not null') }}
 
     union all
 
     {{ input_figure(name, table.day, 'years_back', rounded('cast(' ~ days_between('first_day', as_of_date) ~ ' as double) / 365.25', 1),
-        name ~ '_out_of_time where first_day is not null') }}
+        name ~ '_implausible_dates where first_day is not null') }}
 
     union all
     {%- endif %}
@@ -228,7 +228,7 @@ figures as (
     {%- for column in table.amounts + table.rates + table.counts + table.categories + table.dates + (table.parents.keys() | list) %}
 
     {{ input_figure(
-        name, column, 'null_share', 'round((row_count - ' ~ column ~ '_known) / cast(row_count as double), 9)', some
+        name, column, 'null_share', 'round((row_count - ' ~ column ~ '_known) / cast(row_count as double), 9)', non_empty
     ) }}
 
     union all
@@ -261,7 +261,7 @@ figures as (
 
     {{ input_figure(name, column, 'orphan_share',
         'round(coalesce((select orphan_count from orphans where child = ' ~ child_of[(name, column)]
-        ~ '), 0) / cast(row_count as double), 9)', some) }}
+        ~ '), 0) / cast(row_count as double), 9)', non_empty) }}
 
     union all
     {%- endfor %}

@@ -20,8 +20,8 @@ edges as (
     select
         *
         {#- Edges that an earlier version of the project wrote lack these columns. -#}
-        {%- set there = adapter.get_columns_in_relation(weekly) | map(attribute='name') | map('lower') | list if weekly.schema else [] -%}
-        {%- for name in ('from_model_name', 'to_model_name') if there and name not in there -%}
+        {%- set existing = adapter.get_columns_in_relation(weekly) | map(attribute='name') | map('lower') | list if weekly.schema else [] -%}
+        {%- for name in ('from_model_name', 'to_model_name') if existing and name not in existing -%}
         ,
         cast(null as varchar) as {{ name }}
         {%- endfor %}

@@ -51,7 +51,7 @@ compared as (
         {{ rounded(
             "case when measured.metric = 'brier' then measured.value - approval.value else approval.value - measured.value end", 6
         ) }} as deterioration,
-        -- The interval does not contain the figure at approval.
+        -- The whole interval is worse than the figure at approval.
         case
             when measured.metric = 'brier' then measured.low > approval.value
             else measured.high < approval.value

@@ -172,7 +172,7 @@ due as (
 
 ),
 
-tried as (
+attempt_counts as (
 
     select
         cadence,
@@ -193,11 +193,11 @@ awaited as (
         first_results.run_id,
         first_results.started_at,
         first_results.ended_at,
-        coalesce(tried.run_count, 0) as run_count,
+        coalesce(attempt_counts.run_count, 0) as run_count,
         case when due.is_current and first_results.run_id is null then cadences.expected_seconds end as expected_seconds
     from due
     inner join cadences on due.cadence = cadences.cadence and due.due_at >= cadences.awaited_from
-    left join tried on due.cadence = tried.cadence and due.due_date = tried.due_date
+    left join attempt_counts on due.cadence = attempt_counts.cadence and due.due_date = attempt_counts.due_date
     left join first_results on due.cadence = first_results.cadence and due.due_date = first_results.due_date
 
 ),

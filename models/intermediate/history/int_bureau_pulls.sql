@@ -19,7 +19,7 @@ run as (
 ),
 
 {% if not is_whole -%}
-in_question as (
+affected_versions as (
 
     select *
     from {{ versions }}
@@ -35,7 +35,7 @@ in_question as (
 {% endif -%}
 latest as (
 
-    {{ first_of_grain(versions if is_whole else 'in_question', ['pull_id']) }}
+    {{ first_of_grain(versions if is_whole else 'affected_versions', ['pull_id']) }}
 
 ),
 

@@ -5,7 +5,7 @@
 --   load        a load with rows of a month, loaded later than loaded_after, that it has not seen
 {{ config(materialized='table') }}
 
-{%- set rests_on = {
+{%- set landing_tables = {
     'int_closed_months': ['loan_servicing', 'payments', 'accounts'],
     'int_bureau_pulls': ['bureau_pulls'],
 } -%}
@@ -40,7 +40,7 @@ landed as (
 -- One row per kept relation, run that wrote rows of it, definition and month. source() and not ref(), because it
 -- reads what earlier runs left there.
 kept as (
-    {% for name in rests_on %}
+    {% for name in landing_tables %}
     select distinct
         '{{ name }}' as kept_relation,
         kept_by,
@@ -56,11 +56,11 @@ kept as (
 
 -- One row per kept relation and landing table that it is made from.
 sources as (
-    {% for name, tables in rests_on.items() %}{% set of_relation = loop %}{% for table in tables %}
+    {% for name, tables in landing_tables.items() %}{% set relation_loop = loop %}{% for table in tables %}
     select
         '{{ name }}' as kept_relation,
         '{{ table }}' as relation_name
-    {{ 'union all' if not (of_relation.last and loop.last) }}
+    {{ 'union all' if not (relation_loop.last and loop.last) }}
     {% endfor %}{% endfor %}
 ),
 
@@ -103,7 +103,7 @@ earlier_runs as (
 ),
 
 -- Relations made from rows that this run does not see, as with an older cutoff.
-seen_and_gone as (
+no_longer_seen as (
 
     select distinct earlier_runs.kept_relation
     from earlier_runs
@@ -200,7 +200,7 @@ whole as (
             from last_run
             where last_run.rows_by_relation like '%"intermediate.' || definitions.kept_relation || '"%'
         )
-        or definitions.kept_relation in (select seen_and_gone.kept_relation from seen_and_gone)
+        or definitions.kept_relation in (select no_longer_seen.kept_relation from no_longer_seen)
         or (
             definitions.kept_relation = 'int_closed_months'
             and (select count(distinct coalesce(ledgers.month_start, cast('0001-01-01' as date))) from ledgers) > 1

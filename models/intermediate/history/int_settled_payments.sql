@@ -8,7 +8,7 @@
 
 with
 
-in_question as (
+affected_payments as (
 
     select *
     from {{ payments }}
@@ -34,5 +34,5 @@ in_question as (
 )
 
 select *
-from in_question
+from affected_payments
 qualify {{ is_latest_version(['payment_id']) }}

@@ -21,7 +21,7 @@ month_of_windows as (
 ),
 
 -- One row per run that wrote kept windows. source() and not ref(), because it reads what earlier runs left there.
-keepers as (
+writers as (
 
     select
         kept.kept_by,
@@ -54,10 +54,10 @@ runs as (
 kept as (
 
     select
-        coalesce(min(keepers.is_current) = 1 and count(runs.run_id) = count(*), false) as is_current,
+        coalesce(min(writers.is_current) = 1 and count(runs.run_id) = count(*), false) as is_current,
         max(runs.started_at) as started_at
-    from keepers
-    left join runs on keepers.kept_by = runs.run_id
+    from writers
+    left join runs on writers.kept_by = runs.run_id
 
 ),
 
