@@ -1,9 +1,13 @@
 {#
-    A query of fairness figures by group with their status: the columns of fct_fairness.
+    A query for fairness figures by group, with their status: the columns of fct_fairness.
 
-    steps: relation with model_name, attribute, group_name, is_adverse, pd_step, case_count and default_count, null where
-    outcomes are not known. population: what fct_fairness calls its cases. scored_by: relation with a row per model_name, and
-    mlflow_run_id, model_version: which of its columns say with what the cases were scored. All sums are of whole numbers.
+    steps: relation with model_name, attribute, group_name, is_adverse, pd_step, case_count and default_count, which is
+    null where outcomes are unknown.
+    population: what fct_fairness calls these cases.
+    scored_by: relation with one row per model_name.
+    mlflow_run_id, model_version: its columns that say what scored the cases.
+
+    All sums are of whole numbers.
 #}
 {% macro fairness_figures(steps, population, scored_by, mlflow_run_id='null', model_version='null') -%}
 {%- set is_compared = "(figures.metric like '%difference' or figures.metric = 'approval_rate_ratio')" -%}
@@ -60,7 +64,7 @@ run as (
 
 ),
 
--- One row per group.
+-- One row per model, attribute and group.
 group_counts as (
 
     select
@@ -79,7 +83,7 @@ group_counts as (
 
 ),
 
--- One row per attribute: the group that the others are compared with.
+-- One row per model and attribute: the group that the others are compared with.
 references_of as (
 
     select
@@ -94,7 +98,7 @@ references_of as (
 
 ),
 
--- One row per group and rate that has cases to be a rate of.
+-- One row per group and rate whose base has cases.
 counted as (
 
     {%- for metric, events, base in [
@@ -168,7 +172,7 @@ measured as (
 
 ),
 
--- One row per figure with that of the reference group beside it.
+-- One row per figure, with the reference group's figure beside it.
 compared as (
 
     select
@@ -263,7 +267,7 @@ figures as (
 
     union all
 
-    -- The PDs are what is tested, and have no error of their own.
+    -- The PDs are what is tested, so they have no error of their own.
     select
         measured.model_name,
         measured.attribute,
@@ -284,7 +288,7 @@ figures as (
 
 ),
 
--- One row per figure: what it rests on, in its group and, where it is a comparison, in the reference group.
+-- One row per figure, with the counts of its group and of the reference group.
 described as (
 
     select
@@ -294,7 +298,7 @@ described as (
         figures.metric,
         figures.base_count,
         {{ rounded('figures.value', 9) }} as value,
-        -- The reference group compared with itself is no estimate of anything.
+        -- The reference group compared with itself estimates nothing.
         case when not (figures.group_name = references_of.reference_group and {{ is_compared }}) then {{ rounded('figures.low', 9) }} end
             as low,
         case when not (figures.group_name = references_of.reference_group and {{ is_compared }}) then {{ rounded('figures.high', 9) }} end
@@ -328,7 +332,7 @@ described as (
 
 ),
 
--- One row per figure: the worst of the rules that fit it.
+-- One row per figure, with the most severe rule that applies to it.
 ruled as (
 
     select
@@ -352,7 +356,7 @@ ruled as (
 
 ),
 
--- One row per metric that some rule looks at.
+-- One row per metric that some rule checks.
 judged_metrics as (
 
     select distinct metric

@@ -1,6 +1,7 @@
 {#
-    The dates of the cohorts that this run measures, asked when a model is about to run, so that they stand in its SQL as
-    constants; none where the relation cannot be asked. cohorts: measured_cohorts.
+    The dates of the cohorts that this run measures. They are read when a model is about to run, so that they are
+    constants in its SQL. None where the relation cannot be queried.
+    cohorts: measured_cohorts.
 #}
 {% macro measured_dates(cohorts) -%}
     {%- set dates = none -%}
