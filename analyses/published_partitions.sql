@@ -1,12 +1,12 @@
 -- One row per published relation, date and run that has rows now. kept says what a run leaves of earlier runs.
 -- `verify-audit` compares these partitions with the audit log.
-{% set there = [] -%}
+{% set existing = [] -%}
 {%- if execute -%}
     {%- for one in published_relations() if load_relation(one.relation) -%}
-        {%- do there.append(one) -%}
+        {%- do existing.append(one) -%}
     {%- endfor -%}
 {%- endif -%}
-{%- for one in there %}
+{%- for one in existing %}
 select distinct
     '{{ one.name }}' as relation_name,
     '{{ one.relation.schema }}' as schema_name,

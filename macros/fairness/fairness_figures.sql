@@ -84,7 +84,7 @@ group_counts as (
 ),
 
 -- One row per model and attribute: the group that the others are compared with.
-references_of as (
+reference as (
 
     select
         group_counts.model_name,
@@ -184,20 +184,20 @@ compared as (
         measured.value as own_value,
         measured.low as own_low,
         measured.high as own_high,
-        referred.value as other_value,
-        referred.low as other_low,
-        referred.high as other_high
+        reference_rows.value as other_value,
+        reference_rows.low as other_low,
+        reference_rows.high as other_high
     from measured
-    inner join references_of
+    inner join reference
         on
-            measured.model_name = references_of.model_name
-            and measured.attribute = references_of.attribute
-    left join measured as referred
+            measured.model_name = reference.model_name
+            and measured.attribute = reference.attribute
+    left join measured as reference_rows
         on
-            measured.model_name = referred.model_name
-            and measured.attribute = referred.attribute
-            and measured.metric = referred.metric
-            and references_of.reference_group = referred.group_name
+            measured.model_name = reference_rows.model_name
+            and measured.attribute = reference_rows.attribute
+            and measured.metric = reference_rows.metric
+            and reference.reference_group = reference_rows.group_name
 
 ),
 
@@ -256,14 +256,14 @@ figures as (
         group_counts.mean_pd as value,
         cast(null as double) as low,
         cast(null as double) as high,
-        referred.mean_pd as reference_value
+        reference_rows.mean_pd as reference_value
     from group_counts
-    inner join references_of on group_counts.model_name = references_of.model_name and group_counts.attribute = references_of.attribute
-    left join group_counts as referred
+    inner join reference on group_counts.model_name = reference.model_name and group_counts.attribute = reference.attribute
+    left join group_counts as reference_rows
         on
-            group_counts.model_name = referred.model_name
-            and group_counts.attribute = referred.attribute
-            and references_of.reference_group = referred.group_name
+            group_counts.model_name = reference_rows.model_name
+            and group_counts.attribute = reference_rows.attribute
+            and reference.reference_group = reference_rows.group_name
 
     union all
 
@@ -299,36 +299,36 @@ described as (
         figures.base_count,
         {{ rounded('figures.value', 9) }} as value,
         -- The reference group compared with itself estimates nothing.
-        case when not (figures.group_name = references_of.reference_group and {{ is_compared }}) then {{ rounded('figures.low', 9) }} end
+        case when not (figures.group_name = reference.reference_group and {{ is_compared }}) then {{ rounded('figures.low', 9) }} end
             as low,
-        case when not (figures.group_name = references_of.reference_group and {{ is_compared }}) then {{ rounded('figures.high', 9) }} end
+        case when not (figures.group_name = reference.reference_group and {{ is_compared }}) then {{ rounded('figures.high', 9) }} end
             as high,
         {{ rounded('figures.reference_value', 9) }} as reference_value,
-        references_of.reference_group,
+        reference.reference_group,
         group_counts.case_count,
         group_counts.default_count,
-        coalesce(referred.case_count, 0) as reference_case_count,
-        coalesce(referred.default_count, 0) as reference_default_count,
-        references_of.min_cases,
-        references_of.min_defaults,
+        coalesce(reference_rows.case_count, 0) as reference_case_count,
+        coalesce(reference_rows.default_count, 0) as reference_default_count,
+        reference.min_cases,
+        reference.min_defaults,
         figures.metric in ('false_negative_rate_difference', 'calibration_ratio', 'auc_difference') as is_of_defaults,
         {{ is_compared }} as is_compared,
-        figures.group_name = references_of.reference_group as is_reference
+        figures.group_name = reference.reference_group as is_reference
     from figures
     inner join group_counts
         on
             figures.model_name = group_counts.model_name
             and figures.attribute = group_counts.attribute
             and figures.group_name = group_counts.group_name
-    inner join references_of
+    inner join reference
         on
-            figures.model_name = references_of.model_name
-            and figures.attribute = references_of.attribute
-    left join group_counts as referred
+            figures.model_name = reference.model_name
+            and figures.attribute = reference.attribute
+    left join group_counts as reference_rows
         on
-            figures.model_name = referred.model_name
-            and figures.attribute = referred.attribute
-            and references_of.reference_group = referred.group_name
+            figures.model_name = reference_rows.model_name
+            and figures.attribute = reference_rows.attribute
+            and reference.reference_group = reference_rows.group_name
 
 ),
 

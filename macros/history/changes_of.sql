@@ -11,8 +11,8 @@
 {% macro changes_of(kept) -%}
     {%- set found = {'is_whole': true, 'kept_months': [], 'new_months': [], 'loads': {}, 'runs': [], 'month': '1970-01-01'} -%}
     {%- set is_of_windows = kept == 'int_closed_windows' -%}
-    {%- set told_by = ref('int_window_changes') if is_of_windows else ref('int_history_changes') -%}
-    {%- if not execute or not load_relation(told_by) -%}{{ return(found) }}{%- endif -%}
+    {%- set changes_relation = ref('int_window_changes') if is_of_windows else ref('int_history_changes') -%}
+    {%- if not execute or not load_relation(changes_relation) -%}{{ return(found) }}{%- endif -%}
     {%- set changes %}
         select
             change,
@@ -24,7 +24,7 @@
             load_id,
             {{ microseconds_text('loaded_after') }} as loaded_after
             {%- endif %}
-        from {{ told_by }}
+        from {{ changes_relation }}
         {{ "where kept_relation = '" ~ kept ~ "'" if not is_of_windows }}
         order by 1, 2, 3
     {%- endset -%}

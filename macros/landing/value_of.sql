@@ -10,8 +10,8 @@
 {% macro value_of(query, data_type, otherwise, relation=none) -%}
     {%- set found = namespace(value=none) -%}
     {#- In a unit test the relations are rows of the test, which cannot be queried beforehand. -#}
-    {%- set may_ask = execute and '__dbt__cte__' not in query -%}
-    {%- if may_ask and (flags.WHICH in ('build', 'run') or (relation and load_relation(relation))) -%}
+    {%- set can_query = execute and '__dbt__cte__' not in query -%}
+    {%- if can_query and (flags.WHICH in ('build', 'run') or (relation and load_relation(relation))) -%}
         {%- set found.value = run_query(query).columns[0].values()[0] -%}
     {%- endif -%}
     cast({{ text_literal(found.value if found.value is not none else otherwise) }} as {{ data_type }})

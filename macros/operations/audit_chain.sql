@@ -24,7 +24,7 @@
         {%- set facts = adapter.get_relation(target.database, 'audit', 'audit_facts') or '(' ~ run_facts(nightbook._run_log()) ~ ')' -%}
         {%- set written = partitions_written(succeeded) -%}
         {%- set chain = nightbook._audit_chain() -%}
-        {%- set news %}
+        {%- set new_facts %}
             {#- Only the run that made a verdict or a version enters it. Otherwise the next run would enter rows that
                 somebody inserted. -#}
             select kind, subject, payload, occurred_at
@@ -42,7 +42,7 @@
             {%- endfor %}
         {%- endset -%}
         {%- for turn in range(nightbook._turns_of_chain(facts, chain, written | length)) %}
-        {{ nightbook._entries_of(news) }}{{ ';' if not loop.last }}
+        {{ nightbook._entries_of(new_facts) }}{{ ';' if not loop.last }}
         {%- endfor %}
     {%- endif -%}
 {% endmacro %}
@@ -72,7 +72,7 @@
 
     ),
 
-    news as (
+    new_facts as (
 
         select
             facts.kind,
@@ -92,17 +92,17 @@
     entries as (
 
         select
-            news.number,
-            last_entry.sequence + news.number as sequence,
-            news.kind,
-            news.subject,
-            news.payload,
+            new_facts.number,
+            last_entry.sequence + new_facts.number as sequence,
+            new_facts.kind,
+            new_facts.subject,
+            new_facts.payload,
             cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp) as recorded_at,
             {{ text_literal(invocation_id) }} as run_id
-        from news
+        from new_facts
         cross join last_entry
         {%- if links_at_a_time() %}
-        where news.number <= {{ links_at_a_time() }}
+        where new_facts.number <= {{ links_at_a_time() }}
         {%- endif %}
 
     ),
@@ -177,7 +177,7 @@
 {% macro _turns_of_chain(facts, chain, partitions) -%}
     {%- if not links_at_a_time() -%}{{ return(1) }}{%- endif -%}
     {%- set counted %}
-        select count(*) as news
+        select count(*) as new_facts
         from {{ facts }} as facts
         where
             kind <> 'promotion'

@@ -3,7 +3,7 @@
     for the same date, and inputs of runs that failed or were killed before they scored.
 #}
 {% macro drop_superseded_inputs() -%}
-{%- set ended_otherwise -%}
+{%- set unsuccessful_runs -%}
     select distinct run_id
     from {{ ref('account_inputs') }}
     where
@@ -11,7 +11,7 @@
         and run_id not in (select runs.run_id from {{ source('audit', 'run_log') }} as runs where runs.outcome = 'succeeded')
 {%- endset -%}
 {#- Mostly there are none, and then the scores of all nights need not be read. -#}
-{%- set runs = run_query(ended_otherwise).columns[0].values() if execute else [] -%}
+{%- set runs = run_query(unsuccessful_runs).columns[0].values() if execute else [] -%}
 delete from {{ ref('account_inputs') }}
 where
     (

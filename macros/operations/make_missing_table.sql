@@ -32,8 +32,8 @@
     columns: name -> type.
 #}
 {% macro add_missing_columns(relation, columns) %}
-    {%- set there = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | list -%}
-    {%- for name, data_type in columns.items() if name not in there -%}
+    {%- set existing = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | list -%}
+    {%- for name, data_type in columns.items() if name not in existing -%}
         {%- call statement('add_missing_columns', auto_begin=true) -%}
             alter table {{ relation }} add column {{ name }} {{ data_type }}
         {%- endcall -%}

@@ -64,7 +64,7 @@
     {%- for relation in relations -%}
         {%- do schemas.append("'" ~ relation.schema | lower ~ "'") -%}
     {%- endfor -%}
-    {%- set asked -%}
+    {%- set columns_query -%}
         select lower(table_schema || '.' || table_name), lower(column_name), lower(data_type)
         from information_schema.columns
         where
@@ -72,7 +72,7 @@
             and lower(table_schema) in ({{ schemas | unique | sort | join(', ') }})
         order by 1, 2
     {%- endset -%}
-    {%- for row in run_query(asked).rows -%}
+    {%- for row in run_query(columns_query).rows -%}
         {%- do found.setdefault(row[0], {}).update({row[1]: row[2]}) -%}
     {%- endfor -%}
     {{ return(found) }}
@@ -179,7 +179,7 @@
 #}
 {% macro partitions_written(names) -%}
     {%- set written, queries, runs, codes = [], [], ["'" ~ invocation_id ~ "'"], [] -%}
-    {%- set published, zeroes, places = [], {}, {} -%}
+    {%- set published, empty_partitions, qualified_names = [], {}, {} -%}
     {%- for one in published_relations() if one.name in names -%}
         {%- do published.append(one) -%}
     {%- endfor -%}
@@ -198,8 +198,8 @@
         "select distinct split_part(subject, ' ', 1) from " ~ nightbook._audit_chain() ~ " where kind = 'partition'"
     ).columns[0].values() | list -%}
     {%- for one in published -%}
-        {%- do places.update({one.name: (one.written_to.schema ~ '.' ~ one.written_to.identifier) | lower}) -%}
-        {%- set types = standing.get(places[one.name], {}) -%}
+        {%- do qualified_names.update({one.name: (one.written_to.schema ~ '.' ~ one.written_to.identifier) | lower}) -%}
+        {%- set types = standing.get(qualified_names[one.name], {}) -%}
         {%- set columns = types | reject('in', [one.date_column, one.run_column]) | sort -%}
         {%- set condition = one.run_column ~ ' in (' ~ runs | join(', ') ~ ')' -%}
         {%- if one.name == 'rpt_regulatory_features' -%}
@@ -215,13 +215,13 @@
         {%- elif types -%}
             {%- do queries.append(partition_digests(one, one.written_to, columns, types, condition)) -%}
             {%- if one.kept != 'run' and run -%}
-                {%- do zeroes.update({one.name: columns | join(' ')}) -%}
+                {%- do empty_partitions.update({one.name: columns | join(' ')}) -%}
             {%- endif -%}
         {%- endif -%}
     {%- endfor -%}
     {%- if run and adapter.get_relation(target.database, 'marts', 'fct_score_partitions') -%}
         {%- for name in scores_digested() if name in names or 'fct_score_partitions' in names -%}
-            {%- do zeroes.update({name: none}) -%}
+            {%- do empty_partitions.update({name: none}) -%}
             {#- With literals the engine reads one partition and not all of them. -#}
             {%- set query %}
                 select relation_name, as_of_date, run_id, row_count, digest, null as column_names, 0 as other_values
@@ -236,13 +236,13 @@
     {%- endif -%}
     {%- for row in (run_query(queries | join('\nunion all\n')).rows if queries else []) -%}
         {%- if run and row[2] == run.run_id -%}
-            {%- do zeroes.pop(row[0], none) -%}
+            {%- do empty_partitions.pop(row[0], none) -%}
         {%- endif -%}
-        {%- set types = standing.get(places.get(row[0], ''), {}) if row[0] != 'rpt_regulatory_features' else {} -%}
+        {%- set types = standing.get(qualified_names.get(row[0], ''), {}) if row[0] != 'rpt_regulatory_features' else {} -%}
         {%- do written.append(nightbook._partition_fact(row[0], row[1], row[2], row[3] | int, row[4], row[5], types)) -%}
     {%- endfor -%}
     {#- A run that wrote no row enters an empty partition. -#}
-    {%- for name, columns in zeroes.items() -%}
+    {%- for name, columns in empty_partitions.items() -%}
         {%- do written.append(nightbook._partition_fact(name, run.as_of_date, run.run_id, 0, '', columns)) -%}
     {%- endfor -%}
     {{ return(written) }}

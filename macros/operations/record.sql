@@ -34,7 +34,7 @@
     {%- do refuse_secondary_roles() -%}
     {%- do ensure_record() -%}
     {%- set log = nightbook._promotion_log() -%}
-    {%- set this_one = 'model_name = ' ~ text_literal(model_name) ~ ' and sequence = ' ~ sequence | int -%}
+    {%- set same_promotion = 'model_name = ' ~ text_literal(model_name) ~ ' and sequence = ' ~ sequence | int -%}
     {%- set last = rows_of(
         'select coalesce(max(sequence), 0) as sequence from ' ~ log ~ ' where model_name = ' ~ text_literal(model_name)
     )[0].sequence | int -%}
@@ -58,7 +58,7 @@
             {{ text_literal(actor) }},
             cast({{ text_literal(promoted_at) }} as timestamp),
             {{ 'true' if is_by_makers_account else 'false' }}
-        where not exists (select 1 from {{ log }} where {{ this_one }})
+        where not exists (select 1 from {{ log }} where {{ same_promotion }})
     {%- endset -%}
     {%- set fact %}
         select kind, subject, payload, occurred_at
@@ -116,8 +116,8 @@
 {% macro _take_over(relation, mirror, subject, facts) -%}
     {%- set old = adapter.get_relation(target.database, 'audit', mirror) -%}
     {%- if old and old.type == 'table' and not run_query('select 1 from ' ~ relation ~ ' limit 1').rows -%}
-        {%- set there = adapter.get_columns_in_relation(old) | map(attribute='name') | map('lower') | list -%}
-        {%- set columns = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | select('in', there) | join(', ') -%}
+        {%- set found = adapter.get_columns_in_relation(old) | map(attribute='name') | map('lower') | list -%}
+        {%- set columns = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | select('in', found) | join(', ') -%}
         {%- call statement('take_over', auto_begin=true) -%}
             insert into {{ relation }} ({{ columns }})
             select {{ columns }}

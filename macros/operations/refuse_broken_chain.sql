@@ -22,25 +22,25 @@
                 ~ ' put in. Restore audit.audit_chain from a backup; `verify-audit` names the place'
             ) }}
         {%- endif -%}
-        {%- set lost = rows_of(
+        {%- set missing = rows_of(
             "select run_id, as_of_date from " ~ run_log ~ " where " ~ (
                 "run_id not in (select subject from " ~ chain ~ " where kind = 'run')"
                 if entries.row_count | int else "outcome = 'succeeded'"
             ) ~ " order by ended_at limit 1"
         ) if run_log else [] -%}
-        {%- if lost and not entries.row_count | int -%}
+        {%- if missing and not entries.row_count | int -%}
             {{ exceptions.raise_compiler_error(
-                'audit log: has no entry, and the run log has run ' ~ lost[0].run_id ~ ' of ' ~ lost[0].as_of_date
+                'audit log: has no entry, and the run log has run ' ~ missing[0].run_id ~ ' of ' ~ missing[0].as_of_date
                 ~ ': it was emptied. Restore audit.audit_chain from a backup; a log begun anew would answer for nothing before it'
             ) }}
-        {%- elif not lost and not entries.row_count | int and nightbook._written_here() -%}
+        {%- elif not missing and not entries.row_count | int and nightbook._written_here() -%}
             {{ exceptions.raise_compiler_error(
                 'audit log: has no entry, and ' ~ nightbook._written_here() ~ ' has rows: it was emptied.'
                 ~ ' Restore audit.audit_chain and audit.run_log from a backup'
             ) }}
-        {%- elif lost -%}
+        {%- elif missing -%}
             {{ exceptions.raise_compiler_error(
-                'audit log: does not hold run ' ~ lost[0].run_id ~ ' of ' ~ lost[0].as_of_date ~ ', which the run log has: it was'
+                'audit log: does not hold run ' ~ missing[0].run_id ~ ' of ' ~ missing[0].as_of_date ~ ', which the run log has: it was'
                 ~ ' cut short, or the run was put in by other means. Restore audit.audit_chain, or take the row out of audit.run_log'
             ) }}
         {%- endif -%}

@@ -27,10 +27,10 @@
         {%- if not flags.WRITE_JSON -%}
             {{ nightbook._refuse('--no-write-json hides which code runs. Leave it out') }}
         {%- endif -%}
-        {%- set asked = requested() -%}
-        {%- set is_answered_for = overrides_in(asked.overrides) | selectattr('rule', 'in', ['*', 'partial_run']) | list -%}
+        {%- set request = requested() -%}
+        {%- set has_override = overrides_in(request.overrides) | selectattr('rule', 'in', ['*', 'partial_run']) | list -%}
         {#- A relation that is read elsewhere need not come from any run of this warehouse. -#}
-        {%- if (flags.DEFER or invocation_args_dict.defer or invocation_args_dict.favor_state) and not is_answered_for -%}
+        {%- if (flags.DEFER or invocation_args_dict.defer or invocation_args_dict.favor_state) and not has_override -%}
             {{ nightbook._refuse('--defer and --favor-state read what stands elsewhere. Leave them out') }}
         {%- endif -%}
         {%- set selected = {} -%}
@@ -47,7 +47,7 @@
                 ) }}
             {%- endfor -%}
         {%- endfor -%}
-        {%- for tag in cadences if not is_answered_for -%}
+        {%- for tag in cadences if not has_override -%}
             {%- for one in graph.nodes.values() if one.unique_id not in selected -%}
                 {%- set is_due = one.resource_type in ('model', 'snapshot', 'seed') and tag in one.config.tags -%}
                 {%- if is_due or (one.resource_type == 'test' and nightbook._is_about(one, selected)) -%}

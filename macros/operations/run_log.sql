@@ -36,7 +36,7 @@
 #}
 {% macro record_run(results) %}
     {%- if execute and cadence() in ('nightly', 'weekly', 'full') and invocation_args_dict.which in ('build', 'run') -%}
-        {%- set asked = requested() -%}
+        {%- set request = requested() -%}
         {%- set failed = results | selectattr('status', 'in', ['error', 'fail']) | list -%}
         {%- set succeeded = results | selectattr('status', 'equalto', 'success') | map(attribute='node') | list -%}
         {%- set names = succeeded | map(attribute='name') | list -%}
@@ -45,8 +45,8 @@
             {{ text_literal(invocation_id) }},
             '{{ cadence() }}',
             {{ '(select as_of_date from intermediate.int_run)' if 'int_run' in names else 'null' }},
-            cast('{{ asked.known_at }}' as timestamp),
-            {{ text_literal(asked.actor) }},
+            cast('{{ request.known_at }}' as timestamp),
+            {{ text_literal(request.actor) }},
             {{ started_at() }},
             cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp),
             '{{ "failed" if failed else "succeeded" }}',
@@ -58,9 +58,9 @@
             {{ '(select ' ~ column ~ ' from audit.run_provenance)' if 'run_provenance' in names else 'null' }},
             {%- endfor %}
             {{ text_literal(tojson(nightbook._rows_by_relation(succeeded))) }},
-            nullif({{ text_literal(asked.pinned_versions) }}, ''),
-            nullif({{ text_literal(asked.overrides) }}, ''),
-            nullif({{ text_literal(asked.override_reason) }}, '')
+            nullif({{ text_literal(request.pinned_versions) }}, ''),
+            nullif({{ text_literal(request.overrides) }}, ''),
+            nullif({{ text_literal(request.override_reason) }}, '')
     {%- endif -%}
 {% endmacro %}
 

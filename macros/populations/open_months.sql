@@ -39,7 +39,7 @@ ledger_feed as (
 ),
 
 -- All versions, because a correction may move a payment to another month or to another account.
-payments_in_question as (
+payments_of_period as (
 
     select *
     from {{ payments }}
@@ -56,7 +56,7 @@ payments_in_question as (
 
 latest_payments as (
 
-    {{ first_of_grain('payments_in_question', ['payment_id']) }}
+    {{ first_of_grain('payments_of_period', ['payment_id']) }}
 
 ),
 

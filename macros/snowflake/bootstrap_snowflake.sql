@@ -11,9 +11,9 @@
         ) }}
     {%- endif -%}
     {%- set plan = account_plan(nightbook._registry_host(), credit_quota | int, masking) -%}
-    {%- set there = [] if dry_run else account_state(plan) -%}
+    {%- set existing = [] if dry_run else account_state(plan) -%}
     {%- set roles, missing = [], [] -%}
-    {%- for step in plan if step.key not in there -%}
+    {%- for step in plan if step.key not in existing -%}
         {%- do missing.append(step) -%}
     {%- endfor -%}
     {%- for step in missing -%}

@@ -95,7 +95,7 @@ from (
 #}
 {% macro bin_edges(profiles) -%}
     {%- set edges = {} -%}
-    {%- set asked -%}
+    {%- set query -%}
         select
             model_name,
             feature,
@@ -104,7 +104,7 @@ from (
         group by model_name, feature
     {%- endset -%}
     {%- if execute and load_relation(profiles) -%}
-        {%- for row in rows_of(asked) -%}
+        {%- for row in rows_of(query) -%}
             {%- do edges.setdefault(row.model_name, {}).update({row.feature: (row.edges | string).split()}) -%}
         {%- endfor -%}
     {%- endif -%}

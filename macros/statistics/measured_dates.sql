@@ -6,8 +6,8 @@
 {% macro measured_dates(cohorts) -%}
     {%- set dates = none -%}
     {%- if execute and '__dbt__cte__' not in (cohorts | string) and load_relation(cohorts) -%}
-        {%- set asked = 'select distinct cohort_date from ' ~ cohorts ~ ' where run_id in (select run_id from ' ~ ref('int_run') ~ ')' -%}
-        {%- set dates = run_query(asked).columns[0].values() | list -%}
+        {%- set query = 'select distinct cohort_date from ' ~ cohorts ~ ' where run_id in (select run_id from ' ~ ref('int_run') ~ ')' -%}
+        {%- set dates = run_query(query).columns[0].values() | list -%}
     {%- endif -%}
     {{ return(dates) }}
 {%- endmacro %}

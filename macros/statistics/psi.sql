@@ -10,9 +10,9 @@
 
 {# The term of one bin. #}
 {% macro psi_term(reference, actual, floor=0.0001) -%}
-    {%- set held, referred = greatest_of([actual, floor]), greatest_of([reference, floor]) -%}
-    ({{ held }} - {{ referred }})
-    * ln({{ quotient(held, referred) }})
+    {%- set actual_share, reference_share = greatest_of([actual, floor]), greatest_of([reference, floor]) -%}
+    ({{ actual_share }} - {{ reference_share }})
+    * ln({{ quotient(actual_share, reference_share) }})
 {%- endmacro %}
 
 {#
