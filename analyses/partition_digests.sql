@@ -1,5 +1,5 @@
--- Digests of every partition of what is published, but for scores (fct_score_partitions), computed from what stands there now: over
--- the columns that stood there when it was entered in the audit log, and over all of those of today where it never was.
+-- One row per published partition, except scores (fct_score_partitions), and per set of columns that the audit log has
+-- entered for the relation: the digest of the rows that are there now.
 {% set queries = [] -%}
 {%- if execute and adapter.get_relation(target.database, 'audit', 'audit_chain') -%}
     {%- set recorded = {} -%}

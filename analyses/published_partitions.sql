@@ -1,12 +1,12 @@
--- Every partition of what is published, as it stands: one row per relation, date and run; kept says what a run leaves of those
--- before it. What the audit log holds of them is compared with this.
-{% set there = [] -%}
+-- One row per published relation, date and run that has rows now. kept says what a run leaves of earlier runs.
+-- `verify-audit` compares these partitions with the audit log.
+{% set existing = [] -%}
 {%- if execute -%}
     {%- for one in published_relations() if load_relation(one.relation) -%}
-        {%- do there.append(one) -%}
+        {%- do existing.append(one) -%}
     {%- endfor -%}
 {%- endif -%}
-{%- for one in there %}
+{%- for one in existing %}
 select distinct
     '{{ one.name }}' as relation_name,
     '{{ one.relation.schema }}' as schema_name,

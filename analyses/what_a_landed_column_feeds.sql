@@ -1,6 +1,6 @@
--- What would be touched by a change of one landed column: every column downstream of it, nearest first, by the SQL of the
--- last night and the last training. The column here is the days past due of the servicing snapshots; put another in its
--- place. Where a relation holds rows of several models, the walk keeps to those of the model that a step names.
+-- What a change of one landed column would affect: every column downstream of it, nearest first. The edges are those of
+-- the last night and of the last training. The example is days_past_due of the servicing snapshots. Put another column
+-- in its place. Where a relation holds rows of several models, a path keeps to the model that a step names.
 with recursive
 
 runs as (

@@ -1,5 +1,5 @@
--- Every column that the PD of an account goes back to, by the SQL of the last night and the last training, and in how many
--- steps. Where a relation holds rows of several models, the walk keeps to those of the model that a step names.
+-- Every column from which the PD of an account is made, and in how many steps. The edges are those of the last night
+-- and of the last training. Where a relation holds rows of several models, a path keeps to the model that a step names.
 with recursive
 
 runs as (

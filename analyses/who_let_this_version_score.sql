@@ -1,4 +1,4 @@
--- Each partition of scores with the version that gave it, who made and approved that version, and the code that ran.
+-- One row per as-of date and version that scored accounts: who made and approved the version, and the code that ran.
 select
     scores.as_of_date,
     scores.model_name,

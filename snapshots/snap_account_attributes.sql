@@ -1,6 +1,6 @@
 {% snapshot snap_account_attributes %}
-{#- One row per account and spell of the same attributes, as they were learned. Only what has landed since the last snapshot
-    is compared with it. -#}
+{#- One row per account and period with the same attributes, by when they were loaded. Only rows that landed since the
+    last snapshot are compared with it. -#}
 {{ config(schema='audit', unique_key='account_id', strategy='timestamp', updated_at='loaded_at', tags=['nightly']) }}
 
 select

@@ -1,5 +1,5 @@
 {% snapshot snap_champions %}
-{#- One row per model and spell of the same champion, as the runs found it. -#}
+{#- One row per model and period with the same champion, as the runs found it. -#}
 {{ config(
     schema='audit', unique_key='model_name', strategy='check', check_cols=['model_version'],
     tags=['nightly', 'weekly']

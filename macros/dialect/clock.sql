@@ -1,4 +1,4 @@
-{# The time at which a query is run, UTC. #}
+{# The time when a query runs, UTC. #}
 {% macro now_utc() -%}
     {{ return(adapter.dispatch('now_utc', 'nightbook')()) }}
 {%- endmacro %}
@@ -11,7 +11,7 @@
     make_timestamp(epoch_us(now()))
 {%- endmacro %}
 
-{# The wall clock's time in a zone, of a UTC timestamp. #}
+{# The local time in a zone, from a UTC timestamp. #}
 {% macro local_time(timestamp, time_zone) -%}
     {{ return(adapter.dispatch('local_time', 'nightbook')(timestamp, time_zone)) }}
 {%- endmacro %}
@@ -24,7 +24,7 @@
     timezone({{ time_zone }}, timezone('UTC', {{ timestamp }}))
 {%- endmacro %}
 
-{# The UTC timestamp of a wall clock's time in a zone. #}
+{# The UTC timestamp of a local time in a zone. #}
 {% macro utc_time(timestamp, time_zone) -%}
     {{ return(adapter.dispatch('utc_time', 'nightbook')(timestamp, time_zone)) }}
 {%- endmacro %}

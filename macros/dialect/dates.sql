@@ -1,4 +1,4 @@
-{# The date n months later; a month-end stays a month-end, so a horizon from 30 September reaches 31 October. #}
+{# The date n months later. A month-end stays a month-end, so a horizon from 30 September ends on 31 October. #}
 {% macro add_months(date, months) -%}
     {{ return(adapter.dispatch('add_months', 'nightbook')(date, months)) }}
 {%- endmacro %}

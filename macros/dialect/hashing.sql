@@ -1,9 +1,9 @@
-{# A share in [0, 1) that depends on the key and the salt alone, the same on every engine. #}
+{# A share in [0, 1) that depends on the key and the salt alone. It is the same on every engine. #}
 {% macro hash_share(key, salt) -%}
     (cast({{ _hash_number(key, salt) }} as double) / 4294967296)
 {%- endmacro %}
 
-{# A bucket from 0 to 99 that depends on the key and the salt alone, the same on every engine. #}
+{# A bucket from 0 to 99 that depends on the key and the salt alone. It is the same on every engine. #}
 {% macro hash_bucket(key, salt) -%}
     ({{ _hash_number(key, salt) }} % 100)
 {%- endmacro %}
@@ -22,14 +22,14 @@
 {%- endmacro %}
 
 {#
-    A number from 0 to 63 that depends on the account alone: the unit in which a book that does not fit into memory is
-    worked through. Not the same on every engine; nothing but the way of working depends on it.
+    A number from 0 to 63 that depends on the account alone. A book that does not fit into memory is processed by these
+    numbers. They differ between engines, but no result depends on them.
 #}
 {% macro account_block(account_id) -%}
     cast(mod({{ engine_hash(account_id) }}, 64) as tinyint)
 {%- endmacro %}
 
-{# A number from one or more columns, by the engine's own hash: fast, and not the same on every engine. #}
+{# A number from one or more columns, by the engine's own hash: fast, but different on each engine. #}
 {% macro engine_hash(columns) -%}
     {{ return(adapter.dispatch('engine_hash', 'nightbook')(columns)) }}
 {%- endmacro %}

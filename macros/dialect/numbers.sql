@@ -1,7 +1,7 @@
 {#
-    A number, computed in doubles, to so many places, halves away from zero. On Snowflake by the rounding to whole numbers,
-    which is exact there as everywhere: how it rounds a double to places is not said, and a feature has the same bits on
-    every engine.
+    A number, computed in doubles and rounded to so many places, halves away from zero. A feature must have the same
+    bits on every engine. Snowflake does not document how it rounds a double to places. So there the number is scaled
+    and rounded to a whole number, which is exact.
 #}
 {% macro rounded(number, places) -%}
     {{ return(adapter.dispatch('rounded', 'nightbook')(number, places)) }}
@@ -29,8 +29,8 @@
 {%- endmacro %}
 
 {#
-    The quotient of two numbers as a double. Snowflake divides decimals into a decimal of few places, and stops at a divisor
-    of zero even where a condition around it says that there is none.
+    The quotient of two numbers as a double. Snowflake divides decimals into a decimal with few places. It also fails on
+    a zero divisor in a branch whose condition excludes it.
 #}
 {% macro quotient(numerator, denominator) -%}
     {{ return(adapter.dispatch('quotient', 'nightbook')(numerator, denominator)) }}

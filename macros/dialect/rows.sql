@@ -1,4 +1,7 @@
-{# The rows of a query that is asked while dbt runs, as dictionaries; Snowflake's names of columns come in upper case. #}
+{#
+    The rows of a query that a macro runs, as dictionaries. Names are in lower case, because Snowflake gives them in
+    upper case.
+#}
 {% macro rows_of(query) -%}
     {%- set answer, rows = run_query(query), [] -%}
     {%- set names = answer.column_names | map('lower') | list -%}
@@ -22,9 +25,10 @@
 {%- endmacro %}
 
 {#
-    Overrides dbt-snowflake's own, which sends begin, statements and commit one by one: when one of them fails, the adapter
-    leaves the transaction open, and the next DDL or commit of that session makes what went before it last, such as a delete
-    without its insert. As one block it takes itself back. A text in it may not end the block: two dollars are parted.
+    Overrides dbt-snowflake's macro, which sends begin, statements and commit one by one. When one of them fails, the
+    adapter leaves the transaction open. The next DDL or commit of that session then commits what came before, such as a
+    delete without its insert. One block rolls itself back. A text must not end the block, so two dollar signs are
+    split.
 #}
 {% macro snowflake_dml_explicit_transaction(dml) -%}
     {%- set statements = modules.re.sub('\\$(?=\\$)', "$' || '", dml | trim) -%}

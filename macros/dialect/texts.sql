@@ -1,12 +1,12 @@
 {#
-    Columns of a row as one JSON text, names in the order given, null as null. Times are columns named ..._at and dates those
-    named ..._date, as everywhere here.
+    Columns of a row as one JSON text, names in the given order, null as null. As everywhere in this project, columns
+    named ..._at are times and columns named ..._date are dates.
 #}
 {% macro json_text(columns) -%}
     {{ return(adapter.dispatch('json_text', 'nightbook')(columns)) }}
 {%- endmacro %}
 
-{# Put together by hand, for an object has no order of its own, and writes times as the session is told to. #}
+{# Built by hand, because a Snowflake object has no order and writes times by the session's settings. #}
 {% macro default__json_text(columns) -%}
     '{'
     {%- for column in columns %}
@@ -19,7 +19,7 @@
     cast(json_object({% for column in columns %}'{{ column }}', {{ column }}{{ ', ' if not loop.last }}{% endfor %}) as varchar)
 {%- endmacro %}
 
-{# A column whose text would hang on the session, a time or a date, as the text that it is always; any other as it is. #}
+{# A time or a date as a text that does not depend on the session; any other column as it is. #}
 {% macro _settled_text(column) -%}
     {%- if column.endswith('_at') -%} {{ microseconds_text(column) }}
     {%- elif column.endswith('_date') -%} {{ date_text(column) }}
@@ -40,7 +40,7 @@
     strftime({{ timestamp }}, '%Y-%m-%d %H:%M:%S')
 {%- endmacro %}
 
-{# A timestamp as text that gives it back unchanged. #}
+{# A timestamp as a text that converts back unchanged. #}
 {% macro microseconds_text(timestamp) -%}
     {{ return(adapter.dispatch('microseconds_text', 'nightbook')(timestamp)) }}
 {%- endmacro %}
@@ -67,15 +67,15 @@
 {%- endmacro %}
 
 {#
-    A double as text, whole numbers with a zero behind the point. To twelve places on Snowflake, whose own text of a double
-    leaves digits out and zeros too.
+    A double as text, whole numbers with `.0`. On Snowflake it has up to twelve places, because Snowflake's own text of
+    a double omits digits and zeros.
 #}
 {% macro number_text(number) -%}
     {{ return(adapter.dispatch('number_text', 'nightbook')(number)) }}
 {%- endmacro %}
 
 {% macro default__number_text(number) -%}
-    {#- What is no number, and infinity, cannot be cast, not even in a branch that they never reach. -#}
+    {#- NaN and infinity cannot be cast, not even in a branch that they never reach. -#}
     {%- set finite = 'case when ' ~ number ~ ' - ' ~ number ~ ' = 0 then ' ~ number ~ ' end' -%}
     case
         when not {{ number }} - {{ number }} = 0 then lower(cast({{ number }} as varchar))
@@ -88,19 +88,19 @@
     cast({{ number }} as varchar)
 {%- endmacro %}
 
-{# A text that is known when dbt runs, as a literal. Whatever was not written in this project goes into SQL through here. #}
+{# A text known when dbt runs, as a literal. Every text from outside this project enters SQL through this macro. #}
 {% macro text_literal(text) -%}
     {{ return(adapter.dispatch('text_literal', 'nightbook')(text | string)) }}
 {%- endmacro %}
 
-{# Texts that are known when dbt runs, written out for `in`; of none, one that nothing equals but an empty text. #}
+{# Texts known when dbt runs, as a list for `in`. Without texts, the list holds one empty text. #}
 {% macro text_list(texts) -%}
     {%- set written = [] -%}
     {%- for text in texts -%}{%- do written.append(text_literal(text)) -%}{%- endfor -%}
     {{ return('(' ~ (written | join(', ') or "''") ~ ')') }}
 {%- endmacro %}
 
-{# On Snowflake a backslash says that the next character is meant otherwise. #}
+{# On Snowflake a backslash changes the meaning of the next character. #}
 {% macro default__text_literal(text) -%}
     {{ return("'" ~ (text | replace('\\', '\\\\') | replace("'", "''")) ~ "'") }}
 {%- endmacro %}
@@ -110,8 +110,9 @@
 {%- endmacro %}
 
 {#
-    Columns of a row as one text, to be hashed: values in the order given, a bar between them, nothing for null. Times and
-    dates are told by their names, as in json_text. doubles: those of the columns that are.
+    Columns of a row as one text to hash: values in the given order, with bars between them, nothing for null. Times and
+    dates are recognised by their names, as in json_text.
+    doubles: the columns that are doubles.
 #}
 {% macro row_text(columns, doubles=[]) -%}
     {%- for column in columns -%}
@@ -121,7 +122,8 @@
 {%- endmacro %}
 
 {#
-    One text of many rows in the order of their key, null where none has one; an aggregate. text, key: expressions.
+    An aggregate: the texts of many rows in the order of their key, one per line; null where no row has a text.
+    text, key: expressions.
 #}
 {% macro texts_in_order(text, key) -%}
     {{ return(adapter.dispatch('texts_in_order', 'nightbook')(text, key)) }}
@@ -136,8 +138,9 @@
 {%- endmacro %}
 
 {#
-    A column as a text that gives back its value to the bit, null for null; a text says how long it is, so that no two rows read
-    alike. data_type: as the engine has it, lower case.
+    A column as a text that identifies its exact value, null for null. A text is preceded by its length, so that two
+    different rows never give the same text.
+    data_type: as the engine names it, in lower case.
 #}
 {% macro exact_text(column, data_type) -%}
     {{ return(adapter.dispatch('exact_text', 'nightbook')(column, data_type)) }}
@@ -152,14 +155,14 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# The bits of a double as a whole number: its own text takes four times as long. #}
+{# The bits of a double as a whole number, because the double's own text takes four times as long. #}
 {% macro duckdb__exact_text(column, data_type) -%}
     {%- if data_type in ('double', 'float') -%} cast(cast(cast({{ column }} as double) as bit) as bigint)
     {%- else -%} {{ nightbook.default__exact_text(column, data_type) }}
     {%- endif -%}
 {%- endmacro %}
 
-{# Texts of a row as one, a bar between them, nothing for null. texts: expressions. #}
+{# The texts of a row as one, with bars between them, nothing for null. texts: expressions. #}
 {% macro joined_texts(texts) -%}
     {{ return(adapter.dispatch('joined_texts', 'nightbook')(texts)) }}
 {%- endmacro %}

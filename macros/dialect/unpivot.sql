@@ -1,4 +1,8 @@
-{# One row per row and column of a wide relation of numbers: feature, value (double, null included), whatever case an engine keeps names in. columns: column -> feature. #}
+{#
+    One row per row and column of a wide relation of numbers: feature, and value as a double, nulls included. Feature
+    names are in lower case on every engine.
+    columns: column -> feature.
+#}
 {% macro unpivot_numbers(relation, columns) -%}
 select
     lower(feature) as feature,

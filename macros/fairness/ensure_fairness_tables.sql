@@ -1,4 +1,7 @@
-{# Makes the two tables under fct_fairness where no training or no night has yet: the view is then the same at any time. #}
+{#
+    Creates the two tables under fct_fairness where no training or no night has done so, so that the view always has
+    both.
+#}
 {% macro ensure_fairness_tables() %}
     {%- if execute -%}
         {%- for source in graph.sources.values() if source.source_name == 'fairness' -%}

@@ -1,9 +1,13 @@
 {#
-    A query of fairness figures by group with their status: the columns of fct_fairness.
+    A query for fairness figures by group, with their status: the columns of fct_fairness.
 
-    steps: relation with model_name, attribute, group_name, is_adverse, pd_step, case_count and default_count, null where
-    outcomes are not known. population: what fct_fairness calls its cases. scored_by: relation with a row per model_name, and
-    mlflow_run_id, model_version: which of its columns say with what the cases were scored. All sums are of whole numbers.
+    steps: relation with model_name, attribute, group_name, is_adverse, pd_step, case_count and default_count, which is
+    null where outcomes are unknown.
+    population: what fct_fairness calls these cases.
+    scored_by: relation with one row per model_name.
+    mlflow_run_id, model_version: its columns that say what scored the cases.
+
+    All sums are of whole numbers.
 #}
 {% macro fairness_figures(steps, population, scored_by, mlflow_run_id='null', model_version='null') -%}
 {%- set is_compared = "(figures.metric like '%difference' or figures.metric = 'approval_rate_ratio')" -%}
@@ -60,7 +64,7 @@ run as (
 
 ),
 
--- One row per group.
+-- One row per model, attribute and group.
 group_counts as (
 
     select
@@ -79,8 +83,8 @@ group_counts as (
 
 ),
 
--- One row per attribute: the group that the others are compared with.
-references_of as (
+-- One row per model and attribute: the group that the others are compared with.
+reference as (
 
     select
         group_counts.model_name,
@@ -94,7 +98,7 @@ references_of as (
 
 ),
 
--- One row per group and rate that has cases to be a rate of.
+-- One row per group and rate whose base has cases.
 counted as (
 
     {%- for metric, events, base in [
@@ -168,7 +172,7 @@ measured as (
 
 ),
 
--- One row per figure with that of the reference group beside it.
+-- One row per figure, with the reference group's figure beside it.
 compared as (
 
     select
@@ -180,20 +184,20 @@ compared as (
         measured.value as own_value,
         measured.low as own_low,
         measured.high as own_high,
-        referred.value as other_value,
-        referred.low as other_low,
-        referred.high as other_high
+        reference_rows.value as other_value,
+        reference_rows.low as other_low,
+        reference_rows.high as other_high
     from measured
-    inner join references_of
+    inner join reference
         on
-            measured.model_name = references_of.model_name
-            and measured.attribute = references_of.attribute
-    left join measured as referred
+            measured.model_name = reference.model_name
+            and measured.attribute = reference.attribute
+    left join measured as reference_rows
         on
-            measured.model_name = referred.model_name
-            and measured.attribute = referred.attribute
-            and measured.metric = referred.metric
-            and references_of.reference_group = referred.group_name
+            measured.model_name = reference_rows.model_name
+            and measured.attribute = reference_rows.attribute
+            and measured.metric = reference_rows.metric
+            and reference.reference_group = reference_rows.group_name
 
 ),
 
@@ -252,18 +256,18 @@ figures as (
         group_counts.mean_pd as value,
         cast(null as double) as low,
         cast(null as double) as high,
-        referred.mean_pd as reference_value
+        reference_rows.mean_pd as reference_value
     from group_counts
-    inner join references_of on group_counts.model_name = references_of.model_name and group_counts.attribute = references_of.attribute
-    left join group_counts as referred
+    inner join reference on group_counts.model_name = reference.model_name and group_counts.attribute = reference.attribute
+    left join group_counts as reference_rows
         on
-            group_counts.model_name = referred.model_name
-            and group_counts.attribute = referred.attribute
-            and references_of.reference_group = referred.group_name
+            group_counts.model_name = reference_rows.model_name
+            and group_counts.attribute = reference_rows.attribute
+            and reference.reference_group = reference_rows.group_name
 
     union all
 
-    -- The PDs are what is tested, and have no error of their own.
+    -- The PDs are what is tested, so they have no error of their own.
     select
         measured.model_name,
         measured.attribute,
@@ -284,7 +288,7 @@ figures as (
 
 ),
 
--- One row per figure: what it rests on, in its group and, where it is a comparison, in the reference group.
+-- One row per figure, with the counts of its group and of the reference group.
 described as (
 
     select
@@ -294,41 +298,41 @@ described as (
         figures.metric,
         figures.base_count,
         {{ rounded('figures.value', 9) }} as value,
-        -- The reference group compared with itself is no estimate of anything.
-        case when not (figures.group_name = references_of.reference_group and {{ is_compared }}) then {{ rounded('figures.low', 9) }} end
+        -- The reference group compared with itself estimates nothing.
+        case when not (figures.group_name = reference.reference_group and {{ is_compared }}) then {{ rounded('figures.low', 9) }} end
             as low,
-        case when not (figures.group_name = references_of.reference_group and {{ is_compared }}) then {{ rounded('figures.high', 9) }} end
+        case when not (figures.group_name = reference.reference_group and {{ is_compared }}) then {{ rounded('figures.high', 9) }} end
             as high,
         {{ rounded('figures.reference_value', 9) }} as reference_value,
-        references_of.reference_group,
+        reference.reference_group,
         group_counts.case_count,
         group_counts.default_count,
-        coalesce(referred.case_count, 0) as reference_case_count,
-        coalesce(referred.default_count, 0) as reference_default_count,
-        references_of.min_cases,
-        references_of.min_defaults,
+        coalesce(reference_rows.case_count, 0) as reference_case_count,
+        coalesce(reference_rows.default_count, 0) as reference_default_count,
+        reference.min_cases,
+        reference.min_defaults,
         figures.metric in ('false_negative_rate_difference', 'calibration_ratio', 'auc_difference') as is_of_defaults,
         {{ is_compared }} as is_compared,
-        figures.group_name = references_of.reference_group as is_reference
+        figures.group_name = reference.reference_group as is_reference
     from figures
     inner join group_counts
         on
             figures.model_name = group_counts.model_name
             and figures.attribute = group_counts.attribute
             and figures.group_name = group_counts.group_name
-    inner join references_of
+    inner join reference
         on
-            figures.model_name = references_of.model_name
-            and figures.attribute = references_of.attribute
-    left join group_counts as referred
+            figures.model_name = reference.model_name
+            and figures.attribute = reference.attribute
+    left join group_counts as reference_rows
         on
-            figures.model_name = referred.model_name
-            and figures.attribute = referred.attribute
-            and references_of.reference_group = referred.group_name
+            figures.model_name = reference_rows.model_name
+            and figures.attribute = reference_rows.attribute
+            and reference.reference_group = reference_rows.group_name
 
 ),
 
--- One row per figure: the worst of the rules that fit it.
+-- One row per figure, with the most severe rule that applies to it.
 ruled as (
 
     select
@@ -352,7 +356,7 @@ ruled as (
 
 ),
 
--- One row per metric that some rule looks at.
+-- One row per metric that some rule checks.
 judged_metrics as (
 
     select distinct metric

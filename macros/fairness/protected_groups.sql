@@ -1,8 +1,10 @@
 {#
-    A query of the group that each case belongs to: the keys of the cases, attribute, group_name; unknown where the customer or
-    the value is not known. The one place where groups are derived; attributes are the seed protected_attributes.
+    A query for the group of each case: the keys of the cases, attribute and group_name. The group is `unknown` where
+    the customer or the value is not known. Groups are derived here alone. The seed protected_attributes lists the
+    attributes.
 
-    cases: relation or CTE with the keys, customer_id and as_of_date. keys: its key. Attributes are those known on the date.
+    cases: relation or CTE with the keys, customer_id and as_of_date.
+    keys: its key. Values are those known on the date.
 #}
 {% macro protected_groups(cases, keys) -%}
 {%- set key = prefixed(keys, 'cases') -%}
@@ -33,7 +35,7 @@ cross join {{ ref('protected_attributes') }} as attributes
 left join {{ ref('age_bands') }} as bands on described.age >= bands.age_from and described.age < bands.age_to
 {%- endmacro %}
 
-{# Columns of a relation, each with its name before it. #}
+{# Columns of a relation, each with the relation's name before it. #}
 {% macro prefixed(columns, relation) -%}
     {%- for column in columns %}{{ relation }}.{{ column }}{{ ', ' if not loop.last }}{% endfor -%}
 {%- endmacro %}
@@ -52,8 +54,9 @@ left join {{ ref('age_bands') }} as bands on described.age >= bands.age_from and
 {%- endmacro %}
 
 {#
-    A qualify that leaves the largest known group of each key, by name where two are as large: the reference of an attribute that
-    declares none. groups: relation with the keys, group_name and case_count.
+    A qualify that keeps the largest known group of each key, by name where two are equally large. It is the reference
+    group of an attribute that declares none.
+    groups: relation with the keys, group_name and case_count.
 #}
 {% macro first_is_reference(groups, keys) -%}
     qualify

@@ -1,5 +1,5 @@
 {#
-    How an account has behaved over the last months, in every window, as columns inside over_months().
+    How an account behaved in each window, as columns for over_months().
 #}
 {% macro behaviour_features() -%}
     {%- set delinquency %}

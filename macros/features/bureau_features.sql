@@ -1,6 +1,6 @@
 {#
-    What the credit bureau says of a customer, as columns over int_bureau_files grouped by customer and as-of date.
-    Accounts and applications share it, so that one bureau feature has one definition.
+    What the credit bureau reports about a customer, as columns over int_bureau_files grouped by customer and as-of
+    date. Accounts and applications share it, so that each bureau feature has one definition.
 #}
 {% macro bureau_features() -%}
         {{ _bureau_latest('bureau_score') }} as bureau_score,
@@ -28,19 +28,20 @@
         cast(min(days_ago) as integer) as bureau_file_age_days
 {%- endmacro %}
 
-{# The value of the latest file. #}
+{# The value in the latest file. #}
 {% macro _bureau_latest(column, data_type='integer') -%}
     {{ _bureau_before(column, 0, data_type) }}
 {%- endmacro %}
 
 {#
-    The value of the latest file that is at least `days` old; null when that file has none, never an older file's.
+    The value in the latest file that is at least `days` old. It is null if that file has none. An older file is never
+    used.
 #}
 {% macro _bureau_before(column, days, data_type='integer') -%}
     {{ return(adapter.dispatch('_bureau_before', 'nightbook')(column, days, data_type)) }}
 {%- endmacro %}
 
-{# That the latest file has the value is asked first: what max_by makes of a null is not said. #}
+{# Whether the latest file has the value is checked first, because max_by is not documented for nulls. #}
 {% macro default___bureau_before(column, days, data_type) -%}
     {%- set number = 'case when days_ago >= ' ~ days ~ ' then pull_number end' -%}
     {%- set number_with_value = 'case when days_ago >= ' ~ days ~ ' and ' ~ column ~ ' is not null then pull_number end' -%}

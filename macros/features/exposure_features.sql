@@ -1,6 +1,7 @@
 {#
-    What a customer owes this lender, as columns over a row of int_customer_exposures (alias exposures).
-    Accounts and applications share it. `date` is the as-of date column.
+    What a customer owes this lender, as columns over a row of int_customer_exposures (alias exposures). Accounts and
+    applications share it.
+    date: the as-of date column.
 #}
 {% macro exposure_features(date) -%}
         cast(exposures.open_accounts as integer) as customer_open_accounts,

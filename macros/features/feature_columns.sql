@@ -1,4 +1,7 @@
-{# A feature relation's features, each under its own name: the columns that its YAML, written from the catalog, gives after the keys. #}
+{#
+    The features of a relation, each under its own name: the columns that its YAML lists, without the keys. The YAML is
+    written from the catalog.
+#}
 {% macro feature_columns(model_name, keys) -%}
     {%- set names = {} -%}
     {%- if execute -%}

@@ -1,16 +1,16 @@
-{# A condition as 1, 0 or null, so that windows count and average it like any other measure. #}
+{# A condition as 1, 0 or null, so that windows can count and average it. #}
 {% macro flag(condition) -%}
     case when {{ condition }} then 1 when not ({{ condition }}) then 0 end
 {%- endmacro %}
 
-{# The larger of two values, null when the first is null; greatest() treats nulls differently on each engine. #}
+{# The larger of two values; null when the first is null. greatest() treats nulls differently on each engine. #}
 {% macro at_least(value, floor) -%}
     case when {{ value }} < {{ floor }} then {{ floor }} else {{ value }} end
 {%- endmacro %}
 
 {#
-    Quotient of two decimals to six places, null when either is null or the denominator is not positive, held within
-    +/- limit: the limit keeps a denominator of one cent from reaching the sums of a window.
+    The quotient of two decimals to six places, held within +/- limit. It is null when either is null or the denominator
+    is not positive. The limit keeps a denominator of one cent from dominating the sums of a window.
 #}
 {% macro ratio(numerator, denominator, limit=1000) -%}
     {%- set divided = quotient(numerator, denominator) -%}

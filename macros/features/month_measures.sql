@@ -1,11 +1,13 @@
 {#
-    The measures of one month of an account, as columns; every window reads them, so one measure has one definition.
+    The measures of one month of an account, as columns. Every window reads them, so that each measure has one
+    definition.
 
-    month: alias of a row with balance, credit_limit, scheduled_payment, amount_paid, days_past_due, account_status and, of
-    the terms then known, opened_on.
+    month: alias of a row with balance, credit_limit, scheduled_payment, amount_paid, days_past_due and account_status,
+    and with opened_on from the terms known then.
     previous: prefix of columns balance and days_past_due of the month before, null where that month has no row.
-    ledger: alias of a row of counts and amounts of the month's payments, null where it has none. in_ledger: condition
-    that the lender's ledger covers the month; outside it, silence is not a missed payment.
+    ledger: alias of a row with counts and amounts of the month's payments, null where it has none.
+    in_ledger: condition that the lender's ledger covers the month. Outside it, a month without payments is not a missed
+    payment.
 #}
 {% macro month_measures(month, previous, ledger, in_ledger) -%}
     {%- set days_late = 'cast(' ~ at_least(
@@ -42,17 +44,17 @@
         case when {{ in_ledger }} then {{ _month_flag('coalesce(' ~ ledger ~ '.good_count, 0) = 0') }} end as is_unpaid
 {%- endmacro %}
 
-{# A flag that is kept by the hundred million: one byte. #}
+{# A flag in one byte, because hundreds of millions of them are kept. #}
 {% macro _month_flag(condition) -%}
     cast({{ flag(condition) }} as tinyint)
 {%- endmacro %}
 
 {#
-    What month_measures gives, in its order, and what kind of measure each is, which decides how a night in the midst of a
-    month reads it (int_open_months):
-      state     how things stand at a moment: tonight's
-      lateness  a state that must not be forgotten by being cured: the worse of tonight's and the last month's end
-      flow      what happened in the course of a month: the last whole one's
+    The measures that month_measures gives, in its order, and the kind of each. The kind decides how a night in
+    mid-month reads it (int_open_months):
+      state     how things stand at a moment: tonight's value
+      lateness  a state that a cure must not hide: the worse of tonight and the last month-end
+      flow      what happened during a month: the value of the last whole month
 #}
 {% macro measures() -%}
     {{ return({
@@ -78,7 +80,8 @@
 
 {#
     The measures of the month that windows end with, over a row of month_measures and measures_before.
-    is_counted_with: condition that the month is counted with the one before; has_before: that this one has a row.
+    is_counted_with: condition that the month is counted with the one before.
+    has_before: condition that the month before has a row.
 #}
 {% macro last_month_measures(is_counted_with, has_before) -%}
     {%- set columns = [] -%}
@@ -98,7 +101,7 @@
     {{ return(measures().keys() | list) }}
 {%- endmacro %}
 
-{# What the ledger says of a month, as aggregates over its payments (alias payments). #}
+{# What the ledger says of a month, as aggregates over its payments. payments: their alias. #}
 {% macro ledger_measures(payments) -%}
     {%- set is_good = 'not coalesce(' ~ payments ~ '.is_returned, false)' -%}
         cast(count(*) as integer) as payment_count,

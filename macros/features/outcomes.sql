@@ -1,14 +1,15 @@
 {#
-    The label: 1 for an account whose first default lies on or before a day, 0 for any other. The one definition, for
-    training and for whoever looks at a score afterwards. defaulted_on: of int_account_defaults, null without a default.
+    The label: 1 for an account whose first default is on or before a date, 0 for any other. Training and monitoring
+    share this definition.
+    defaulted_on: of int_account_defaults, null without a default.
 #}
 {% macro has_defaulted(defaulted_on, through) -%}
     cast(coalesce({{ defaulted_on }} <= {{ through }}, false) as integer)
 {%- endmacro %}
 
 {#
-    Condition that the outcome window of a date has been observed from its first day to its last. Needs `run` and `policy`,
-    over int_run and int_policy.
+    Condition that the whole outcome window of a date has been observed. It needs `run` and `policy`, over int_run and
+    int_policy.
 #}
 {% macro outcome_is_observed(date) -%}
     {{ add_months(date, 'policy.outcome_months') }} <= coalesce(policy.observed_through, run.as_of_date)

@@ -1,16 +1,18 @@
 {#
-    How windows are computed. Features are arithmetic over parts: a sum, a count, the value of a month. window_part names
-    a part, over_months gives every part that is named, in one of two ways with the same bits:
+    How windows are computed. Features are arithmetic over parts: a sum, a count, or the value of a month. The macro
+    window_part names a part. The macro over_months computes every named part, in one of two ways that give the same
+    bits:
 
-    grouped   an aggregate over the panel, one row per month, grouped by account and as-of date: short, for any engine,
-              any number of as-of dates, any sample
-    abreast   what the closed months give to each part stands in int_closed_windows, computed once for all nights of a
-              month; a night adds the as-of month, one row to one row
+      grouped   Aggregates over the panel, which has one row per month, by account and as-of date. The SQL is short and
+                works on any engine, for any number of as-of dates and for any sample.
+      abreast   Reads what the closed months add to each part from int_closed_windows, which is computed once for all
+                nights of a month. A night joins one row to one row and adds the as-of month.
 #}
 
 {#
-    A query of one row per account and as-of date with the given columns, written with window_stat. panel: of account_panel.
-    open_months, closed_windows: where there is what is kept for the date, of open_months and int_closed_windows.
+    A query with one row per account and as-of date and the given columns, which are written with window_stat.
+    panel: made by account_panel.
+    open_months, closed_windows: int_open_months and int_closed_windows, for dates that have them.
 #}
 {% macro over_months(columns, panel, open_months=none, closed_windows=none) -%}
     {%- set parts = window_parts(columns) -%}
@@ -56,15 +58,18 @@ from parts
 {%- endmacro %}
 
 {#
-    A part of a statistic over the months 0 to months - 1: count, sum, max, min of the measure x; sum_xx; with t, minus
-    the months ago of an observed month: sum_t, sum_tt, sum_xt; since: the smallest months ago with x above zero. Or at:
-    x as it was `months` ago.
+    A part of a statistic over the months 0 to months - 1, where month 0 is the as-of month. Here x is the measure, and
+    t is minus the number of months ago, for months in which x was observed.
+      count, sum, max, min, sum_xx  over x
+      sum_t, sum_tt, sum_xt         over t, or over x and t
+      since                         the smallest number of months ago with x above zero
+      at                            x as it was `months` ago
 #}
 {% macro window_part(part, measure, months) -%}
     parts.{{ measure }}__{{ months }}m_{{ part }}
 {%- endmacro %}
 
-{# The parts that columns name, each once: dictionaries of name, measure, months and part. #}
+{# Each part that the columns name, once: dictionaries of name, measure, months and part. #}
 {% macro window_parts(columns) -%}
     {%- set parts = [] -%}
     {%- for name, measure, months, part in modules.re.findall('parts\\.((\\w+?)__(\\d+)m_(\\w+))', columns) | unique | sort -%}
@@ -87,7 +92,7 @@ from parts
     {%- endif -%}
 {%- endmacro %}
 
-{# Of the as-of month, which is 0 months ago, and what the closed ones gave. #}
+{# A part from the as-of month, which is 0 months ago, and from what the closed months add. #}
 {% macro _whole_part(part, open_months, closed_windows) -%}
     {%- set kind, x = part.part, open_months ~ '.' ~ part.measure -%}
     {%- set closed = closed_windows ~ '.' ~ part.name if nightbook._has_closed_months(part) -%}
@@ -107,7 +112,10 @@ from parts
     {%- endif -%}
 {%- endmacro %}
 
-{# Where the measure of one month stands: windows do not forget lateness that was cured since, tonight's state is tonight's. #}
+{#
+    The column of a measure in one month. Tonight's lateness is in <measure>_now, because the measure itself holds the
+    worse of tonight and the last month-end.
+#}
 {% macro _at_column(measure, months) -%}
     {{ return(measure ~ '_now' if months == 0 and measures()[measure] == 'lateness' else measure) }}
 {%- endmacro %}
@@ -116,7 +124,7 @@ from parts
     {{ return(part.months > (0 if part.part == 'at' else 1)) }}
 {%- endmacro %}
 
-{# Columns of what the closed months give to each part that has any: over their measures as columns <measure>_<months ago>. #}
+{# What the closed months add to each part that reaches them, as columns. Reads columns <measure>_<months ago>. #}
 {% macro closed_windows(parts) -%}
     {%- set columns = [] -%}
     {%- for part in parts if nightbook._has_closed_months(part) -%}
@@ -126,9 +134,9 @@ from parts
 {%- endmacro %}
 
 {#
-    What the closed months give to a part: the months 1 to months - 1 as columns <measure>_<months ago> of one row, null
-    where they say nothing of it. A longer window is written as the next shorter one and the months beyond it, so that the
-    engine, which sees the same expression twice, computes it once.
+    What the closed months add to a part. Reads the months 1 to months - 1 as columns <measure>_<months ago> of one row.
+    It is null where they have no value. A longer window is written as the next shorter one and the months beyond it.
+    The engine sees the same expression twice and computes it once.
 #}
 {% macro _closed_part(part) -%}
     {%- set kind, measure, months = part.part, part.measure, part.months -%}
@@ -170,12 +178,12 @@ from parts
     {%- endif -%}
 {%- endmacro %}
 
-{# Flags are one byte: two dozen of them add up in it, multiplied by months they do not fit. #}
+{# Flags are one byte. A sum of two dozen flags fits into it, but not their products with months. #}
 {% macro _wide(measure, x) -%}
     {%- if measure.startswith('is_') -%} cast({{ x }} as integer) {%- else -%} {{ x }} {%- endif -%}
 {%- endmacro %}
 
-{# A ratio at its limit of 1000 has a square that its own type cannot hold. #}
+{# A ratio at its limit of 1000 has a square that does not fit into the ratio's own type. #}
 {% macro _square(x) -%}
     cast({{ x }} as decimal(19, 6)) * cast({{ x }} as decimal(19, 6))
 {%- endmacro %}

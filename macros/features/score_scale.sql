@@ -1,4 +1,4 @@
-{# PD as points: the policy's offset at its reference odds, the policy's points more for each doubling of good to bad. #}
+{# A PD as a score: the policy's offset at its reference odds, and the policy's points for each doubling of the odds. #}
 {% macro scaled_score(pd) -%}
     cast(round(
         policy.score_offset
@@ -7,7 +7,7 @@
     ) as integer)
 {%- endmacro %}
 
-{# A PD of exactly 0 or 1 has no odds. #}
+{# Keeps a PD of exactly 0 or 1 inside, because it has no log odds. #}
 {% macro _inner_pd(pd) -%}
     {{ least_of([greatest_of([pd, '0.000001']), '0.999999']) }}
 {%- endmacro %}

@@ -1,10 +1,10 @@
 {#
     CTEs that give each case its split: holdout, validation or train.
 
-    The holdout is out of time: the last `holdout_cohorts` cohorts, a third of them at the most, of the customers whose
-    hash falls below `holdout_percent`. Whoever has a case in the holdout is left out of the other two, and the other
-    two take customers apart by hash, so nobody is ever on two sides. With fewer than three cohorts there is no later
-    time to hold out, and the policy's share of customers is held out instead.
+    The holdout is out of time. It takes the last `holdout_cohorts` cohorts, at most a third of all. From these it takes
+    the customers whose hash falls below `holdout_percent`. Other cases of these cohorts get no split. A customer with a
+    case in the holdout is in no other split. Another hash divides the other customers between validation and train, so
+    that nobody is in two splits. With fewer than three cohorts, the policy's share of customers is held out instead.
 
     cases: entity_id, customer_id, as_of_date, recency (1 is the latest cohort), cohorts (how many), is_default.
     Needs a CTE `policy` over int_policy; gives a CTE `split_cases`.

@@ -1,13 +1,19 @@
 {#
-    One statistic of a monthly measure over the last `months` months, the as-of month included, as a column expression
-    inside over_months(). A younger account is measured over the months it has; no observation in the window gives null.
+    One statistic of a monthly measure over the last `months` months, the as-of month included. It is a column
+    expression for over_months(). A younger account is measured over the months that it has. A window without
+    observations gives null.
 
-    Exact whatever the thread count or row order: measures are decimals or integers, so sums are exact, and the one
-    division at the end is rounded to six places.
+    The result does not depend on threads or on the order of rows. Measures are decimals or integers, so sums are exact.
+    The one division at the end is rounded to six places.
 
-    stat: avg, max, min, sum, slope (change a month by least squares), std (population), last (the as-of month),
-          change (the as-of month against the month `months` earlier), since (months since the measure was last
-          positive), seen (months observed)
+    stat:
+      avg, max, min, sum
+      slope   change per month, by least squares
+      std     population standard deviation
+      last    the value of the as-of month
+      change  the value of the as-of month minus that of the month `months` earlier
+      since   months since the measure was last positive
+      seen    months observed
 #}
 {% macro window_stat(measure, stat, months, data_type='double') -%}
     {%- if stat in ('max', 'min', 'sum') -%}
@@ -44,7 +50,7 @@
 {%- endmacro %}
 
 {#
-    A row of the feature table: one measure, its statistics and their windows, as columns <name>_<months>m_<stat>.
+    One measure with its statistics and windows, as columns <name>_<months>m_<stat>.
     windows: {statistic: [months, ...]}
 #}
 {% macro window_stats(measure, windows, name=none, data_type='double') -%}

@@ -1,18 +1,18 @@
 {#
-    What int_history_changes says of a kept relation, and int_window_changes of windows. The rows are read when the model
-    runs, and its queries name loads, months and runs as literals, so that the engine reads no others. Gives a dictionary:
-      is_whole     all of it is computed again
+    What int_history_changes says of a kept relation, or int_window_changes of windows. The rows are read when the model
+    runs. Its SQL then names loads, months and runs as literals, so that the engine reads no others. A dictionary:
+      is_whole     whether the whole relation is computed again
       kept_months  first days of the months that it holds, as texts
-      new_months   of those that it lacks
-      loads        landing table -> loads that it has not seen, each a dictionary: load_id, month, after
-      runs         that have computed months again since the windows were
+      new_months   first days of the closed months that it lacks
+      loads        landing table -> loads that it has not seen, each a dictionary of load_id, month and after
+      runs         runs that computed months again after the windows were computed
       month        first day of the month that the windows end with
 #}
 {% macro changes_of(kept) -%}
     {%- set found = {'is_whole': true, 'kept_months': [], 'new_months': [], 'loads': {}, 'runs': [], 'month': '1970-01-01'} -%}
     {%- set is_of_windows = kept == 'int_closed_windows' -%}
-    {%- set told_by = ref('int_window_changes') if is_of_windows else ref('int_history_changes') -%}
-    {%- if not execute or not load_relation(told_by) -%}{{ return(found) }}{%- endif -%}
+    {%- set changes_relation = ref('int_window_changes') if is_of_windows else ref('int_history_changes') -%}
+    {%- if not execute or not load_relation(changes_relation) -%}{{ return(found) }}{%- endif -%}
     {%- set changes %}
         select
             change,
@@ -24,7 +24,7 @@
             load_id,
             {{ microseconds_text('loaded_after') }} as loaded_after
             {%- endif %}
-        from {{ told_by }}
+        from {{ changes_relation }}
         {{ "where kept_relation = '" ~ kept ~ "'" if not is_of_windows }}
         order by 1, 2, 3
     {%- endset -%}
@@ -45,9 +45,10 @@
 {%- endmacro %}
 
 {#
-    Condition on the versions of a landing table: the row is among the changes. loads: as changes_of gives them. month:
-    expression of the row's month, where loads are counted by month. The oldest time of all stands first, by itself, so
-    that what was loaded before it is passed over without a look at the rest.
+    Condition that a version in a landing table is among the changes.
+    loads: as changes_of gives them.
+    month: expression for the row's month, where loads are counted by month. The earliest time is a condition of its
+    own, so that the engine skips older rows without checking the others.
 #}
 {% macro is_among(loads, month=none) -%}
     {%- set conditions = [] -%}
@@ -68,7 +69,7 @@
     {%- else -%} false {%- endif -%}
 {%- endmacro %}
 
-{# A list of dates written out for `in`, from texts. #}
+{# A list of dates for `in`, as literals made from texts. #}
 {% macro date_list(dates) -%}
     {%- set written = [] -%}
     {%- for date in dates -%}{%- do written.append('cast(' ~ text_literal(date) ~ ' as date)') -%}{%- endfor -%}

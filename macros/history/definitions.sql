@@ -1,25 +1,25 @@
-{# What makes a closed month what it is, as a digest: another one has every month computed again. #}
+{# A digest of everything that defines a closed month. When it changes, every month is computed again. #}
 {% macro closed_months_definition() -%}
     {{ return(local_md5(nightbook._text_of('int_closed_months') ~ closed_months_measures() ~ ledger_measures('payments'))) }}
 {%- endmacro %}
 
-{# The same of windows, which are made of closed months. #}
+{# The same for windows, which are made from closed months. #}
 {% macro closed_windows_definition() -%}
     {%- set windows = closed_windows(window_parts(behaviour_features())) -%}
     {{ return(local_md5(nightbook._text_of('int_closed_windows') ~ windows ~ closed_months_definition())) }}
 {%- endmacro %}
 
-{# The same of numbered bureau enquiries. #}
+{# The same for numbered bureau enquiries. #}
 {% macro bureau_pulls_definition() -%}
     {{ return(local_md5(nightbook._text_of('int_bureau_pulls'))) }}
 {%- endmacro %}
 
-{# In a unit test there is no graph. #}
+{# The SQL of a model; empty in a unit test, which has no graph. #}
 {% macro _text_of(model) -%}
     {{ return(graph.nodes['model.nightbook.' ~ model].raw_code if execute and graph.nodes else '') }}
 {%- endmacro %}
 
-{# The measures of int_closed_months, over its rows `months` and the first month of the ledger. #}
+{# The measures of int_closed_months. Needs its rows as `months`, and the first month of the ledger as `ledger_feed`. #}
 {% macro closed_months_measures() -%}
     {{ month_measures('months', 'months.previous_', 'months', 'months.month_start >= ledger_feed.month_start') }}
 {%- endmacro %}

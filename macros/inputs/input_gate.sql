@@ -1,7 +1,7 @@
 {#
-    The gate itself: raises, in one line, what fct_input_checks of this run says must stop it, so that nothing is built on
-    the input. Asked when int_run is about to be built, because everything of a run takes its date from there. An override that
-    names no rule is refused as well: a misspelt one would leave its author in the belief that it was recorded.
+    The gate itself. It raises an error, in one line, where fct_input_checks says that this run must stop. It runs when
+    int_run is about to be built, because everything else in a run takes its date from there. An override that names no
+    rule is refused as well. Otherwise its author would believe that a misspelt override was recorded.
 #}
 {% macro stop_on_bad_input(checks, rules, night) -%}
     {%- set given = overrides() -%}
@@ -36,8 +36,8 @@
 {%- endmacro %}
 
 {#
-    What the caller takes the responsibility for, as int_request has it: RULE, RULE:TABLE or RULE:TABLE.COLUMN, several with commas
-    between them. A list of dictionaries rule, table, column (none: all).
+    The stops that the caller takes responsibility for, from int_request: RULE, RULE:TABLE or RULE:TABLE.COLUMN,
+    separated by commas. A list of dictionaries with rule, table and column (none: all).
 #}
 {% macro overrides() -%}
     {%- set request = ref('int_request') -%}
@@ -56,7 +56,7 @@
     {{ return(found) }}
 {%- endmacro %}
 
-{# True for the rows that the caller takes the responsibility for. rule, table, column: expressions. #}
+{# True for rows that the caller takes responsibility for. rule, table, column: expressions. #}
 {% macro is_overridden(rule, table, column) -%}
     (
         false

@@ -1,10 +1,14 @@
 {#
-    What the input gates look at, landing table by landing table; the one place to add a table or a column to them.
+    What the input checks read, by landing table. This is the one place to add a table or a column to them.
       relation    versions known to the run
-      day, days   the rows of so many days up to the as-of date are looked at; none: all rows
-      amounts     money; rates: fractions; counts: whole numbers; categories: one of a few words; dates: other days
-      flows       those of them that add up in the course of a month and begin with nothing in the next
-      parents     column -> relation and column that must know its value
+      day, days   the rows of so many days up to the as-of date are read; none: all rows
+      amounts     amounts of money
+      rates       fractions
+      counts      whole numbers
+      categories  columns with few different values
+      dates       dates other than day
+      flows       columns that add up during a month and start from zero in the next
+      parents     column -> relation and column that must hold its value
 #}
 {% macro input_tables() -%}
     {%- set accounts, customers = (ref('stg_account_versions'), 'account_id'), (ref('stg_customer_versions'), 'customer_id') -%}
@@ -54,8 +58,8 @@
 {%- endmacro %}
 
 {#
-    The rows of a table that tonight's gates look at, or with `periods` 1 those of as many days before them, as a subquery.
-    as_of_date: a literal, by which the engine passes over the rest of a long history.
+    The rows of a table that tonight's checks read, as a subquery; with `periods` 1, those of as many days before them.
+    as_of_date: a literal, so that the engine skips the rest of a long history.
 #}
 {% macro input_rows(table, as_of_date, periods=0) -%}
     (select * from {{ table.relation }}

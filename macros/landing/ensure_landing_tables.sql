@@ -1,7 +1,7 @@
 {#
-    Makes each landing table that no loader has made, empty: a lender without a bureau feed still runs. One that is there must
-    have the columns of the contract, in types that its values survive. The columns are those of the source's YAML, the one
-    definition of the landing contract on the warehouse's side.
+    Creates each landing table that no loader has created, empty: a lender without a bureau feed can still run. An
+    existing table must have the columns of the contract, in types that keep its values. The columns are those of the
+    source's YAML, which defines the landing contract in the warehouse.
 #}
 {% macro ensure_landing_tables() %}
     {%- if execute -%}
@@ -15,7 +15,7 @@
     {%- endif -%}
 {% endmacro %}
 
-{# Raises for a landing table that lacks a column of the contract, or holds one in another type. columns: name -> type. #}
+{# Raises an error for a landing table that lacks a column or has one in another type. columns: name -> type. #}
 {% macro refuse_other_columns(relation, columns) %}
     {%- set found = {} -%}
     {%- for column in adapter.get_columns_in_relation(relation) -%}
@@ -39,7 +39,7 @@
     {%- endfor -%}
 {% endmacro %}
 
-{# What a type is called when engines and loaders have their own names for it. #}
+{# One name for a type that engines and loaders call by different names. #}
 {% macro same_type(data_type) -%}
     {%- set plain = data_type | lower | replace(' ', '') -%}
     {%- set names = {

@@ -1,6 +1,6 @@
 {#
-    Before a sample seed: refuses where the landing table holds rows of another load, which seeding would replace.
-    sample_load_id: the load that the committed sample is.
+    Runs before a sample seed. Refuses where the landing table holds rows of another load, which seeding would replace.
+    sample_load_id: the load of the committed sample.
 #}
 {% macro refuse_foreign_landing(sample_load_id) %}
     {%- if execute -%}

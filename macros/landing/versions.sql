@@ -1,4 +1,4 @@
-{# The versions of a landing table that this run may see: those loaded up to its cutoff. #}
+{# The versions in a landing table that this run may see: those loaded by its cutoff. #}
 {% macro known_versions(relation, columns) -%}
 select
     {%- for column in columns %}
@@ -11,8 +11,9 @@ where _loaded_at <= {{ known_at() }}
 {%- endmacro %}
 
 {#
-    True for the version loaded last of each grain; for `qualify`, after a join has left only the versions in question.
-    Two versions with one load time are settled by the load's name, so that the choice never depends on row order.
+    A condition for `qualify`: the version of each grain that was loaded last. Use it after a join that leaves few
+    versions. Of two versions with one load time, the load's name decides, so that the choice never depends on the order
+    of rows.
 #}
 {% macro is_latest_version(grain, alias='') -%}
     {%- set prefix = alias ~ '.' if alias else '' -%}
@@ -20,9 +21,8 @@ where _loaded_at <= {{ known_at() }}
 {%- endmacro %}
 
 {#
-    The rows of a CTE, or of a query in parentheses, that come first of their grain, by default those loaded last. Only
-    grains of several rows are put in order: they are few where they are corrections, and a window over all the others
-    would cost more than the rest of the query.
+    The first row of each grain in a CTE, or in a query in parentheses; by default the row loaded last. Only grains with
+    several rows are sorted. Corrections are few, and a window over all rows would cost more than the rest of the query.
 #}
 {% macro first_of_grain(rows, grain, order='_loaded_at desc, _load_id desc') -%}
     {%- set key = engine_hash(grain | join(', ')) -%}
@@ -46,16 +46,19 @@ where _loaded_at <= {{ known_at() }}
     qualify row_number() over (partition by {{ grain | join(', ') }} order by {{ order }}) = 1
 {%- endmacro %}
 
-{# Hashes of the grains that have several rows, and perhaps of a few that share a hash: a query of one column, grain_key. #}
+{#
+    Hashes of the grains with several rows, as a query of one column, grain_key. A few grains that share a hash may be
+    among them.
+#}
 {% macro repeated_keys(rows, grain) -%}
     {%- set key = engine_hash(grain | join(', ')) -%}
     select {{ key }} as grain_key from {{ rows }} group by {{ key }} having count(*) > 1
 {%- endmacro %}
 
 {#
-    The order in which versions answer for a past date, best first: the last one loaded by the night after that date;
-    for a history that was landed in bulk afterwards, the earliest there is. A later change of terms or income is
-    knowledge from the future and never chosen while an earlier version exists.
+    The order in which versions apply to a past date, best first. First is the version loaded last by the night after
+    the date. For a history that was landed in bulk later, it is the earliest version. A later change of terms or income
+    was not known on the date. It is never chosen while an earlier version exists.
 #}
 {% macro version_order_as_of(loaded_at, load_id, as_of_date) -%}
 case when {{ days_between(as_of_date, 'cast(' ~ loaded_at ~ ' as date)') }} <= 1 then 0 else 1 end,

@@ -1,7 +1,7 @@
 {#
-    The audit log: one entry for every fact that answers for a score, each with the hash of the one before it, so that an
-    entry cannot be changed, taken out, put in or moved without every later hash being wrong. Hooks write it at the end of
-    every build, because the run itself is one of the facts.
+    The audit log: one entry for every fact that answers for a score, each with the hash of the entry before it. So no
+    entry can be changed, removed, inserted or moved without making every later hash wrong. A hook writes it at the end
+    of every build, because the run itself is one of the facts.
 #}
 {% macro ensure_audit_chain() %}
     {%- if execute -%}
@@ -10,9 +10,13 @@
 {% endmacro %}
 
 {#
-    Adds to the log the facts that it does not hold yet, and the partitions that this run has written. Before there is a relation of
-    facts, after a first run that failed early, the run itself: a run log whose runs are not all in the log was changed by other means.
-    Promotions are left out: they are entered as they are recorded, by record_promotion, and one that is not was put in by other means.
+    Adds to the log the facts that it does not hold yet, and the partitions that this run wrote.
+
+    After a first run that failed early, audit_facts does not exist, and the run alone is added. A run that is in the
+    run log and not in the audit log would count as tampering.
+
+    Promotions are left out, because record_promotion enters each of them. A promotion that is missing was inserted by
+    other means.
 #}
 {% macro extend_audit_chain(results) %}
     {%- if execute and invocation_args_dict.which in ('build', 'run') -%}
@@ -20,8 +24,9 @@
         {%- set facts = adapter.get_relation(target.database, 'audit', 'audit_facts') or '(' ~ run_facts(nightbook._run_log()) ~ ')' -%}
         {%- set written = partitions_written(succeeded) -%}
         {%- set chain = nightbook._audit_chain() -%}
-        {%- set news %}
-            {#- A verdict or a version is entered by its own run alone: nobody has the next one enter what he put in. -#}
+        {%- set new_facts %}
+            {#- Only the run that made a verdict or a version enters it. Otherwise the next run would enter rows that
+                somebody inserted. -#}
             select kind, subject, payload, occurred_at
             from {{ facts }} as facts
             where
@@ -37,14 +42,15 @@
             {%- endfor %}
         {%- endset -%}
         {%- for turn in range(nightbook._turns_of_chain(facts, chain, written | length)) %}
-        {{ nightbook._entries_of(news) }}{{ ';' if not loop.last }}
+        {{ nightbook._entries_of(new_facts) }}{{ ';' if not loop.last }}
         {%- endfor %}
     {%- endif -%}
 {% endmacro %}
 
 {#
-    The statement that enters facts into the log, each with the hash of the one before it; those that it holds are left out.
-    facts: SQL of kind, subject, payload, occurred_at.
+    The statement that enters facts into the log, each with the hash of the entry before it. Facts that the log holds
+    are left out.
+    facts: SQL that gives kind, subject, payload and occurred_at.
 #}
 {% macro _entries_of(facts) -%}
     {%- set chain = nightbook._audit_chain() -%}
@@ -66,7 +72,7 @@
 
     ),
 
-    news as (
+    new_facts as (
 
         select
             facts.kind,
@@ -86,17 +92,17 @@
     entries as (
 
         select
-            news.number,
-            last_entry.sequence + news.number as sequence,
-            news.kind,
-            news.subject,
-            news.payload,
+            new_facts.number,
+            last_entry.sequence + new_facts.number as sequence,
+            new_facts.kind,
+            new_facts.subject,
+            new_facts.payload,
             cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp) as recorded_at,
             {{ text_literal(invocation_id) }} as run_id
-        from news
+        from new_facts
         cross join last_entry
         {%- if links_at_a_time() %}
-        where news.number <= {{ links_at_a_time() }}
+        where new_facts.number <= {{ links_at_a_time() }}
         {%- endif %}
 
     ),
@@ -134,8 +140,9 @@
 {%- endmacro %}
 
 {#
-    The hash of an entry: SHA-256 of the lines previous hash, sequence, kind, subject, time, run and payload. previous_hash:
-    expression. entry: alias of the row that has the others.
+    The hash of an entry: SHA-256 of the lines previous hash, sequence, kind, subject, time, run and payload.
+    previous_hash: expression.
+    entry: alias of the row that has the other values.
 #}
 {% macro entry_hash(previous_hash, entry) -%}
     {{ sha256([
@@ -149,12 +156,12 @@
     ] | join(' || chr(10) || ')) }}
 {%- endmacro %}
 
-{# How many entries one statement can add, each linked to the one before it; none for as many as there are. #}
+{# How many entries one statement can add, each linked to the one before it; none where there is no limit. #}
 {% macro links_at_a_time() -%}
     {{ return(adapter.dispatch('links_at_a_time', 'nightbook')()) }}
 {%- endmacro %}
 
-{# Accounts were seen to give up a recursion after a hundred steps. #}
+{# Snowflake accounts were seen to end a recursion after a hundred steps. #}
 {% macro default__links_at_a_time() -%}
     {{ return(90) }}
 {%- endmacro %}
@@ -164,13 +171,13 @@
 {%- endmacro %}
 
 {#
-    How often the statement has to be run: for the facts that the chain lacks, the run and the partitions that it has just
-    written. partitions: how many those are.
+    How often the statement has to run: for the facts that the log lacks, the run, and the partitions just written.
+    partitions: their number.
 #}
 {% macro _turns_of_chain(facts, chain, partitions) -%}
     {%- if not links_at_a_time() -%}{{ return(1) }}{%- endif -%}
     {%- set counted %}
-        select count(*) as news
+        select count(*) as new_facts
         from {{ facts }} as facts
         where
             kind <> 'promotion'

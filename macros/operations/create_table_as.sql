@@ -1,8 +1,8 @@
 {#
     dbt-duckdb copies the batch of an incremental model into a temporary table, and from there into its target. The
-    strategies of this project that read the batch once get a view in its place: a night's partition of a large book is
-    then computed straight into the history, without a copy of it in memory. What is written in turns, or month by month, is
-    so from the first time on, when there is no history yet.
+    strategies of this project that read the batch once get a view instead. A night's partition of a large book then
+    goes straight into the history, without a copy in memory. What is written in turns or by month is written so from
+    the first run on, when no history exists yet.
 #}
 {% macro duckdb__create_table_as(temporary, relation, compiled_code, language='sql', partitioned_by=none, sorted_by=none) -%}
     {%- set strategy = config.get('incremental_strategy') -%}

@@ -1,17 +1,17 @@
 {#
-    Inputs that no score refers to any more, once tonight's scores stand: those of earlier runs for the same date, and
-    those of runs that failed, or were killed and so left no record, before they had scored.
+    Deletes inputs that no score refers to any more, once tonight's scores are written. These are inputs of earlier runs
+    for the same date, and inputs of runs that failed or were killed before they scored.
 #}
 {% macro drop_superseded_inputs() -%}
-{%- set ended_otherwise -%}
+{%- set unsuccessful_runs -%}
     select distinct run_id
     from {{ ref('account_inputs') }}
     where
         run_id not in (select run_id from {{ ref('int_run') }})
         and run_id not in (select runs.run_id from {{ source('audit', 'run_log') }} as runs where runs.outcome = 'succeeded')
 {%- endset -%}
-{#- Mostly there are none, and the scores of all nights need not be looked through for them. -#}
-{%- set runs = run_query(ended_otherwise).columns[0].values() if execute else [] -%}
+{#- Mostly there are none, and then the scores of all nights need not be read. -#}
+{%- set runs = run_query(unsuccessful_runs).columns[0].values() if execute else [] -%}
 delete from {{ ref('account_inputs') }}
 where
     (

@@ -1,4 +1,7 @@
-{# The date of the deadline that a time belongs to: the first one whose window, which opens some hours before, holds it. #}
+{#
+    The due date that a time belongs to: the first deadline whose window holds the time. The window opens some hours
+    before.
+#}
 {% macro due_date_of(moment, deadline) -%}
     {%- set opened -%}
         cast({{ add_seconds(

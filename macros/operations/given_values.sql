@@ -1,9 +1,10 @@
 {#
-    What somebody has given as text (environment, --vars), as a literal of SQL: a value that is none is refused in one line
-    before it gets there. name: the variable, for that line.
+    What a user gave as text (environment, --vars), as a literal of SQL. An invalid value is refused in one line before
+    it reaches SQL.
+    name: the variable, for that line.
 #}
 
-{# A day of the calendar, YYYY-MM-DD, of the years 1900 to 2999. #}
+{# A calendar day, YYYY-MM-DD, of the years 1900 to 2999. #}
 {% macro given_date(text, name) -%}
     {%- if not nightbook._is_date(text | string) -%}
         {{ exceptions.raise_compiler_error(
@@ -13,7 +14,7 @@
     {{ return('cast(' ~ text_literal(text) ~ ' as date)') }}
 {%- endmacro %}
 
-{# A moment in UTC, YYYY-MM-DD HH:MM:SS, perhaps with up to six decimals of a second. #}
+{# A moment in UTC, YYYY-MM-DD HH:MM:SS, with up to six decimals of a second. #}
 {% macro given_timestamp(text, name) -%}
     {%- if not nightbook._is_timestamp(text | string) -%}
         {{ exceptions.raise_compiler_error(
@@ -23,7 +24,7 @@
     {{ return('cast(' ~ text_literal(text) ~ ' as timestamp)') }}
 {%- endmacro %}
 
-{# True for a day of the calendar as text. #}
+{# True for a text that is a calendar day. #}
 {% macro _is_date(text) -%}
     {%- set found = modules.re.fullmatch('((?:19|2[0-9])[0-9]{2})-([0-9]{2})-([0-9]{2})', text) -%}
     {%- if not found -%}{{ return(false) }}{%- endif -%}
@@ -33,7 +34,7 @@
     {{ return(1 <= month <= 12 and 1 <= day <= days[month - 1]) }}
 {%- endmacro %}
 
-{# True for a day of the calendar and a time of it as text. #}
+{# True for a text that is a calendar day and a time of day. #}
 {% macro _is_timestamp(text) -%}
     {%- set day, _, time = text.partition(' ') -%}
     {%- set found = modules.re.fullmatch('([01][0-9]|2[0-3])(:[0-5][0-9]){2}([.][0-9]{1,6})?', time) -%}
@@ -41,8 +42,8 @@
 {%- endmacro %}
 
 {#
-    A text in a message of dbt's: one line in which control characters, and others that would not be seen, stand as escapes,
-    because dbt writes to a terminal what it is given. A long one is cut.
+    A text for a message of dbt, in one line. Control characters and other invisible ones become escapes, because dbt
+    writes to a terminal whatever it gets. A long text is cut.
 #}
 {% macro shown_text(text) -%}
     {%- set shown = namespace(text=(text | string)[:1000]) -%}

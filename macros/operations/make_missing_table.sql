@@ -1,7 +1,7 @@
-{# Makes a table that does not exist yet, empty, from within a hook. columns: name -> type. #}
+{# Creates a table that does not exist yet, empty, from within a hook. columns: name -> type. #}
 {% macro make_missing_table(relation, columns) %}
     {%- if not adapter.get_relation(relation.database, relation.schema, relation.identifier) -%}
-        {#- On Snowflake schemas are an administrator's, and asking for one again is refused even where it is there. -#}
+        {#- On Snowflake an administrator owns the schemas. A request to create one is refused even where it exists. -#}
         {%- if not adapter.check_schema_exists(relation.database, relation.schema) -%}
             {%- do adapter.create_schema(relation) -%}
         {%- endif -%}
@@ -12,7 +12,7 @@
                 {%- endfor %}
             )
         {%- endcall -%}
-        {#- The hook's own transaction is rolled back once it ends. -#}
+        {#- dbt rolls the hook's own transaction back when the hook ends. -#}
         {%- do adapter.commit() -%}
         {%- do adapter.cache_added(relation.incorporate(dbt_created=true)) -%}
     {%- endif -%}
@@ -27,10 +27,13 @@
     {{ return(columns) }}
 {%- endmacro %}
 
-{# Adds to a table that an earlier version made, from within a hook, the columns that it lacks. columns: name -> type. #}
+{#
+    Adds missing columns to a table that an earlier version of the project created, from within a hook.
+    columns: name -> type.
+#}
 {% macro add_missing_columns(relation, columns) %}
-    {%- set there = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | list -%}
-    {%- for name, data_type in columns.items() if name not in there -%}
+    {%- set existing = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | list -%}
+    {%- for name, data_type in columns.items() if name not in existing -%}
         {%- call statement('add_missing_columns', auto_begin=true) -%}
             alter table {{ relation }} add column {{ name }} {{ data_type }}
         {%- endcall -%}

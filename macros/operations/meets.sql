@@ -1,6 +1,7 @@
 {#
-    Condition that a figure stands to a threshold as a rule's comparison says: >=, >, <= or <; null where the figure is.
-    Arguments are expressions. NaN is greater than any threshold: who does not want that asks first.
+    Condition that a figure meets a threshold by a rule's comparison: >=, >, <= or <. It is null where the figure is
+    null. Arguments are expressions. NaN is greater than any threshold, so the caller must exclude it where that is
+    wrong.
 #}
 {% macro meets(figure, comparison, threshold) -%}
     case {{ comparison }}

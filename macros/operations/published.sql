@@ -1,6 +1,6 @@
 {#
-    Public relations whose rows the audit log does not hash as partitions of their own, and what answers for them instead:
-    names of the tables under a view; none for rows that are facts of the log, or are computed when they are asked for.
+    Public relations whose rows the audit log does not hash as partitions of their own, and what covers them instead:
+    the names of the tables under a view. There are none for rows that are facts of the log or are computed on demand.
 #}
 {% macro audited_otherwise() -%}
     {{ return({
@@ -17,11 +17,14 @@
 {%- endmacro %}
 
 {#
-    Every relation whose partitions the audit log enters: all that are public or have a contract, but for audited_otherwise.
-    A list of dictionaries: name, under which it is entered, that of the model after which its rows stand; relation; written_to,
-    the relation that holds the rows where it is a view; date_column and run_column, by which it is divided, the first none
-    where there is no date; kept: what a run leaves of those before it, 'run' for all, 'date' for other dates, 'last' for
-    nothing.
+    Every relation whose partitions the audit log enters: all that are public or have a contract, except
+    audited_otherwise. A list of dictionaries:
+      name         under which it is entered: the model whose success means that the rows are written
+      relation     the relation of that name
+      written_to   the relation that holds the rows, which differs where `relation` is a view
+      date_column  the column of the partition's date; none where there is no date
+      run_column   the column of the partition's run
+      kept         what a run leaves of earlier runs: `run` all rows, `date` other dates, `last` nothing
 #}
 {% macro published_relations() -%}
     {%- set found, otherwise = [], audited_otherwise() -%}
@@ -37,7 +40,7 @@
 {% macro _published_relation(name) -%}
     {%- set node = graph.nodes['model.' ~ project_name ~ '.' ~ name] -%}
     {%- set is_lineage = name.startswith('lineage_') -%}
-    {#- The view joins what was written before the scores. -#}
+    {#- The view joins rows that were written before the scores. -#}
     {%- set rows_of = graph.nodes['model.' ~ project_name ~ '.account_inputs'] if name == 'rpt_regulatory_features' else node -%}
     {%- set kept = 'run' -%}
     {%- if node.config.materialized == 'view' or node.config.incremental_strategy == 'replace_partition' -%}
@@ -55,13 +58,13 @@
     }) }}
 {%- endmacro %}
 
-{# Columns of relations as they stand in the warehouse, SCHEMA.NAME -> column -> type, all in lower case; one question. #}
+{# Columns of relations as they are in the warehouse, schema.name -> column -> type, in lower case, from one query. #}
 {% macro standing_columns(relations) -%}
     {%- set schemas, found = [], {} -%}
     {%- for relation in relations -%}
         {%- do schemas.append("'" ~ relation.schema | lower ~ "'") -%}
     {%- endfor -%}
-    {%- set asked -%}
+    {%- set columns_query -%}
         select lower(table_schema || '.' || table_name), lower(column_name), lower(data_type)
         from information_schema.columns
         where
@@ -69,21 +72,25 @@
             and lower(table_schema) in ({{ schemas | unique | sort | join(', ') }})
         order by 1, 2
     {%- endset -%}
-    {%- for row in run_query(asked).rows -%}
+    {%- for row in run_query(columns_query).rows -%}
         {%- do found.setdefault(row[0], {}).update({row[1]: row[2]}) -%}
     {%- endfor -%}
     {{ return(found) }}
 {%- endmacro %}
 
 {#
-    A query of the digest of every partition of a published relation: relation_name, as_of_date, run_id, row_count, digest,
-    column_names, and other_values, how many values stand in columns that the digest does not speak of.
+    A query for the digest of every partition of a published relation: relation_name, as_of_date, run_id, row_count,
+    digest, column_names and other_values. The last counts values in columns that the digest does not cover.
 
-    published: as published_relations has it. relation: where the rows are read. columns: names that are digested, those that
-    divide the relation left out. types: column -> type, of the relation. condition: which rows.
+    published: an element of published_relations.
+    relation: where the rows are read.
+    columns: names of the digested columns, without those that divide the relation.
+    types: column -> type, for the whole relation.
+    condition: which rows.
 
-    Each row's text is hashed, the hashes are sorted, in 256 blocks by how they begin, and the blocks' hashes again: no order
-    of rows and no key is needed, and no text is longer than the memory of a small machine.
+    Each row's text is hashed. The hashes are sorted and hashed again in 256 blocks, by how they begin, and then the
+    hashes of the blocks. No order of rows and no key is needed, and no text is longer than the memory of a small
+    machine.
 #}
 {% macro partition_digests(published, relation, columns, types, condition='true') -%}
     {%- set others = [] -%}
@@ -120,7 +127,7 @@
     group by as_of_date, run_id
 {%- endmacro %}
 
-{# A row as one text that no other row has, a bar between its values. #}
+{# A row as one text that no other row has, with bars between the values. #}
 {% macro _exact_text_of_row(columns, types) -%}
     {%- set texts = [] -%}
     {%- for column in columns -%}
@@ -134,9 +141,9 @@
 {%- endmacro %}
 
 {#
-    Which columns of a night's model inputs the audit log digests by itself. The score has a digest of all that the model
-    read, as float32, and hashing two hundred columns once more would cost a night of a large book a twentieth of its time:
-    on DuckDB the rest is digested, columns that the model did not read, and the digits that a float32 leaves out.
+    Which columns of a night's model inputs the audit log digests by itself. Each score already has a digest of all that
+    the model read, as float32. Hashing two hundred columns again would cost a night of a large book a twentieth of its
+    time. So DuckDB digests only the rest: columns that the model did not read, and the digits that float32 omits.
 #}
 {% macro digested_inputs(types, features) -%}
     {{ return(adapter.dispatch('digested_inputs', 'nightbook')(types, features)) }}
@@ -150,7 +157,7 @@
     {{ return(types | reject('in', ['as_of_date', 'run_id'] + features) | sort + ['beyond_float32']) }}
 {%- endmacro %}
 
-{# What float32 leaves out of a row's doubles, added up in one order; those that are digested whole left out. #}
+{# What float32 omits of a row's doubles, added up in a fixed order. Columns that are digested whole are left out. #}
 {% macro _beyond_float32(columns, types) -%}
     {%- set parts = [] -%}
     {%- for column in types | sort if types[column] == 'double' and column not in columns -%}
@@ -159,7 +166,7 @@
     ({{ parts | join(' + ') or '0' }})
 {%- endmacro %}
 
-{# Which model inputs tonight's version of account_pd reads; none where nobody is scored. #}
+{# The model inputs that tonight's version of account_pd reads; none where nobody is scored. #}
 {% macro _features_of_tonight() -%}
     {{ return(run_query(
         "select distinct feature from scoring.champion_profiles where model_name = 'account_pd'"
@@ -167,12 +174,12 @@
 {%- endmacro %}
 
 {#
-    The partitions that this run has written, to be entered in the audit log: a list of dictionaries, subject and payload. names:
-    of the models that succeeded. A relation of which runs keep everything enters all that stands there the first time.
+    The partitions that this run wrote, for the audit log: a list of dictionaries, subject and payload.
+    names: the models that succeeded. A relation that keeps the rows of every run enters all of them the first time.
 #}
 {% macro partitions_written(names) -%}
     {%- set written, queries, runs, codes = [], [], ["'" ~ invocation_id ~ "'"], [] -%}
-    {%- set published, zeroes, places = [], {}, {} -%}
+    {%- set published, empty_partitions, qualified_names = [], {}, {} -%}
     {%- for one in published_relations() if one.name in names -%}
         {%- do published.append(one) -%}
     {%- endfor -%}
@@ -180,7 +187,8 @@
         {{ return([]) }}
     {%- endif -%}
     {%- set standing = standing_columns(published | map(attribute='written_to') | list + [nightbook._audit_chain()]) -%}
-    {#- Scores, and all that goes with them, are the run's that int_run names, also when dbt finishes it under another invocation. -#}
+    {#- Scores and what is published with them belong to the run that int_run names, even where dbt finishes them in
+        another invocation. -#}
     {%- set run = (rows_of('select as_of_date, run_id from intermediate.int_run')
         if adapter.get_relation(target.database, 'intermediate', 'int_run') else [none])[0] -%}
     {%- if run -%}
@@ -190,8 +198,8 @@
         "select distinct split_part(subject, ' ', 1) from " ~ nightbook._audit_chain() ~ " where kind = 'partition'"
     ).columns[0].values() | list -%}
     {%- for one in published -%}
-        {%- do places.update({one.name: (one.written_to.schema ~ '.' ~ one.written_to.identifier) | lower}) -%}
-        {%- set types = standing.get(places[one.name], {}) -%}
+        {%- do qualified_names.update({one.name: (one.written_to.schema ~ '.' ~ one.written_to.identifier) | lower}) -%}
+        {%- set types = standing.get(qualified_names[one.name], {}) -%}
         {%- set columns = types | reject('in', [one.date_column, one.run_column]) | sort -%}
         {%- set condition = one.run_column ~ ' in (' ~ runs | join(', ') ~ ')' -%}
         {%- if one.name == 'rpt_regulatory_features' -%}
@@ -203,18 +211,18 @@
             {%- set condition = 'true' -%}
         {%- endif -%}
         {%- if one.name in scores_digested() -%}
-            {#- As they were from the first night on, see fct_score_partitions. -#}
+            {#- Scores are entered below. Their digests are those of fct_score_partitions, as in the first version. -#}
         {%- elif types -%}
             {%- do queries.append(partition_digests(one, one.written_to, columns, types, condition)) -%}
             {%- if one.kept != 'run' and run -%}
-                {%- do zeroes.update({one.name: columns | join(' ')}) -%}
+                {%- do empty_partitions.update({one.name: columns | join(' ')}) -%}
             {%- endif -%}
         {%- endif -%}
     {%- endfor -%}
     {%- if run and adapter.get_relation(target.database, 'marts', 'fct_score_partitions') -%}
         {%- for name in scores_digested() if name in names or 'fct_score_partitions' in names -%}
-            {%- do zeroes.update({name: none}) -%}
-            {#- Literals, by which the engine reads one partition and not all of them. -#}
+            {%- do empty_partitions.update({name: none}) -%}
+            {#- With literals the engine reads one partition and not all of them. -#}
             {%- set query %}
                 select relation_name, as_of_date, run_id, row_count, digest, null as column_names, 0 as other_values
                 from marts.fct_score_partitions
@@ -228,24 +236,24 @@
     {%- endif -%}
     {%- for row in (run_query(queries | join('\nunion all\n')).rows if queries else []) -%}
         {%- if run and row[2] == run.run_id -%}
-            {%- do zeroes.pop(row[0], none) -%}
+            {%- do empty_partitions.pop(row[0], none) -%}
         {%- endif -%}
-        {%- set types = standing.get(places.get(row[0], ''), {}) if row[0] != 'rpt_regulatory_features' else {} -%}
+        {%- set types = standing.get(qualified_names.get(row[0], ''), {}) if row[0] != 'rpt_regulatory_features' else {} -%}
         {%- do written.append(nightbook._partition_fact(row[0], row[1], row[2], row[3] | int, row[4], row[5], types)) -%}
     {%- endfor -%}
-    {#- A run that wrote no row says so. -#}
-    {%- for name, columns in zeroes.items() -%}
+    {#- A run that wrote no row enters an empty partition. -#}
+    {%- for name, columns in empty_partitions.items() -%}
         {%- do written.append(nightbook._partition_fact(name, run.as_of_date, run.run_id, 0, '', columns)) -%}
     {%- endfor -%}
     {{ return(written) }}
 {%- endmacro %}
 
-{# Relations whose partitions are digested by fct_score_partitions. #}
+{# Relations whose partitions have the digests of fct_score_partitions. #}
 {% macro scores_digested() -%}
     {{ return(['fct_account_scores', 'fct_application_scores']) }}
 {%- endmacro %}
 
-{# types: column -> type that its values have been written as; left out where a digest speaks of them otherwise. #}
+{# types: column -> type in which the values were written; empty where the digest covers something else. #}
 {% macro _partition_fact(name, as_of_date, run_id, row_count, digest, columns, types={}) -%}
     {{ return({
         'subject': name ~ ' ' ~ (as_of_date or '-') ~ ' ' ~ (run_id or '-'),

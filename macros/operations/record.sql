@@ -1,7 +1,7 @@
 {#
-    The warehouse's record of versions and promotions, which decides what scores: the two tables, where they are missing, and
-    beside them the log of verdicts, which is read with them. What a home of an earlier version had mirrored from its registry
-    is taken over as far as its audit log has entered it; nothing else is.
+    The warehouse's record of versions and promotions, which decides what scores. This creates its two tables where they
+    are missing, and the log of verdicts, which is read with them. An earlier version of the project copied the record
+    from the registry. Those rows are taken over where the audit log has entered them, and nothing else is.
 #}
 {% macro ensure_record() %}
     {%- if execute -%}
@@ -23,8 +23,9 @@
 {% endmacro %}
 
 {#
-    Puts a promotion on record and enters it into the audit log, in one transaction: the only way by which one comes there.
-    `approve` and `rollback` run it, once they have checked everything. promoted_at: UTC, as a text.
+    Records a promotion and enters it into the audit log, in one transaction. No promotion is recorded in any other way.
+    `approve` and `rollback` run it after they have checked everything.
+    promoted_at: UTC, as a text.
 #}
 {% macro record_promotion(
     model_name, sequence, action, model_version, previous_version, approver, change_request, actor, promoted_at,
@@ -33,12 +34,12 @@
     {%- do refuse_secondary_roles() -%}
     {%- do ensure_record() -%}
     {%- set log = nightbook._promotion_log() -%}
-    {%- set this_one = 'model_name = ' ~ text_literal(model_name) ~ ' and sequence = ' ~ sequence | int -%}
+    {%- set same_promotion = 'model_name = ' ~ text_literal(model_name) ~ ' and sequence = ' ~ sequence | int -%}
     {%- set last = rows_of(
         'select coalesce(max(sequence), 0) as sequence from ' ~ log ~ ' where model_name = ' ~ text_literal(model_name)
     )[0].sequence | int -%}
     {%- set age = (modules.datetime.datetime.utcnow() - modules.datetime.datetime.fromisoformat(promoted_at)).total_seconds() -%}
-    {#- Said again, it is on record already. -#}
+    {#- A repeated call changes nothing: the promotion is already on record. -#}
     {%- if sequence | int > last and (sequence | int > last + 1 or age | abs > 3600) -%}
         {{ exceptions.raise_compiler_error(
             'promotion ' ~ sequence ~ ' of ' ~ promoted_at ~ ' does not follow number ' ~ last ~ ' now: say `approve` or `rollback`'
@@ -57,7 +58,7 @@
             {{ text_literal(actor) }},
             cast({{ text_literal(promoted_at) }} as timestamp),
             {{ 'true' if is_by_makers_account else 'false' }}
-        where not exists (select 1 from {{ log }} where {{ this_one }})
+        where not exists (select 1 from {{ log }} where {{ same_promotion }})
     {%- endset -%}
     {%- set fact %}
         select kind, subject, payload, occurred_at
@@ -71,8 +72,8 @@
 {% endmacro %}
 
 {#
-    Each promotion of a relation as a fact of the audit log. has_account: false for a relation of an earlier version, which did not
-    ask whose account typed it.
+    Each promotion of a relation as a fact of the audit log.
+    has_account: false for a relation of an earlier version, which has no is_by_makers_account.
 #}
 {% macro promotion_facts(relation, has_account=false) -%}
     select
@@ -88,8 +89,9 @@
 {%- endmacro %}
 
 {#
-    Each version of a relation as a fact of the audit log; not who approved it, which the promotions tell. has_artifact: false
-    for a relation of an earlier version, which knows nothing of whole artifacts.
+    Each version of a relation as a fact of the audit log. Approvals are not in it, because promotions are facts of
+    their own.
+    has_artifact: false for a relation of an earlier version, which has no artifact_digest.
 #}
 {% macro version_facts(relation, has_artifact=false) -%}
     select
@@ -105,15 +107,17 @@
 {%- endmacro %}
 
 {#
-    Fills an empty table of the record out of the table that an earlier version mirrored the registry in, with the rows that the
-    audit log has entered just so. That one is a view once this version has built it. subject: expression of a row's name in the
-    log. facts: macro that tells them.
+    Fills an empty table of the record from the table in which an earlier version kept a copy of the registry. It takes
+    only rows that the audit log has entered with the same content. Once this version has built that relation, it is a
+    view.
+    subject: expression for a row's name in the log.
+    facts: the macro that gives the rows as facts.
 #}
 {% macro _take_over(relation, mirror, subject, facts) -%}
     {%- set old = adapter.get_relation(target.database, 'audit', mirror) -%}
     {%- if old and old.type == 'table' and not run_query('select 1 from ' ~ relation ~ ' limit 1').rows -%}
-        {%- set there = adapter.get_columns_in_relation(old) | map(attribute='name') | map('lower') | list -%}
-        {%- set columns = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | select('in', there) | join(', ') -%}
+        {%- set found = adapter.get_columns_in_relation(old) | map(attribute='name') | map('lower') | list -%}
+        {%- set columns = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | select('in', found) | join(', ') -%}
         {%- call statement('take_over', auto_begin=true) -%}
             insert into {{ relation }} ({{ columns }})
             select {{ columns }}

@@ -1,8 +1,13 @@
 {#
-    Raises where the audit log does not hold what it must: nothing at all after a run came to its end, fewer entries than
-    their numbers say, or not the run that the run log has. Run log and audit log are written in one transaction (record_end),
-    so that no kill leaves the one without the other: somebody took entries out, or put the run in. Hook at the start of a
-    run, before anything is written, and once more before its end is recorded. nightbook.trail.audit.check_unbroken asks the same.
+    Raises an error where the audit log does not hold what it must:
+      - it is empty after a run has ended
+      - it has fewer entries than their numbers say
+      - it lacks a run that the run log has
+    The hook record_end writes both logs in one transaction, so no kill can leave one without the other. In all three
+    cases somebody removed entries or inserted the run.
+
+    It is a hook at the start of a run, before anything is written. The hook record_end calls it again. The library
+    makes the same check (nightbook.trail.audit.check_unbroken).
 #}
 {% macro refuse_broken_chain() %}
     {%- if execute and invocation_args_dict.which in ('build', 'run', 'retry', 'seed', 'snapshot') -%}
@@ -17,32 +22,35 @@
                 ~ ' put in. Restore audit.audit_chain from a backup; `verify-audit` names the place'
             ) }}
         {%- endif -%}
-        {%- set lost = rows_of(
+        {%- set missing = rows_of(
             "select run_id, as_of_date from " ~ run_log ~ " where " ~ (
                 "run_id not in (select subject from " ~ chain ~ " where kind = 'run')"
                 if entries.row_count | int else "outcome = 'succeeded'"
             ) ~ " order by ended_at limit 1"
         ) if run_log else [] -%}
-        {%- if lost and not entries.row_count | int -%}
+        {%- if missing and not entries.row_count | int -%}
             {{ exceptions.raise_compiler_error(
-                'audit log: has no entry, and the run log has run ' ~ lost[0].run_id ~ ' of ' ~ lost[0].as_of_date
+                'audit log: has no entry, and the run log has run ' ~ missing[0].run_id ~ ' of ' ~ missing[0].as_of_date
                 ~ ': it was emptied. Restore audit.audit_chain from a backup; a log begun anew would answer for nothing before it'
             ) }}
-        {%- elif not lost and not entries.row_count | int and nightbook._written_here() -%}
+        {%- elif not missing and not entries.row_count | int and nightbook._written_here() -%}
             {{ exceptions.raise_compiler_error(
                 'audit log: has no entry, and ' ~ nightbook._written_here() ~ ' has rows: it was emptied.'
                 ~ ' Restore audit.audit_chain and audit.run_log from a backup'
             ) }}
-        {%- elif lost -%}
+        {%- elif missing -%}
             {{ exceptions.raise_compiler_error(
-                'audit log: does not hold run ' ~ lost[0].run_id ~ ' of ' ~ lost[0].as_of_date ~ ', which the run log has: it was'
+                'audit log: does not hold run ' ~ missing[0].run_id ~ ' of ' ~ missing[0].as_of_date ~ ', which the run log has: it was'
                 ~ ' cut short, or the run was put in by other means. Restore audit.audit_chain, or take the row out of audit.run_log'
             ) }}
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}
 
-{# Raises where somebody has put a function into the warehouse: one with the name of the engine's own would be called for it. #}
+{#
+    Raises an error where somebody has added a function to the warehouse. One with the name of an engine's function
+    would be called instead of it.
+#}
 {% macro refuse_functions() -%}
     {{ return(adapter.dispatch('refuse_functions', 'nightbook')()) }}
 {%- endmacro %}
@@ -61,7 +69,10 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{# A table that has rows which nobody could write before the audit log had entries: what was approved, what was scored. #}
+{#
+    A table with rows that can exist only after the audit log had entries: promotions or scores. Empty where none has
+    rows.
+#}
 {% macro _written_here() -%}
     {%- for schema, table in [('audit', 'promotion_log'), ('marts', 'fct_account_scores'), ('marts', 'fct_application_scores')] -%}
         {%- set relation = adapter.get_relation(target.database, schema, table) -%}

@@ -1,7 +1,7 @@
 {#
-    Stops a run that nobody could be held to, before anything is written: NIGHTBOOK_ACTOR is set to nothing, or the name has no
-    letter or digit, or a character that is not seen. nightbook.people says the same, with the same list of what Python counts as
-    printable and nobody sees.
+    Stops a run that has no accountable name, before anything is written. NIGHTBOOK_ACTOR is set to nothing, or the name
+    has no letter or digit, or it has an invisible character. The library makes the same check in nightbook.people. It
+    has the same list of invisible characters that Python counts as printable.
 #}
 {% macro refuse_nameless_actor() -%}
     {%- if execute -%}

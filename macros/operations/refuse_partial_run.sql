@@ -1,8 +1,12 @@
 {#
-    First of all hooks: refuses what would leave rows of several runs side by side, or publish without the checks, before anything
-    is written. Whoever builds a node builds everything that it rests on, in one invocation, so that no model reads what
-    another run has left; who scores or trains builds the whole cadence, its tests included. The override partial_run, which
-    is on record with the run, lets a part of a cadence pass, and a build without tests; nothing lets the rest pass.
+    The first of all hooks. Before anything is written, it refuses a build that would mix rows of several runs or
+    publish without the checks.
+
+    A node is built with everything that it depends on, in one invocation, so that no model reads what another run left.
+    A build that scores or trains must contain the whole cadence, its tests included.
+
+    The override partial_run, which is recorded with the run, allows a part of a cadence, a build without tests, and
+    --defer. Nothing allows the rest.
 #}
 {% macro refuse_partial_run() %}
     {%- if execute and flags.WHICH in ('build', 'run', 'seed', 'snapshot', 'retry') -%}
@@ -12,21 +16,21 @@
         {%- for flag, is_set in {'--empty': flags.EMPTY, '--sample': invocation_args_dict.sample}.items() if is_set -%}
             {{ nightbook._refuse(flag ~ ' builds relations of some rows of their parents. Leave it out') }}
         {%- endfor -%}
-        {#- With these edges dbt publishes before tests of several parents have ended. -#}
+        {#- With these edges dbt publishes before tests with several parents have ended. -#}
         {%- if flags.USE_FAST_TEST_EDGES or invocation_args_dict.use_fast_test_edges -%}
             {{ nightbook._refuse('--use-fast-test-edges publishes what a test would have stopped. Leave it out') }}
         {%- endif -%}
-        {#- A run is on record with the digest of its code, which is read there. -#}
+        {#- A run is recorded with the digest of its code, which is read from these files. -#}
         {%- for flag in ('target_path', 'partial_parse_file_path') if invocation_args_dict.get(flag) -%}
             {{ nightbook._refuse('--' ~ flag | replace('_', '-') ~ ' hides which code runs. Leave it out') }}
         {%- endfor -%}
         {%- if not flags.WRITE_JSON -%}
             {{ nightbook._refuse('--no-write-json hides which code runs. Leave it out') }}
         {%- endif -%}
-        {%- set asked = requested() -%}
-        {%- set is_answered_for = overrides_in(asked.overrides) | selectattr('rule', 'in', ['*', 'partial_run']) | list -%}
-        {#- What it reads in the place of a relation of its own need not be of any run of this warehouse. -#}
-        {%- if (flags.DEFER or invocation_args_dict.defer or invocation_args_dict.favor_state) and not is_answered_for -%}
+        {%- set request = requested() -%}
+        {%- set has_override = overrides_in(request.overrides) | selectattr('rule', 'in', ['*', 'partial_run']) | list -%}
+        {#- A relation that is read elsewhere need not come from any run of this warehouse. -#}
+        {%- if (flags.DEFER or invocation_args_dict.defer or invocation_args_dict.favor_state) and not has_override -%}
             {{ nightbook._refuse('--defer and --favor-state read what stands elsewhere. Leave them out') }}
         {%- endif -%}
         {%- set selected = {} -%}
@@ -43,7 +47,7 @@
                 ) }}
             {%- endfor -%}
         {%- endfor -%}
-        {%- for tag in cadences if not is_answered_for -%}
+        {%- for tag in cadences if not has_override -%}
             {%- for one in graph.nodes.values() if one.unique_id not in selected -%}
                 {%- set is_due = one.resource_type in ('model', 'snapshot', 'seed') and tag in one.config.tags -%}
                 {%- if is_due or (one.resource_type == 'test' and nightbook._is_about(one, selected)) -%}
@@ -56,7 +60,7 @@
     {%- endif -%}
 {% endmacro %}
 
-{# Cadences of which something is published, registered or measured: whatever rests on a champion, or on a candidate. #}
+{# Cadences that a selection belongs to: nightly if it has champions, weekly if it has candidates. #}
 {% macro cadences_of(selected) -%}
     {%- set found = [] -%}
     {%- for tag, first in {'nightly': 'model.nightbook.champions', 'weekly': 'model.nightbook.candidates'}.items() -%}
@@ -65,20 +69,23 @@
     {{ return(found) }}
 {%- endmacro %}
 
-{# Whether a data test stands between a selection and what it publishes: all that it reads is selected. #}
+{# Whether a data test checks a selection before it is published: everything that the test reads is selected. #}
 {% macro _is_about(test, selected) -%}
     {%- set parents = test.depends_on.nodes | reject('in', graph.sources) | list -%}
     {{ return(parents and not parents | reject('in', selected) | list) }}
 {%- endmacro %}
 
-{# Whether a node looks at what another cadence has left, as the views over both do, and the rules that ask for a training. #}
+{#
+    Whether a node reads what another cadence left. Views over both cadences do, and so do the rules that ask for a
+    training.
+#}
 {% macro _is_of_the_other_cadence(node, parent, cadences) -%}
     {%- set own = node.config.tags | select('in', ['nightly', 'weekly', 'training_need']) | list -%}
     {%- set others = parent.config.tags | select('in', ['nightly', 'weekly']) | list -%}
     {{ return(others | length == 1 and others[0] not in cadences and (own | reject('in', others) | list) != []) }}
 {%- endmacro %}
 
-{# What to select in order to have a node and everything under it. #}
+{# The selection that builds a node and everything under it. #}
 {% macro _whole_of(node) -%}
     {%- set cadences = node.config.tags | select('in', ['nightly', 'weekly']) | list -%}
     {{ return('tag:' ~ cadences[0] if cadences | length == 1 else '+' ~ node.name) }}

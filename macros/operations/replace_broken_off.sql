@@ -1,17 +1,19 @@
 {#
-    Incremental strategy of what a run only adds to: its rows join those that are there, and take the place of what runs left
-    that were killed before their end, in one transaction. A run that failed is in the run log, and what it wrote stays; so does
-    what the audit log has entered. Configuration all_on_record, true unless it is said: whether every run that writes the relation
-    has a row in the run log; where not, nothing is taken out before the audit log has entered what stands there.
+    Incremental strategy for relations that runs only add to. In one transaction, the batch is inserted and replaces the
+    rows of runs that were killed before their end. Rows of a failed run stay, because the run log has the run. Rows
+    that the audit log has entered stay as well.
+
+    Configuration all_on_record, by default true: whether every run that writes the relation has a row in the run log.
+    Where it is false, nothing is deleted before the audit log has entered a partition of the relation.
 #}
 {% macro get_incremental_replace_broken_off_sql(arguments) %}
     {{ return(nightbook._replace_where(arguments, nightbook._is_broken_off() ~ nightbook._is_not_entered(config.get('all_on_record', true)))) }}
 {% endmacro %}
 
 {#
-    The same for verdicts of the gate: of a training that was killed, those on candidates that this one judges again, because it
-    goes on with what was logged. What the audit log has entered stays, and so does the verdict on a candidate that has become
-    another one, because a version may be registered on it.
+    The same for verdicts of the gate. It deletes verdicts of a killed training on candidates that this training judges
+    again, because it continues with what was logged. Verdicts that the audit log has entered stay. So do verdicts on
+    other candidates, because a version may be registered on them.
 #}
 {% macro get_incremental_replace_broken_off_verdicts_sql(arguments) %}
     {%- set condition -%}
@@ -29,7 +31,10 @@
     {{ return(nightbook._replace_where(arguments, condition)) }}
 {% endmacro %}
 
-{# The same for versions that a training registers again after it was killed; a version that stands, and is entered, stays as it is. #}
+{#
+    The same for versions that a training registers again after it was killed. A version that the audit log has entered
+    stays as it is.
+#}
 {% macro get_incremental_replace_broken_off_versions_sql(arguments) %}
     {%- set condition -%}
         {{ nightbook._is_broken_off() }}
@@ -46,12 +51,12 @@
     {{ return(nightbook._replace_where(arguments, condition, key=['model_name', 'model_version'])) }}
 {% endmacro %}
 
-{# Condition on a row that its run left no record. #}
+{# Condition that the run of a row has no record in the run log. #}
 {% macro _is_broken_off() -%}
     run_id not in (select runs.run_id from {{ source('audit', 'run_log') }} as runs)
 {%- endmacro %}
 
-{# And that the audit log has not entered what it stands in. #}
+{# Further condition that the audit log has not entered the partition of the row. #}
 {% macro _is_not_entered(all_on_record) -%}
     {%- set entered -%}
         select split_part(entries.subject, ' ', 3)
@@ -65,8 +70,9 @@
 {%- endmacro %}
 
 {#
-    Statements that take rows out of a relation and put those of a batch in. arguments: what dbt hands to a strategy. key: columns
-    of which what stays in the relation goes before the batch; none where the batch cannot meet any.
+    Statements that delete rows of a relation and insert those of a batch.
+    arguments: what dbt passes to a strategy.
+    key: columns by which rows that stay take precedence over the batch; none where the batch cannot overlap with them.
 #}
 {% macro _replace_where(arguments, condition, key=[]) -%}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}

@@ -1,7 +1,7 @@
 {#
-    Incremental strategy of every history: tonight's partition is replaced whole, in one transaction. Keys that vanished
-    from the input since the last try vanish from the partition too, and a night without a row leaves an empty one.
-    The partition is the as-of date of int_run, which the model must refer to.
+    Incremental strategy of every history: tonight's partition is replaced whole, in one transaction. Keys that have
+    vanished from the input vanish from the partition too. A night without rows leaves an empty partition. The partition
+    is the as-of date of int_run, which the model must refer to.
 #}
 {% macro get_incremental_replace_partition_sql(arguments) %}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}

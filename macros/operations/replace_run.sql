@@ -1,7 +1,7 @@
 {#
-    Incremental strategy of what belongs to a run: a run that is started again replaces what it had written itself, and
-    nothing of another run. The run is that of int_run, which the model must refer to, and it is written in turns over
-    int_account_book, accounts_at_a_time.
+    Incremental strategy for rows that belong to a run. A run that is started again replaces the rows that it wrote
+    itself, and nothing of another run. The run is that of int_run, which the model must refer to. Rows are written in
+    turns over int_account_book, accounts_at_a_time.
 #}
 {% macro get_incremental_replace_run_sql(arguments) %}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}

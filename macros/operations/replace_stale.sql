@@ -1,9 +1,11 @@
 {#
-    Incremental strategy of what is kept from night to night: a batch that is the whole history replaces it, the accounts
-    (or whatever stale_key names) that it has computed again lose their old rows, and new months join those that are
-    there. One transaction. The batch says in kept_for which it is: history, month, the name of what was stale, or gone,
-    for a key of which nothing is left. Whether it is the whole history is asked of changes_of, because a history of no row
-    at all has none to say it.
+    Incremental strategy for what is kept from night to night, in one transaction. A batch that is the whole history
+    replaces it. Otherwise accounts (or another stale_key) that were computed again lose their old rows, and new months
+    are added.
+
+    The batch says in kept_for why a row is there: history, month, the name of what was stale, or gone for a key that
+    has no rows left. Whether the batch is the whole history comes from changes_of, because a history without rows
+    cannot say it.
 #}
 {% macro get_incremental_replace_stale_sql(arguments) %}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
@@ -29,8 +31,9 @@
 {% endmacro %}
 
 {#
-    Statements that put a whole history into a relation: in turns where the model says accounts_at_a_time, some months at a
-    time where it is made of months, which needs the memory of those. columns: none for all.
+    Statements that insert a whole history into a relation. To limit memory, they run in turns where the model sets
+    accounts_at_a_time. They run for some months at a time where it sets rows_at_a_time.
+    columns: none for all.
 #}
 {% macro insert_history(relation, columns, batch) -%}
     {%- set insert -%}
@@ -52,8 +55,8 @@
 {%- endmacro %}
 
 {#
-    How many months of history fit into the memory of one statement: by the rows that landed of the largest month, as many
-    as the model's rows_at_a_time allows. Planning a statement costs half a second, whatever it writes.
+    How many months of history fit into the memory of one statement: the model's rows_at_a_time divided by the landed
+    rows of the largest month. They are as many as possible, because planning a statement costs half a second.
 #}
 {% macro months_at_a_time() -%}
     {%- set largest %}

@@ -1,6 +1,7 @@
 {#
-    A query of some columns of a relation that a run of the other cadence makes: of none where there has been no such run
-    yet. columns: name -> type.
+    A query for some columns of a relation that a run of the other cadence makes. It has no rows where there has been no
+    such run yet.
+    columns: name -> type.
 #}
 {% macro rows_if_there(relation, columns) -%}
     {%- if not execute or not relation.schema or load_relation(relation) -%}

@@ -1,16 +1,17 @@
 {#
-    What the caller asks of this run, the one place where the environment is read: a dictionary of texts, empty where nothing was
-    said. int_request stores it, and every model takes it from there.
+    What the caller asks of this run: a dictionary of texts, empty where nothing was given. int_request stores it, and
+    models take it from there.
 
-      as_of            date to score or train as of: var as_of, NIGHTBOOK_AS_OF; empty: the latest snapshot known
-      known_at         UTC, rows loaded later are not seen: var known_at, NIGHTBOOK_KNOWN_AT; else the start of the run
-      actor            who answers for the run: NIGHTBOOK_ACTOR, else the login name, looked for where Python's getpass does
-      pinned_versions  versions that score in the place of champions, such as account_pd=3: NIGHTBOOK_VERSIONS
-      overrides        stops that the actor lets pass, and why: NIGHTBOOK_OVERRIDE, NIGHTBOOK_OVERRIDE_REASON
+      as_of            date to score or train as of: var as_of, else NIGHTBOOK_AS_OF; empty: the latest snapshot
+      known_at         UTC; later rows are not seen: var known_at, else NIGHTBOOK_KNOWN_AT, else the start of the run
+      actor            who answers for the run: NIGHTBOOK_ACTOR, else the login name in LOGNAME or USER
+      pinned_versions  versions that score in place of champions, such as account_pd=3: NIGHTBOOK_VERSIONS
+      overrides        stops that the actor lets pass: NIGHTBOOK_OVERRIDE
+      override_reason  why: NIGHTBOOK_OVERRIDE_REASON
 #}
 {% macro requested() -%}
     {%- set given = {} -%}
-    {#- Read when a model runs, not when it is parsed: dbt would parse it again for every other value. -#}
+    {#- Read when a model runs, not when it is parsed. Otherwise dbt would parse again for every other value. -#}
     {%- for name in ['AS_OF', 'KNOWN_AT', 'ACTOR', 'VERSIONS', 'OVERRIDE', 'OVERRIDE_REASON'] -%}
         {%- do given.update({name: env_var('NIGHTBOOK_' ~ name, '') if execute else ''}) -%}
     {%- endfor -%}
@@ -38,7 +39,10 @@
     }) }}
 {%- endmacro %}
 
-{# The cutoff of this run, UTC, as int_request has it, a literal: by it the engine finds the part of a history that it needs. #}
+{#
+    The cutoff of this run, UTC, from int_request. A literal, so that the engine reads only the part of a history that
+    it needs.
+#}
 {% macro known_at() -%}
     {%- set request = ref('int_request') -%}
     {{ value_of('select ' ~ microseconds_text('known_at') ~ ' from ' ~ request, 'timestamp', requested().known_at, request) }}
@@ -50,8 +54,8 @@
 {%- endmacro %}
 
 {#
-    Cadences that this invocation builds, for the run log and for who refuses a part of one: no model may ask. Of `dbt retry`
-    dbt says nothing here.
+    The cadence that this invocation builds, for the run log. No model may ask for it, because its content would then
+    depend on the selection. `dbt retry` does not say what it builds.
 #}
 {% macro cadence() -%}
     {%- set trains = 'model.nightbook.candidates' in selected_resources -%}

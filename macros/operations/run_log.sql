@@ -1,4 +1,7 @@
-{# The table that every dbt build leaves a row in; hooks write it, because no model can know how its own run ended. #}
+{#
+    The table in which every build that scores or trains leaves a row. Hooks write it, because no model can know how its
+    own run ended.
+#}
 {% macro ensure_run_log() %}
     {%- if execute -%}
         {%- do make_missing_table(nightbook._run_log(), nightbook._run_log_columns()) -%}
@@ -7,8 +10,8 @@
 {% endmacro %}
 
 {#
-    At the end of a run: its row in the run log and its entries in the audit log, in one transaction. A run that is killed in
-    between would be on record without its scores being so.
+    At the end of a run: its row in the run log and its entries in the audit log, in one transaction. Otherwise a run
+    killed in between would be on record without its scores.
 #}
 {% macro record_end(results) %}
     {%- if execute -%}
@@ -21,16 +24,19 @@
             {%- call statement('record_end', auto_begin=true) -%}
                 {{ in_one_transaction(statements | join(';\n')) }}
             {%- endcall -%}
-            {#- The hook's own transaction is rolled back once it ends. -#}
+            {#- dbt rolls the hook's own transaction back when the hook ends. -#}
             {%- do adapter.commit() -%}
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}
 
-{# One row for a build that scored or trained, whatever became of it. A hook cannot ref(), so it names schemas. #}
+{#
+    One row for a build that scored or trained, whether it succeeded or failed. A hook cannot use ref(), so it names
+    schemas.
+#}
 {% macro record_run(results) %}
     {%- if execute and cadence() in ('nightly', 'weekly', 'full') and invocation_args_dict.which in ('build', 'run') -%}
-        {%- set asked = requested() -%}
+        {%- set request = requested() -%}
         {%- set failed = results | selectattr('status', 'in', ['error', 'fail']) | list -%}
         {%- set succeeded = results | selectattr('status', 'equalto', 'success') | map(attribute='node') | list -%}
         {%- set names = succeeded | map(attribute='name') | list -%}
@@ -39,8 +45,8 @@
             {{ text_literal(invocation_id) }},
             '{{ cadence() }}',
             {{ '(select as_of_date from intermediate.int_run)' if 'int_run' in names else 'null' }},
-            cast('{{ asked.known_at }}' as timestamp),
-            {{ text_literal(asked.actor) }},
+            cast('{{ request.known_at }}' as timestamp),
+            {{ text_literal(request.actor) }},
             {{ started_at() }},
             cast('{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp),
             '{{ "failed" if failed else "succeeded" }}',
@@ -52,9 +58,9 @@
             {{ '(select ' ~ column ~ ' from audit.run_provenance)' if 'run_provenance' in names else 'null' }},
             {%- endfor %}
             {{ text_literal(tojson(nightbook._rows_by_relation(succeeded))) }},
-            nullif({{ text_literal(asked.pinned_versions) }}, ''),
-            nullif({{ text_literal(asked.overrides) }}, ''),
-            nullif({{ text_literal(asked.override_reason) }}, '')
+            nullif({{ text_literal(request.pinned_versions) }}, ''),
+            nullif({{ text_literal(request.overrides) }}, ''),
+            nullif({{ text_literal(request.override_reason) }}, '')
     {%- endif -%}
 {% endmacro %}
 
@@ -116,7 +122,10 @@ from {{ run_log }}
     }) }}
 {%- endmacro %}
 
-{# Rows of each table among nodes that were built, schema.name -> count; one query, and views are not worth the work. #}
+{#
+    Row counts of the tables among the nodes that were built, schema.name -> count, from one query. Counting views would
+    cost too much.
+#}
 {% macro _rows_by_relation(nodes) -%}
     {%- set rows, counts = {}, [] -%}
     {%- for node in nodes if node.config.materialized in ('table', 'incremental', 'seed', 'snapshot') -%}

@@ -1,10 +1,10 @@
 {#
-    A wide relation of a large book is written in turns, some hundred thousand accounts each, every turn a statement of its
-    own: within one statement the engine keeps the hash tables of all turns until the last one is done. Which accounts have
-    their turn is said by two variables of the session, from block 0 to 63 where nobody has set them.
+    A wide relation of a large book is written in turns, a part of the accounts at a time. Each turn is a statement of
+    its own, because the engine keeps all hash tables of a statement until its end. Two session variables say which
+    blocks have their turn. Unset, they mean blocks 0 to 63, which are all accounts.
 #}
 
-{# Condition that a row belongs to an account that has its turn; true outside of turns, and on engines that take none. #}
+{# Condition that a row's account has its turn; true outside of turns, and on engines that need none. #}
 {% macro in_turn(account_block) -%}
     {{ return(adapter.dispatch('in_turn', 'nightbook')(account_block)) }}
 {%- endmacro %}

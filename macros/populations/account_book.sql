@@ -1,5 +1,6 @@
 {#
-    Accounts open on each date, with their state and the terms known then. dates: relation of as_of_date, sample_share.
+    Accounts open on each date, with their state and the terms known then.
+    dates: relation of as_of_date and sample_share.
 #}
 {% macro account_book(dates) %}
 with
@@ -22,8 +23,8 @@ defaults as (
 
 ),
 
--- One row per account and as-of date: the terms as they were known then. Whole customers, and the same ones in every
--- cohort, so that a sample has the exposures and the histories of a book.
+-- One row per account and as-of date: the terms known then. A sample takes whole customers, the same in every cohort,
+-- so that it has the exposures and the histories of a book.
 terms as (
 
     select
@@ -41,7 +42,7 @@ terms as (
 
 ),
 
--- An account without a row on the very date is not carried forward: a stale state is not scored.
+-- An account without a row on the exact date is left out: a stale state is not scored.
 state_versions as (
 
     select
@@ -58,7 +59,7 @@ state_versions as (
         on
             servicing.account_id = terms.account_id
             and servicing.snapshot_date = terms.as_of_date
-    -- Said twice, because by this alone the snapshots of other dates are passed over without being read.
+    -- Repeats the join, because only this condition lets the engine skip the snapshots of other dates.
     where servicing.snapshot_date in (select dates.as_of_date from dates)
 
 ),

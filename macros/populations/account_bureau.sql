@@ -1,5 +1,7 @@
 {#
-    Features of the customer's bureau file, for accounts. book: of account_book. bureau_files: of the macro of this name.
+    Features of the customer's bureau file, for accounts.
+    book: made by account_book.
+    bureau_files: made by the macro of that name.
 #}
 {% macro account_bureau(book, bureau_files) %}
 with

@@ -1,5 +1,7 @@
 {#
-    Features of the customer behind an account. book: of account_book. exposures: of customer_exposures.
+    Features of the account's customer.
+    book: made by account_book.
+    exposures: made by customer_exposures.
 #}
 {% macro account_exposure(book, exposures) %}
 with

@@ -1,5 +1,6 @@
 {#
-    All account features side by side. behaviour, tenure, bureau_files, exposure: their families.
+    All account features in one row.
+    behaviour, tenure, bureau_files, exposure: the relations of their families.
 #}
 {% macro account_features(behaviour, tenure, bureau_files, exposure) %}
 with

@@ -1,5 +1,6 @@
 {#
-    Months of each account as seen from each date, counted backwards. open_months: of the macro of this name.
+    The months of each account, counted back from each date.
+    open_months: made by the macro of that name.
 #}
 {% macro account_panel(open_months) %}
 {%- set months_ago = months_between('closed_months.month_start', 'open_months.as_of_date') ~ ' - open_months.month_lag' %}

@@ -1,5 +1,6 @@
 {#
-    Features of the account's age, product and terms. book: of account_book.
+    Features of the account's age, product and terms.
+    book: made by account_book.
 #}
 {% macro account_tenure(book) %}
 with

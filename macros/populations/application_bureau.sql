@@ -1,5 +1,7 @@
 {#
-    Features of the applicant's bureau file. cases: of application_terms. bureau_files: of the macro of this name.
+    Features of the applicant's bureau file.
+    cases: made by application_terms.
+    bureau_files: made by the macro of that name.
 #}
 {% macro application_bureau(cases, bureau_files) %}
 with

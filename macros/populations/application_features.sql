@@ -1,5 +1,7 @@
 {#
-    All application features side by side. cases: of application_terms. request, bureau_files, relationship: their families.
+    All application features in one row.
+    cases: made by application_terms.
+    request, bureau_files, relationship: the relations of their families.
 #}
 {% macro application_features(cases, request, bureau_files, relationship) %}
 with

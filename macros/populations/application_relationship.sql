@@ -1,5 +1,7 @@
 {#
-    Features of what the applicant already owes this lender. cases: of application_terms. exposures: of customer_exposures.
+    Features of what the applicant already owes this lender.
+    cases: made by application_terms.
+    exposures: made by customer_exposures.
 #}
 {% macro application_relationship(cases, exposures) %}
 with

@@ -1,5 +1,6 @@
 {#
-    Features of what is asked for. cases: of application_terms.
+    Features of what the applicant asks for.
+    cases: made by application_terms.
 #}
 {% macro application_request(cases) %}
 with

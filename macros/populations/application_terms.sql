@@ -1,6 +1,6 @@
 {#
-    CTE with_terms: applications with the terms that were known on the date each is looked at from. cases: name of a CTE of
-    application_id, as_of_date and account_id.
+    A CTE with_terms: applications with the terms known on the date of each case.
+    cases: name of a CTE with application_id, as_of_date and account_id.
 #}
 {% macro application_terms(cases) -%}
 application_versions as (

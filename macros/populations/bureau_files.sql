@@ -1,5 +1,6 @@
 {#
-    Bureau enquiries of the 24 months before each customer and date of customer_dates.
+    Bureau enquiries of the 24 months before each customer and date.
+    customer_dates: made by the macro of that name.
 #}
 {% macro bureau_files(customer_dates) %}
 with

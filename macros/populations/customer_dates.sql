@@ -1,5 +1,7 @@
 {#
-    Customers and dates that some feature looks at. book: of account_book. cases: of application_terms.
+    Customers and dates that features are computed for.
+    book: made by account_book.
+    cases: made by application_terms.
 #}
 {% macro customer_dates(book, cases) %}
 with

@@ -1,5 +1,8 @@
 {#
-    What each customer owes this lender on each date. customer_dates, book, dates: relations of those macros' columns.
+    What each customer owes this lender on each date.
+    customer_dates: made by the macro of that name.
+    book: made by account_book.
+    dates: made by date_lags.
 #}
 {% macro customer_exposures(customer_dates, book, dates) %}
 {%- set for_all_time = "coalesce(known_from = cast('0001-01-01' as date) and known_before = cast('9999-12-31' as date), false)" -%}
@@ -19,7 +22,7 @@ terms as (
 
 ),
 
--- One row per account: its owner does not change over versions. Most have one version, which answers for all time.
+-- One row per account: its owner, the same in all versions. Most accounts have one version, valid for all time.
 owners as (
 
     select
@@ -59,8 +62,8 @@ customer_versions as (
 
 ),
 
--- Accounts and as-of dates that need no looking up: those in the book, and those of its customers that are closed on the
--- very date.
+-- Accounts and as-of dates whose state is known: those in the book, and accounts of its customers that are closed on
+-- the exact date.
 reported as (
 
     select
@@ -87,8 +90,8 @@ reported as (
 
 ),
 
--- The others: an account that is missing from the snapshot, and every account on a date between snapshots, which
--- applications have.
+-- The others: accounts that are missing from the snapshot, and all accounts on a date between snapshots, which
+-- applications can have.
 accounts_to_look_up as (
 
     select
@@ -107,7 +110,7 @@ accounts_to_look_up as (
 
 ),
 
--- One row per account and as-of date: its last state within forty days, so that a date between month-ends sees the
+-- One row per account and as-of date: its last state within forty days, so that a date between month-ends finds the
 -- month-end before it.
 looked_up as (
 
@@ -172,7 +175,7 @@ exposures as (
     from account_states
     where
         coalesce(account_status, 'current') not in ('charged_off', 'closed')
-        -- The account that an application opened on its own day would tell of the approval.
+        -- An account that an application opened on its own date would reveal the approval.
         and (opened_on is null or opened_on < as_of_date)
     group by customer_id, as_of_date
 
@@ -192,7 +195,7 @@ income_versions as (
 
 ),
 
--- One row per customer and as-of date: income as it was known then.
+-- One row per customer and as-of date: the income known then.
 incomes as (
 
     {{ first_of_grain(

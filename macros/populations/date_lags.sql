@@ -1,6 +1,6 @@
 {#
-    The dates that features are built for: as_of_date, sample_share (the part of the customers that is needed of a date) and
-    month_lag. dates: name of a CTE of as_of_date and sample_share.
+    The dates that features are built for: as_of_date, sample_share (the share of customers that is used) and month_lag.
+    dates: name of a CTE with as_of_date and sample_share.
 #}
 {% macro date_lags(dates) -%}
 with_lags as (

@@ -1,10 +1,12 @@
 {#
-    The month that every window ends with, for each account and date. book, dates: of account_book.
+    The month that every window ends with, for each account and date.
+    book: made by account_book.
+    dates: made by date_lags.
 #}
 {% macro open_months(book, dates) %}
 {%- set payments = ref('stg_payment_versions') -%}
 {%- set first_day = value_of('select min(' ~ month_start('as_of_date') ~ ') from ' ~ dates, 'date', '0001-01-01') -%}
-{#- A version stands in the place of those loaded before it, so none loaded before the first in question matters. -#}
+{#- Only the version loaded last counts, so versions loaded before the first one of this period do not matter. -#}
 {%- set first_loaded_at = value_of(
     'select min(_loaded_at) from ' ~ payments ~ ' where paid_on >= ' ~ first_day, 'timestamp', '0001-01-01'
 ) %}
@@ -26,7 +28,7 @@ closed_months as (
 
 ),
 
--- One row: where the ledger begins.
+-- One row: the first month of the payment ledger.
 ledger_feed as (
 
     select min(landings.month_start) as month_start
@@ -36,8 +38,8 @@ ledger_feed as (
 
 ),
 
--- With every version of them, wherever a correction may have put the payment.
-payments_in_question as (
+-- All versions, because a correction may move a payment to another month or to another account.
+payments_of_period as (
 
     select *
     from {{ payments }}
@@ -54,7 +56,7 @@ payments_in_question as (
 
 latest_payments as (
 
-    {{ first_of_grain('payments_in_question', ['payment_id']) }}
+    {{ first_of_grain('payments_of_period', ['payment_id']) }}
 
 ),
 
@@ -82,7 +84,8 @@ months as (
         book.month_start,
         book.account_block,
         dates.month_lag,
-        -- An account in its first month has no whole one; on the month's last night it is short, too.
+        -- An account in its first month has no whole month. Its first month is short even on the last night of that
+        -- month.
         months_before.account_id is not null as has_month_before,
         {{ month_measures('book', 'months_before.', 'ledger', 'book.month_start >= ledger_feed.month_start') }},
         {{ measures_before('months_before') }}

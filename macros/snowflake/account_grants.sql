@@ -1,6 +1,6 @@
 {#
-    The steps that give a role what its definition in account_roles says, and nothing else. role: its full name. A right on
-    relations that are made later is given with the same right on those that are there.
+    The steps that give a role what its definition in account_roles says, and nothing else.
+    role: its full name. A right on future relations is given together with the same right on existing ones.
 #}
 {% macro _grants(database, role, right) -%}
     {%- set steps = [nightbook._grant('usage', 'database', database, role)] -%}
@@ -52,7 +52,7 @@
     {{ return(steps) }}
 {%- endmacro %}
 
-{# Schemas that a role must be able to look into for what its definition says. #}
+{# Schemas on which a role needs usage, by its definition. #}
 {% macro _schemas_used(right) -%}
     {%- set schemas = right.builds + right.reads + right.lands + (['code'] if right.registry else []) -%}
     {%- for stage in right.stages -%}
@@ -69,7 +69,10 @@
     }) }}
 {%- endmacro %}
 
-{# One right on all objects of a kind in a schema, those to come included; a key for both, since both are given together. #}
+{#
+    One right on all objects of a kind in a schema, future ones included. Both grants share a key, as they are given
+    together.
+#}
 {% macro _grant_in_schema(privilege, kind, schema, role) -%}
     {%- set steps = [] -%}
     {%- for which in ('all', 'future') -%}

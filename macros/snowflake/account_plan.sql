@@ -1,9 +1,9 @@
 {#
-    Everything the account must hold, in the order in which it can be made: a list of steps.
-      key   what it makes, as account_state names what is there
-      by    the system role that makes it, and owns it
+    Everything that the Snowflake account must hold, in an order in which it can be created: a list of steps.
+      key   what the step creates, as account_state names it
+      by    the system role that creates and owns it
       sql   one statement
-    A step is left out where its key is there, so that what somebody has changed since stays as it is.
+    A step is left out where its key exists, so that later changes by others stay as they are.
 #}
 {% macro account_plan(registry_host, credit_quota, masking) -%}
     {%- set database, steps = target.database | upper, [] -%}
@@ -26,7 +26,7 @@
     {{ return(steps) }}
 {%- endmacro %}
 
-{# Schemas of the project: `built` are those of its models, seeds and snapshots, and of its hooks; `all` have raw and code too. #}
+{# Schemas of the project. `built`: of its models, seeds, snapshots and hooks. `all`: with raw and code. #}
 {% macro _account_schemas() -%}
     {%- set built = [target.schema, 'audit'] -%}
     {%- for node in graph.nodes.values() if node.resource_type in ('model', 'seed', 'snapshot') and node.schema != 'raw' -%}
@@ -37,8 +37,8 @@
 {%- endmacro %}
 
 {#
-    Database, schemas, warehouses, stages. In schemas with managed access the owner of a relation, who is the pipeline, cannot
-    hand rights on it to anybody.
+    Database, schemas, warehouses and stages. The pipeline owns the relations. In a schema with managed access it cannot
+    grant rights on them to anybody.
 #}
 {% macro _containers(database, schemas, credit_quota) -%}
     {%- set steps = [{
@@ -81,15 +81,15 @@
 {%- endmacro %}
 
 {#
-    The landing tables, owned by an administrator, so that the pipeline can add to them and not change what has landed; and
-    masks on the columns that the landing contract says are personal, whoever reads them.
+    The landing tables, and masks on the columns that the landing contract marks as personal. An administrator owns the
+    tables, so that the pipeline can add rows and cannot change what has landed. The masks apply to every reader.
 #}
 {% macro _landing_steps(database, masking) -%}
     {%- set tables, masks, types = [], [], {} -%}
     {%- for source in graph.sources.values() | sort(attribute='name') if source.source_name == 'raw' -%}
         {%- set table, columns = (database ~ '.RAW.' ~ source.identifier) | upper, [] -%}
         {%- for column in source.columns.values() -%}
-            {#- An account may be set to mean another kind of time by the bare word. -#}
+            {#- In some Snowflake accounts the plain word means another kind of timestamp. -#}
             {%- do columns.append(column.name ~ ' ' ~ {'timestamp': 'timestamp_ntz'}.get(column.data_type, column.data_type)) -%}
             {%- if column.meta.is_personal and masking -%}
                 {%- do types.update({column.data_type: column.meta.needed_by_pipeline or types.get(column.data_type, false)}) -%}
@@ -112,7 +112,7 @@
     {{ return(tables + policies + masks) }}
 {%- endmacro %}
 
-{# The tables of the record, owned by an administrator: who builds and who approves can add to them, and change nothing. #}
+{# The tables of the record. An administrator owns them, so that those who build or approve can only add rows. #}
 {% macro _record_steps(database) -%}
     {%- set steps = [] -%}
     {%- for table, columns in record_tables().items() -%}
@@ -129,8 +129,8 @@
 {%- endmacro %}
 
 {#
-    A mask keeps empty what is empty, so that shares of missing values can be measured by those who see nothing else. It asks for
-    the primary role alone: a secondary one, which a session may have by default, is no reason to show anything.
+    A mask leaves null as null, so that readers of masked values can measure shares of missing values. It checks the
+    primary role alone. A session may have secondary roles by default, and these must not reveal anything.
 #}
 {% macro _masking_policy(database, data_type, pipeline_reads) -%}
     {%- set readers = [database ~ '_PERSONAL_DATA'] + ([database ~ '_PIPELINE'] if pipeline_reads else []) -%}
@@ -145,8 +145,9 @@
 {%- endmacro %}
 
 {#
-    The way from a procedure to the MLflow server, to it alone, and the packages of PyPI, which dbt-snowflake cannot name in a
-    model. The secret is made without a token: an administrator sets it where no log of dbt sees it.
+    The network access from a procedure to the MLflow server, and to nothing else. Also the packages of PyPI, which
+    dbt-snowflake cannot name in a model. The secret is created without a token. An administrator sets the token where
+    no dbt log shows it.
 #}
 {% macro _registry_steps(database, registry_host) -%}
     {%- set rule, secret = database ~ '.CODE.MLFLOW', database ~ '.CODE.MLFLOW_TOKEN' -%}

@@ -1,14 +1,15 @@
 {#
-    Who may do what on Snowflake: the one definition that grants are made from. Every role is named <database>_<NAME>.
+    Who may do what on Snowflake: the one definition from which grants are made. Every role is named <database>_<NAME>.
       inherits    other roles whose rights it has as well
-      builds      schemas in which it makes relations, which are then its own
-      reads       schemas whose relations it may select from, also those that are made later
+      builds      schemas in which it creates relations, which it then owns
+      reads       schemas whose relations it may select from, future ones included
       lands       schemas of landing tables: it may add rows to them and read them, and nothing else
-      adds        tables of the record (record_tables) -> privileges: rows are added to them and read, and never changed
-      stages      stage -> privileges;  warehouses: what it may run on
-      registry    may reach the MLflow server from within a procedure, with its token, and take packages from PyPI
-      granted_to  an administrator's role that has it as well, so that nothing is out of reach; none: nobody has it at first
-    built: schemas that dbt makes relations in.
+      adds        tables of the record (record_tables) -> privileges to add rows and to read them, never to change them
+      stages      stage -> privileges
+      warehouses  warehouses that it may use
+      registry    whether it may reach the MLflow server from a procedure, with its token, and take packages from PyPI
+      granted_to  an administrator's role that has it as well, so that nothing is out of reach; none: nobody has it yet
+    built: schemas in which dbt creates relations.
 #}
 {% macro account_roles(built) -%}
     {{ return({
@@ -49,12 +50,14 @@
     }) }}
 {%- endmacro %}
 
-{# Tables of the record that an administrator owns, so that nobody who builds or approves can change or remove a row. #}
+{#
+    Tables of the record. An administrator owns them, so that nobody who builds or approves can change or remove a row.
+#}
 {% macro record_tables() -%}
     {{ return({'audit.audit_chain': nightbook._chain_columns(), 'audit.promotion_log': nightbook._promotion_columns()}) }}
 {%- endmacro %}
 
-{# Warehouses, and how they are made; whoever resizes one later is left alone. All stop after a minute without work. #}
+{# Warehouses and their settings. A warehouse that was resized later stays so. All stop after a minute without work. #}
 {% macro account_warehouses() -%}
     {{ return({
         'transform': {'size': 'small', 'type': 'standard', 'is_for': 'SQL of the night and of trainings'},

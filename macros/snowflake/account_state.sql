@@ -1,6 +1,7 @@
 {#
-    What the account holds of a plan, as keys like those of account_plan. It asks SHOW and DESCRIBE alone, which need no
-    warehouse: before the first bootstrap there is none. plan: steps; objects of other names are not looked for.
+    What the Snowflake account holds of a plan, as keys like those of account_plan. It uses only SHOW and DESCRIBE,
+    which need no warehouse, because before the first bootstrap there is none.
+    plan: its steps. Objects with other names are not looked for.
 #}
 {% macro account_state(plan) -%}
     {%- set database = target.database | upper -%}
@@ -21,7 +22,7 @@
     {{ return(keys) }}
 {%- endmacro %}
 
-{# What is inside of the database: schemas and their objects, masks on columns, and the source of packages. #}
+{# What the database holds: schemas and their objects, masks on columns, and the source of Python packages. #}
 {% macro _in_database(database, plan) -%}
     {%- set inside, full = ' in database ' ~ database, ['database_name', 'schema_name', 'name'] -%}
     {%- set keys = nightbook._shown('show schemas' ~ inside, 'SCHEMA', ['database_name', 'name'])
@@ -43,7 +44,7 @@
     {{ return(keys) }}
 {%- endmacro %}
 
-{# What a role has been given, and to which roles it has. #}
+{# The rights that a role has, and the roles that have it. #}
 {% macro _rights_of(role) -%}
     {%- set keys = [] -%}
     {%- for row in run_query('show grants to role ' ~ role).rows -%}
@@ -59,7 +60,7 @@
     {{ return(keys) }}
 {%- endmacro %}
 
-{# A key for each row of a SHOW statement: kind, and the parts of the name. #}
+{# A key for each row of a SHOW statement: the kind, and the parts of the name. #}
 {% macro _shown(statement, kind, parts) -%}
     {%- set keys = [] -%}
     {%- for row in run_query(statement).rows -%}

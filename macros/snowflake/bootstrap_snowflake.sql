@@ -1,7 +1,8 @@
 {#
-    Makes what the account lacks, and says what. Run it as ACCOUNTADMIN, who makes each thing in the role that shall own it:
+    Creates what the Snowflake account lacks, and prints it. Run it as ACCOUNTADMIN. Each object is created in the role
+    that will own it:
       NIGHTBOOK_TARGET=snowflake SNOWFLAKE_ROLE=ACCOUNTADMIN dbt run-operation bootstrap_snowflake
-    With dry_run it prints the whole SQL and asks the account nothing.
+    With dry_run it prints all SQL and asks the Snowflake account nothing.
 #}
 {% macro bootstrap_snowflake(dry_run=false, credit_quota=100, masking=true) %}
     {%- if target.type != 'snowflake' -%}
@@ -10,9 +11,9 @@
         ) }}
     {%- endif -%}
     {%- set plan = account_plan(nightbook._registry_host(), credit_quota | int, masking) -%}
-    {%- set there = [] if dry_run else account_state(plan) -%}
+    {%- set existing = [] if dry_run else account_state(plan) -%}
     {%- set roles, missing = [], [] -%}
-    {%- for step in plan if step.key not in there -%}
+    {%- for step in plan if step.key not in existing -%}
         {%- do missing.append(step) -%}
     {%- endfor -%}
     {%- for step in missing -%}
@@ -39,7 +40,7 @@
     {%- endif -%}
 {% endmacro %}
 
-{# host:port of the MLflow server, which procedures may reach, out of MLFLOW_TRACKING_URI. #}
+{# host:port of the MLflow server that procedures may reach, from MLFLOW_TRACKING_URI. #}
 {% macro _registry_host() -%}
     {%- set address = modules.re.match('(https?)://(?:[^/@]*@)?([^/:]+)(?::([0-9]+))?', env_var('MLFLOW_TRACKING_URI', '')) -%}
     {%- if not address -%}

@@ -1,7 +1,7 @@
 {#
-    Raises, at the start of a run, for secondary roles; and of one that has Python models for what would fail its first of them an
-    hour later: a package or a Python without a version, a library that is not on its stage. Nothing to ask on an engine that has
-    no roles and runs Python beside dbt.
+    Raises an error at the start of a run for secondary roles. In a run with Python models it also raises one for what
+    would fail an hour later: a package or a Python without a version, or a library that is not on its stage. DuckDB has
+    no roles and runs Python beside dbt, so there it checks nothing.
 #}
 {% macro refuse_unready_account() -%}
     {{ return(adapter.dispatch('refuse_unready_account', 'nightbook')()) }}
@@ -27,8 +27,8 @@
 {%- endmacro %}
 
 {#
-    Raises for a session that has roles beside its own, as users have by default. Its user is asked to be changed, and not the
-    session: each thread has one of its own, and so has everything else that the user opens.
+    Raises an error for a session with secondary roles, which users have by default. The message asks to change the user
+    and not the session. Each thread has a session of its own, and so has everything else that the user opens.
 #}
 {% macro refuse_secondary_roles() -%}
     {{ return(adapter.dispatch('refuse_secondary_roles', 'nightbook')()) }}
@@ -48,7 +48,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# Raises for a Python model whose environment could be another one tomorrow. #}
+{# Raises an error for a Python model whose environment could be another one tomorrow. #}
 {% macro _refuse_loose_packages(node) -%}
     {%- set packages, names = node.config.packages or [], [] -%}
     {%- for package in packages if not modules.re.fullmatch('[A-Za-z0-9._-]+==[A-Za-z0-9.]+', package) -%}

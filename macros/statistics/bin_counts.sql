@@ -1,16 +1,19 @@
 {#
-    A query that places the numbers of a wide relation in the bins of a reference and counts them, in one pass.
+    A query that puts the numbers of a wide relation into the bins of a reference and counts them, in one pass.
 
-    columns: column -> feature it is in the reference. reference: a relation or CTE with model_name, feature, bin (-1 for
-    no value), above, up_to (null where open). edges: what bin_edges says of it. Gives model_name, feature, bin, row_count, and lowest and highest, the
-    extremes of what fell into the bin or, where that is cheaper, into any, for the features of the reference alone; bins
-    that nothing falls into may be absent. A value on an edge belongs to the bin below it.
+    columns: column -> the feature that it is in the reference.
+    reference: a relation or CTE with model_name, feature, bin (-1 for no value), above and up_to (null where open).
+    edges: the edges of the reference, from bin_edges.
+
+    Gives model_name, feature, bin, row_count, lowest and highest, for the features of the reference alone. The last two
+    are the extremes in the bin or, where that is cheaper, in all bins. Empty bins may be absent. A value on an edge
+    belongs to the bin below it.
 #}
 {% macro bin_counts(relation, columns, model_name, reference, edges) -%}
     {{ return(adapter.dispatch('bin_counts', 'nightbook')(relation, columns, model_name, reference, edges)) }}
 {%- endmacro %}
 
-{# One row per value, joined to its bin: portable, and slow on a large book. #}
+{# One row per value, joined to its bin: it works on any engine, but is slow on a large book. #}
 {% macro default__bin_counts(relation, columns, model_name, reference, edges) -%}
 select
     bins.model_name,
@@ -35,8 +38,7 @@ group by bins.model_name, bins.feature, bins.bin
 {%- endmacro %}
 
 {#
-    A counter per edge, with the edge written out: one scan whatever the number of columns, and no value is looked up in
-    anything.
+    A counter per edge, with the edges as literals: one scan for any number of columns, and no join.
 #}
 {% macro duckdb__bin_counts(relation, columns, model_name, reference, edges) -%}
     {%- set edges, known = edges.get(model_name, {}), {} -%}
@@ -87,12 +89,13 @@ from (
 {%- endmacro %}
 
 {#
-    The inner edges of every model's bins: model_name -> feature -> texts of numbers, in order. Asked when a model is about
-    to run, so that they stand in its SQL as constants. profiles: relation with model_name, feature, bin and up_to.
+    The inner edges of every model's bins: model_name -> feature -> texts of numbers, in order. They are read when a
+    model is about to run, so that they are constants in its SQL.
+    profiles: relation with model_name, feature, bin and up_to.
 #}
 {% macro bin_edges(profiles) -%}
     {%- set edges = {} -%}
-    {%- set asked -%}
+    {%- set query -%}
         select
             model_name,
             feature,
@@ -101,7 +104,7 @@ from (
         group by model_name, feature
     {%- endset -%}
     {%- if execute and load_relation(profiles) -%}
-        {%- for row in rows_of(asked) -%}
+        {%- for row in rows_of(query) -%}
             {%- do edges.setdefault(row.model_name, {}).update({row.feature: (row.edges | string).split()}) -%}
         {%- endfor -%}
     {%- endif -%}

@@ -1,9 +1,12 @@
 {#
-    CTEs that set tonight's counts per bin beside the shares of a reference.
+    CTEs that put tonight's counts per bin beside the shares of a reference.
 
-    counted: model_name, feature, bin, row_count, lowest, highest, as bin_counts gives them. reference: model_name, model_version, feature,
-    bin (-1 for no value), above, up_to (null where open), share, gain_share. Gives a CTE `binned_shares` with one row per bin of the
-    reference, bins that are empty now included, and nothing for an input that was not observed at all.
+    counted: model_name, feature, bin, row_count, lowest and highest, as bin_counts gives them.
+    reference: model_name, model_version, feature, bin (-1 for no value), above, up_to (null where open), share and
+    gain_share.
+
+    Gives a CTE `binned_shares` with one row per bin of the reference, empty bins included. An input without any
+    observation has no row.
 #}
 {% macro binned_shares(counted, reference) -%}
 totals as (

@@ -1,16 +1,16 @@
 {#
-    Ends of 95 % intervals of rates, and of ratios and differences of independent figures, in closed form.
+    Ends of 95 % intervals in closed form: of rates, and of ratios and differences of independent figures.
 
-    Wilson's interval of a rate never leaves 0 to 1 and is not empty for a rate of 0 or 1. Ratio and difference recover the
-    variance from the two figures' own intervals (MOVER), so that they share its manners: a group of which nobody is approved
-    has a ratio of 0 with an upper end.
+    Wilson's interval of a rate never leaves 0 to 1, and it is not empty for a rate of 0 or 1. Ratio and difference
+    recover the variance from the two figures' own intervals (MOVER), so that they share these properties. A group
+    without approvals has a ratio of 0 with an upper end.
 
-    Sources: Wilson (1927), Journal of the American Statistical Association 22:209-212; Newcombe (1998), Statistics in Medicine
-    17:873-890; Donner and Zou (2012), Statistical Methods in Medical Research 21:347-359; as recommended by Fagerland, Lydersen
-    and Laake (2015), Statistical Methods in Medical Research 24:224-254.
+    Sources: Wilson (1927), Journal of the American Statistical Association 22:209-212; Newcombe (1998), Statistics in
+    Medicine 17:873-890; Donner and Zou (2012), Statistical Methods in Medical Research 21:347-359; as recommended by
+    Fagerland, Lydersen and Laake (2015), Statistical Methods in Medical Research 24:224-254.
 #}
 
-{# One end of Wilson's interval of events among cases. end: low or high. Cases of 0 give null. #}
+{# One end of Wilson's interval of events among cases. end: low or high. Null when cases is 0. #}
 {% macro wilson(events, cases, end) -%}
     {%- set n = 'nullif(cast(' ~ cases ~ ' as double), 0)' -%}
     {%- set rate = '(cast(' ~ events ~ ' as double) / ' ~ n ~ ')' -%}
@@ -24,8 +24,9 @@
 {%- endmacro %}
 
 {#
-    One end of the interval of figure less other; each is a prefix of columns <prefix>value, <prefix>low, <prefix>high, of
-    independent samples. end: low or high.
+    One end of the interval of figure minus other. Each is a prefix of columns <prefix>value, <prefix>low and
+    <prefix>high, of independent samples.
+    end: low or high.
 #}
 {% macro difference_end(figure, other, end) -%}
     {%- if end == 'low' -%}
@@ -38,8 +39,8 @@
 {%- endmacro %}
 
 {#
-    One end of the interval of figure over other, prefixes as in difference_end; null where the other is 0. The lower end is
-    written so that no divisor changes its sign.
+    One end of the interval of figure divided by other, prefixes as in difference_end. Null where other is 0. The lower
+    end is written so that no divisor changes its sign.
 #}
 {% macro ratio_end(figure, other, end) -%}
     {%- set product = figure ~ 'value * ' ~ other ~ 'value' -%}

@@ -1,23 +1,25 @@
 {#
-    How well PDs rank and fit, from the counts of cases per step of the PD: auc, gini, ks and brier with 95 % intervals.
+    How well PDs rank and fit, from counts of cases per step of the PD: auc, gini, ks and brier with 95 % intervals.
 
     cases: relation or CTE with the keys, pd_step (the PD in millionths, a whole number), case_count and default_count.
-    Where default_count is null, outcomes are not known yet, and each case counts as a default by its PD and as a good by
-    the rest: what comes out is the figure to expect if the PDs are calibrated (confidence-based performance estimation).
-    keys: columns that make a population. Gives the keys, metric, value, low, high, case_count and default_count (expected
-    ones where outcomes are not known); no row for a metric that does not exist because a class is absent.
+    Where default_count is null, outcomes are unknown. Each case then counts as a default by its PD and as a good by the
+    rest. The result is the figure to expect if the PDs are calibrated (confidence-based performance estimation).
+    keys: the columns that identify a population.
+
+    Gives the keys, metric, value, low, high, case_count and default_count, which is an expected number where outcomes
+    are unknown. A metric that does not exist because a class is absent has no row.
 
     All sums are of whole numbers and decimals, so that neither threads nor the order of rows can change a digit.
 
-    Sources: Hanley and McNeil (1982), Radiology 143:29-36, and DeLong et al. (1988), Biometrics 44:837-845, for the AUC and
-    its variance by placements; Schisterman and Perkins (2007), Communications in Statistics 36:549-563, for the interval of
-    the largest gap (there: Youden's index) at its own cut; Brier (1950), Monthly Weather Review 78:1-3.
+    Sources: Hanley and McNeil (1982), Radiology 143:29-36, and DeLong et al. (1988), Biometrics 44:837-845, for the AUC
+    and its variance by placements; Schisterman and Perkins (2007), Communications in Statistics 36:549-563, for the
+    interval of the largest gap (there: Youden's index) at its own cut; Brier (1950), Monthly Weather Review 78:1-3.
 #}
 {% macro performance(cases, keys) -%}
 {%- set keyed = keys | join(', ') -%}
 with
 
--- Whole numbers of whatever width become wide enough to be multiplied.
+-- Whole numbers of any type become wide enough to be multiplied.
 counted as (
 
     select
@@ -29,7 +31,7 @@ counted as (
 
 ),
 
--- One row per population and step; weights are cases in millionths.
+-- One row per population and step. Weights are cases in millionths.
 weighted as (
 
     select
@@ -38,7 +40,7 @@ weighted as (
         sum(case_count) as case_count,
         sum(coalesce(default_count * 1000000, case_count * pd_step)) as defaults,
         sum(case_count * 1000000 - coalesce(default_count * 1000000, case_count * pd_step)) as goods,
-        -- Of the pairs of a default and a good, those that a case of unknown outcome would form with itself.
+        -- The pairs of a default and a good that a case with unknown outcome would form with itself.
         sum(case when default_count is null then case_count * pd_step * (1000000 - pd_step) else 0 end) as self_pairs
     from counted
     group by {{ keyed }}, pd_step
@@ -61,7 +63,8 @@ running as (
 
 ),
 
--- of_default: share of goods below a default of the step; of_good: share of defaults above a good of it; ties count half.
+-- of_default: share of goods below a default of the step. of_good: share of defaults above a good of it. Ties count
+-- half.
 placed as (
 
     select
@@ -95,7 +98,7 @@ ranked as (
 
 ),
 
--- One row per population; the two classes in cases, moments of placements and of squared errors.
+-- One row per population: class sizes in cases, and moments of placements and of squared errors.
 moments as (
 
     select
@@ -124,7 +127,7 @@ moments as (
 
 ),
 
--- Half the distance between the ends of a 95 % interval, before it is cut to what is possible.
+-- Half the width of each 95 % interval, before it is cut to the possible range.
 margins as (
 
     select
@@ -175,22 +178,22 @@ from figures
 where value is not null
 {%- endmacro %}
 
-{# The PD in millionths, as a whole number: what populations are counted by. #}
+{# The PD in millionths, as a whole number. Populations are counted by it. #}
 {% macro pd_step(pd) -%}
     cast(round({{ pd }} * 1000000) as bigint)
 {%- endmacro %}
 
-{# Sum of a weight times a number, the number to twelve places: exact, in whatever order it is added up. #}
+{# Sum of a weight times a number, with the number to twelve places: exact in any order of rows. #}
 {% macro _weighted_sum(weight, number) -%}
     cast(sum({{ weight }} * cast({{ rounded(number, 12) }} as decimal(14, 12))) as double)
 {%- endmacro %}
 
-{# Mean of a number over the weights, whose sum is the same on every row. #}
+{# Mean of a number over the weights. all_weights: their sum, which is the same on every row. #}
 {% macro _weighted_mean(weight, number, all_weights) -%}
     {{ nightbook._weighted_sum(weight, number) }} / nullif(cast(max({{ all_weights }}) as double), 0)
 {%- endmacro %}
 
-{# Variance of a mean of n values from the mean and the mean of squares; null for a single value. #}
+{# Variance of a mean of n values, from the mean and the mean of squares; null for a single value. #}
 {% macro _mean_variance(mean_of_squares, mean, n) -%}
     {{ greatest_of([mean_of_squares ~ ' - ' ~ mean ~ ' * ' ~ mean, 0]) }} / case when {{ n }} > 1 then {{ n }} - 1 end
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {#
-    Dates of the nights that came to write scores, one row each. A night that drift has stopped is in the histories of drift as
-    well: it is what the gate stopped, and no month-end to compare with.
+    Dates of the nights that wrote scores, one row each. Drift histories also hold nights that drift stopped. Such a
+    night is no month-end to compare with.
 #}
 {% macro scored_nights() -%}
     select distinct as_of_date

@@ -1,5 +1,6 @@
--- One row per fact that answers for a score, as the relations of the audit trail have it now: what the audit log is extended
--- by, and compared with. Tables are read, no view, so that nothing stands between a fact and who asks.
+-- One row per fact that answers for a score, as the tables of the audit trail have it now. The audit log is extended
+-- from these rows and compared with them. It reads tables and never views, so that nothing stands between a fact and
+-- its reader.
 {{ run_facts(source('audit', 'run_log')) }}
 
 union all

@@ -1,4 +1,4 @@
--- One row per entry of the audit log, in the order in which they were made. Hooks write the chain underneath.
+-- One row per entry of the audit log. sequence gives the order of the entries.
 select
     sequence,
     kind,

@@ -1,4 +1,4 @@
--- One row per version that a training registered: how it was made, and who let it score.
+-- One row per version that a training registered: how it was made and who approved it.
 with
 
 versions as (
@@ -7,7 +7,7 @@ versions as (
 
 ),
 
--- One row per promotion, with its place among those of its model and among those of its version, the last first.
+-- One row per promotion, numbered within its model and within its version, latest first.
 promotions as (
 
     select

@@ -1,5 +1,5 @@
--- One row per move of a champion: approvals and rollbacks, who asked and under which change. `approve` and `rollback` alone
--- write the log underneath.
+-- One row per move of a champion: an approval or a rollback. Only the commands `approve` and `rollback` write the
+-- table.
 select
     model_name,
     sequence,

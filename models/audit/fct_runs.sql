@@ -1,4 +1,4 @@
--- One row per build that scored or trained: what it was for, who ran it, how it ended. Hooks write the log underneath.
+-- One row per build that scored or trained. A hook writes the table.
 select
     run_id,
     cadence,

@@ -1,4 +1,4 @@
--- One row per approved application whose outcome is known, as of its own day and on the terms known then.
+-- One row per approved application whose outcome is known. Its terms are those known on the date of the application.
 {{ config(materialized='table') }}
 
 with

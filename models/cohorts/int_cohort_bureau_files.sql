@@ -1,2 +1,3 @@
--- One row per customer, past date of a training case and bureau enquiry before it. As int_bureau_files.
+-- One row per customer, date of a training case and bureau enquiry of the 24 months before it. The same SQL as
+-- int_bureau_files.
 {{ bureau_files(ref('int_cohort_customers')) }}

@@ -1,4 +1,4 @@
--- One row per matured cohort: the dates that training's features are built for, and the share of the book that is needed.
+-- One row per matured cohort: its date, the share of customers in the sample, and how its month is counted.
 with
 
 cohorts as (

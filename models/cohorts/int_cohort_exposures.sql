@@ -1,4 +1,5 @@
--- One row per customer and past date of a training case: all that was owed then. As int_customer_exposures.
+-- One row per customer and date of a training case: what the customer owed this lender then. The same SQL as
+-- int_customer_exposures.
 {{ config(materialized='table') }}
 
 {{ customer_exposures(

@@ -1,4 +1,4 @@
--- One row per month-end whose outcome window has closed: the cohorts that training may use, latest first.
+-- One row per month-end whose outcome window has been observed: the cohorts that training may use.
 {{ config(materialized='table') }}
 
 with
@@ -27,7 +27,7 @@ history as (
 
 ),
 
--- One row per calendar month: a month with several snapshots counts once, by its last.
+-- One row per calendar month. A month with several snapshots counts once, by the last of them.
 month_ends as (
 
     select max(snapshots.snapshot_date) as as_of_date

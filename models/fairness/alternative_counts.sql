@@ -1,4 +1,5 @@
--- One row per alternative and group of an attribute: how many it approves, how many the selected candidate does, and both.
+-- One row per alternative and group of an attribute: cases approved by the alternative, by the selected candidate,
+-- and by both.
 {{ config(tags=['weekly'], materialized='table') }}
 
 with

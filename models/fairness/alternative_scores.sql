@@ -1,4 +1,5 @@
--- One row per holdout case and alternative: its PD, and whether it is approved when all approve as many as the selected candidate.
+-- One row per holdout case and alternative: its PD, and whether the alternative approves it. Each alternative
+-- approves as many cases as the selected candidate.
 {{ config(tags=['weekly'], materialized='table') }}
 
 with

@@ -1,3 +1,3 @@
--- One row per night, group of an attribute and metric: how the night's decisions on applications fall.
+-- One row per night, group of an attribute and metric: the night's decisions on applications.
 
 {{ fairness_figures(ref('tonight_group_steps'), 'tonight', ref('champions'), model_version='model_version') }}

@@ -1,7 +1,7 @@
 -- One row per model, population, group of a protected attribute and metric, for every training and every night.
 {{ config(tags=['nightly', 'weekly']) }}
 
-{%- for written_by in ['fairness_of_trainings', 'fairness_of_nights'] %}
+{%- for relation_name in ['fairness_of_trainings', 'fairness_of_nights'] %}
 
     select
         model_name,
@@ -24,6 +24,6 @@
         mlflow_run_id,
         model_version,
         run_id
-    from {{ source('fairness', written_by) }}
+    from {{ source('fairness', relation_name) }}
     {{ 'union all' if not loop.last }}
 {%- endfor %}

@@ -1,4 +1,5 @@
--- One row per training run, model, alternative and protected attribute: performance and fairness beside the selected candidate.
+-- One row per training run, model, alternative and protected attribute: performance and fairness against the selected
+-- candidate.
 with
 
 figures as (
@@ -65,8 +66,8 @@ sizes as (
 
 ),
 
--- One row per figure and rule on it; a figure that could not be measured holds no rule.
-weighed as (
+-- One row per figure and rule on it. A figure that could not be measured meets no rule.
+rule_figures as (
 
     select
         figures.model_name,
@@ -86,7 +87,7 @@ weighed as (
 
 ),
 
-held as (
+rule_results as (
 
     select
         model_name,
@@ -98,25 +99,25 @@ held as (
             when {{ meets('measured', 'comparison', 'threshold') }} then 1
             else 0
         end as is_held
-    from weighed
+    from rule_figures
 
 ),
 
 -- One row per alternative.
-performs as (
+performance_results as (
 
     select
         model_name,
         role,
         min(is_held) = 1 as is_no_worse
-    from held
+    from rule_results
     where effect = 'no_worse'
     group by model_name, role
 
 ),
 
 -- One row per alternative and attribute.
-treats as (
+fairness_results as (
 
     select
         model_name,
@@ -124,7 +125,7 @@ treats as (
         attribute,
         min(case when effect = 'fairer' then is_held end) = 1 as is_fairer,
         coalesce(min(case when effect = 'as_fair' then is_held end), 1) = 1 as is_as_fair
-    from held
+    from rule_results
     where effect != 'no_worse'
     group by model_name, role, attribute
 
@@ -146,10 +147,10 @@ joined as (
         ratios.difference as worst_ratio_difference,
         ratios.difference_low as worst_ratio_difference_low,
         ratios.difference_high as worst_ratio_difference_high,
-        performs.is_no_worse,
-        case when ratios.value is not null then treats.is_fairer end as is_fairer,
-        -- An attribute without a group to compare speaks for nobody and against nobody.
-        min(case when ratios.value is null or treats.is_as_fair then 1 else 0 end) over (
+        performance_results.is_no_worse,
+        case when ratios.value is not null then fairness_results.is_fairer end as is_fairer,
+        -- An attribute without groups to compare does not count against the alternative.
+        min(case when ratios.value is null or fairness_results.is_as_fair then 1 else 0 end) over (
             partition by sizes.model_name, sizes.role
         ) = 1 as is_as_fair_in_all
     from sizes
@@ -158,15 +159,15 @@ joined as (
             sizes.model_name = ratios.model_name
             and sizes.role = ratios.role
             and sizes.attribute = ratios.attribute
-    left join performs
+    left join performance_results
         on
-            sizes.model_name = performs.model_name
-            and sizes.role = performs.role
-    left join treats
+            sizes.model_name = performance_results.model_name
+            and sizes.role = performance_results.role
+    left join fairness_results
         on
-            sizes.model_name = treats.model_name
-            and sizes.role = treats.role
-            and sizes.attribute = treats.attribute
+            sizes.model_name = fairness_results.model_name
+            and sizes.role = fairness_results.role
+            and sizes.attribute = fairness_results.attribute
 
 )
 

@@ -1,4 +1,5 @@
--- One row per model, group of an attribute, decision and step of the candidate's PD: holdout cases and their defaults.
+-- One row per model, group of an attribute, decision and step of the candidate's PD: counts of holdout cases and
+-- defaults.
 {{ config(tags=['weekly'], materialized='table') }}
 
 with

@@ -1,4 +1,4 @@
--- One row per scoring model whose decisions are looked at: the PD from which a decision is adverse.
+-- One row per scoring model whose decisions are checked for fairness: the PD from which a decision is adverse.
 {{ config(schema='intermediate', tags=['nightly', 'weekly']) }}
 
 with

@@ -1,4 +1,4 @@
--- One row per holdout case of this training and protected attribute: the group that it belongs to.
+-- One row per holdout case of this training and protected attribute: the group of the case.
 {{ config(schema='intermediate', tags=['weekly'], materialized='table') }}
 
 with

@@ -1,4 +1,4 @@
--- One row per group of an attribute, decision and step of the PD: tonight's applications, whose outcomes nobody knows.
+-- One row per group of an attribute, decision and step of the PD: tonight's applications, whose outcomes are unknown.
 {{ config(tags=['nightly'], materialized='table') }}
 
 with

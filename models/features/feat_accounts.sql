@@ -1,4 +1,4 @@
--- One row per account and as-of date: every account feature, for training and scoring alike.
+-- One row per account and as-of date: all account features. Training reads feat_cohort_accounts instead.
 {{ account_features(
     ref('feat_account_behaviour'),
     ref('feat_account_tenure'),

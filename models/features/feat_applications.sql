@@ -1,4 +1,4 @@
--- One row per application and as-of date: every application feature, for training and scoring alike.
+-- One row per application and as-of date: all application features. Training reads feat_cohort_applications instead.
 {{ config(materialized='table') }}
 
 {{ application_features(

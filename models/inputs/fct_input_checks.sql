@@ -1,5 +1,5 @@
--- One row per run, rule, landing table and column: what the rule expects, what was found, and what follows. Written before
--- anything else of the run; int_run does not come about while a row says stop.
+-- One row per run, rule, landing table and column: what the rule expects, what was found, and the status. The model
+-- int_run raises an error while a row of the run says stop, so that nothing is built on bad input.
 with
 
 night as (
@@ -20,7 +20,7 @@ rules as (
 
 ),
 
--- A rule for a column goes before the same rule for its table, and that before the same rule for all.
+-- The most specific row of a rule applies: one for the column, else one for the table, else the one for all.
 judged as (
 
     select

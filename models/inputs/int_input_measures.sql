@@ -1,4 +1,5 @@
--- One row per landing table, column and measure: tonight's figures, and how far they are from what the champion's training saw.
+-- One row per landing table, column and measure: tonight's figures, and how far they are from the champion's
+-- training.
 with
 
 night as (
@@ -13,7 +14,8 @@ profile as (
 
 ),
 
--- Applications are judged by the model that scores them, everything else by that of the book; by the other where there is one.
+-- Applications are compared with what application_pd saw in training, all other tables with what account_pd saw. If
+-- that model has no baseline, the other model's is used.
 reference as (
 
     select *
@@ -57,7 +59,7 @@ compared as (
 
 ),
 
--- Columns of which the champion's training knows the words.
+-- Columns whose categories the champion's training recorded.
 known_columns as (
 
     select distinct
@@ -79,7 +81,7 @@ spreads as (
 
 ),
 
--- A word that nobody ever used belongs to the distance as much as one that nobody uses any more.
+-- Both sides, because new categories and vanished ones both add to the distance.
 shares as (
 
     select
@@ -115,7 +117,7 @@ shares as (
 
 relative_measures as (
 
-    -- Beyond what chance gives of so many rows: three standard errors.
+    -- Three standard errors are subtracted, so that a rise by chance does not count.
     select
         table_name,
         column_name,

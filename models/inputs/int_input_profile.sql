@@ -1,5 +1,5 @@
--- One row per landing table, column, category and measure: what tonight's rows look like. Every input check reads this, and a
--- training keeps it with the version that it makes.
+-- One row per landing table, column, category and measure: what tonight's rows look like. Every input check reads it,
+-- and a training stores it with the version that it makes.
 {{ config(materialized='table') }}
 
 {%- set night, tables = ref('int_night'), input_tables() %}
@@ -25,7 +25,7 @@ night as (
         max({{ column }}) as {{ column }}_highest,
         count(case when {{ column }} < 0 then 1 end) as {{ column }}_negative,
         {%- if column not in table.amounts %}
-        {#- Whole numbers, so that no figure depends on the order of rows; money squared would not fit. #}
+        {#- Whole numbers, so that no sum depends on the order of rows. Squares of amounts would not fit. #}
         {%- set whole = 'cast(' ~ column ~ (' * 1000000' if column in table.rates else '') ~ ' as bigint)' %}
         sum({{ whole }} * {{ whole }}) as {{ column }}_squares,
         {%- endif %}
@@ -55,7 +55,7 @@ night as (
 
 {% endif -%}
 {% if table.day -%}
-{{ name }}_out_of_time as (
+{{ name }}_implausible_dates as (
 
     select
         (select max({{ table.day }}) from {{ table.relation }} where {{ table.day }} > cast({{ known_at() }} as date)) as last_day,
@@ -66,7 +66,7 @@ night as (
 {% endif -%}
 {%- endfor -%}
 
-{# A number stands for each column that refers to another table: a text of every row would be carried through the look-up. -#}
+{# Columns that refer to another table are numbered, because a text in every row would make the lookup expensive. -#}
 {% set children, child_of = {}, {} -%}
 {%- for name, table in tables.items() -%}
 {%- for column, (parent, key) in table.parents.items() -%}
@@ -74,7 +74,8 @@ night as (
 {%- do children.setdefault((parent | string, key), []).append((child_of[(name, column)], column, table)) -%}
 {%- endfor -%}
 {%- endfor -%}
--- One row per column that refers to another table and has orphans; each parent is looked into once for all its children.
+-- One row per column that refers to another table and has orphans. Each parent is read once for all columns that
+-- refer to it.
 orphans as (
     {%- for (parent, key), columns in children.items() %}
 
@@ -102,8 +103,8 @@ orphans as (
 {%- set is_tonight, is_before = 'snapshot_date = ' ~ as_of_date, 'snapshot_date = ' ~ snapshot_before -%}
 {%- set is_closed = "coalesce(account_status, 'current') in ('charged_off', 'closed')" -%}
 {%- set state = engine_hash('balance, amount_paid, days_past_due, account_status') -%}
--- One row per account of the two nights: its state on each while it is open, as far as that moves from day to day. Numbers
--- stand for account and state, because texts of a whole book would not be folded in passing.
+-- One row per account of the two nights: a hash of its state on each night, if it was open. The state is what changes
+-- from day to day. Accounts and states are hashes, because texts of a whole book would be expensive to group.
 account_states as (
 
     select
@@ -131,8 +132,8 @@ changes as (
 
 ),
 
--- Two rows of one account and one load time. Of the other tables a data test sees to it, which reads new rows alone; a
--- snapshot is all new, and most of the work is done here already.
+-- One row: how many accounts have several rows of one load time in tonight's snapshot. The test versions_are_unique
+-- finds them too, but for loan_servicing only after int_run.
 repeated as (
 
     select count(*) as key_count
@@ -146,7 +147,8 @@ repeated as (
 
 ),
 
--- One row per column of words and word. A row is grouped by one column at a time, so the one that has a value names it.
+-- One row per category column and category. Each row is grouped by one column alone, so the column that has a value
+-- is that one.
 categories as (
     {% for name, table in tables.items() if table.categories %}
 
@@ -181,7 +183,7 @@ categories as (
 figures as (
     {%- for name, table in tables.items() %}
     {%- set source = name ~ '_figures' %}
-    {%- set some = source ~ ' where row_count > 0' %}
+    {%- set non_empty = source ~ ' where row_count > 0' %}
 
     {{ input_figure(name, none, 'row_count', 'row_count', source) }}
 
@@ -202,12 +204,12 @@ figures as (
     {%- if table.day %}
 
     {{ input_figure(name, table.day, 'days_ahead', days_between('cast(' ~ known_at() ~ ' as date)', 'last_day'),
-        name ~ '_out_of_time where last_day is not null') }}
+        name ~ '_implausible_dates where last_day is not null') }}
 
     union all
 
     {{ input_figure(name, table.day, 'years_back', rounded('cast(' ~ days_between('first_day', as_of_date) ~ ' as double) / 365.25', 1),
-        name ~ '_out_of_time where first_day is not null') }}
+        name ~ '_implausible_dates where first_day is not null') }}
 
     union all
     {%- endif %}
@@ -226,14 +228,14 @@ figures as (
     {%- for column in table.amounts + table.rates + table.counts + table.categories + table.dates + (table.parents.keys() | list) %}
 
     {{ input_figure(
-        name, column, 'null_share', 'round((row_count - ' ~ column ~ '_known) / cast(row_count as double), 9)', some
+        name, column, 'null_share', 'round((row_count - ' ~ column ~ '_known) / cast(row_count as double), 9)', non_empty
     ) }}
 
     union all
     {%- endfor %}
     {%- for column in table.amounts + table.rates + table.counts %}
     {%- set known = source ~ ' where ' ~ column ~ '_known > 0' %}
-    {#- What has been paid by the middle of a month is of no size that a month is. #}
+    {#- The mean of what was paid by mid-month cannot be compared with that of a whole month. #}
     {%- set whole = known ~ (' and (select night.month_lag from night) = 0' if column in table.flows else '') %}
     {%- for measure, value in {
         'mean': 'round(cast(' ~ column ~ '_sum as double) / ' ~ column ~ '_known, 6)',
@@ -259,7 +261,7 @@ figures as (
 
     {{ input_figure(name, column, 'orphan_share',
         'round(coalesce((select orphan_count from orphans where child = ' ~ child_of[(name, column)]
-        ~ '), 0) / cast(row_count as double), 9)', some) }}
+        ~ '), 0) / cast(row_count as double), 9)', non_empty) }}
 
     union all
     {%- endfor %}
@@ -299,7 +301,7 @@ from figures
 
 union all
 
--- A column of many words is no category; its commonest are enough to know it by.
+-- The 100 most frequent values are enough to describe a column.
 select
     table_name,
     column_name,

@@ -1,4 +1,5 @@
--- One row: the date that the run is about, before anything is known of its input but how many rows each snapshot has.
+-- One row: the date that the run is about. It is known before the input checks, from dates and row counts of
+-- snapshots.
 with
 
 request as (
@@ -31,26 +32,27 @@ earlier as (
             when night.as_of_date = {{ month_end('night.as_of_date') }}
                 then snapshots.snapshot_date = {{ month_end('snapshots.snapshot_date') }}
             else {{ days_between('snapshots.snapshot_date', 'night.as_of_date') }} % 7 = 0
-        end as is_of_its_kind
+        end as is_comparable
     from snapshots
     inner join night on snapshots.snapshot_date < night.as_of_date
 
 ),
 
-of_its_kind as (
+-- Earlier snapshots that are comparable: month-ends for a month-end, else those of the same weekday.
+comparable as (
 
     select
         row_count,
         row_number() over (order by snapshot_date desc) as recency
     from earlier
-    where is_of_its_kind
+    where is_comparable
 
 ),
 
-usual as (
+usual_size as (
 
     select median(row_count) as row_count
-    from of_its_kind
+    from comparable
     where recency <= 5
 
 ),
@@ -74,8 +76,8 @@ gaps as (
 
 ),
 
--- A lender reports by the month, by the day, or by the working day.
-rhythm as (
+-- The lender's usual gap between snapshots: a month, a day or a working day.
+usual_gap as (
 
     select median(days) as days
     from gaps
@@ -95,13 +97,13 @@ select
     request.override_reason,
     earlier.snapshot_date as snapshot_before,
     tonight.row_count,
-    coalesce(usual.row_count, earlier.row_count) as usual_row_count,
+    coalesce(usual_size.row_count, earlier.row_count) as usual_row_count,
     {{ month_lag('last_month.days_ago') }} as month_lag,
-    {{ quotient('last_month.days_to_its_end', 'rhythm.days') }} as month_end_gap
+    {{ quotient('last_month.days_to_its_end', 'usual_gap.days') }} as month_end_gap
 from night
 cross join request
 left join snapshots as tonight on night.as_of_date = tonight.snapshot_date
 left join earlier on earlier.recency = 1
-cross join usual
+cross join usual_size
 cross join last_month
-cross join rhythm
+cross join usual_gap

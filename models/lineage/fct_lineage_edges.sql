@@ -1,5 +1,5 @@
--- One row per run and edge from a column to one that was made of it: read off the SQL, or declared by a Python model. Which
--- code a run was made with says which edges are its own.
+-- One row per run and edge from a column to a column made from it. Edges come from the SQL, or from a Python model's
+-- declaration. A run has the edges of the code that it ran, by manifest_digest.
 {%- set weekly = ref('lineage_weekly') %}
 with
 
@@ -12,16 +12,16 @@ runs as (
 edges as (
 
     select * from {{ ref('lineage_nightly') }}
-    {#- Rows of a unit test have no schema. -#}
+    {#- In a unit test the relation has no schema. -#}
     {%- if execute and (not weekly.schema or load_relation(weekly)) %}
 
     union all
 
     select
         *
-        {#- A training of an earlier version left edges that do not say whose rows they are about. -#}
-        {%- set there = adapter.get_columns_in_relation(weekly) | map(attribute='name') | map('lower') | list if weekly.schema else [] -%}
-        {%- for name in ('from_model_name', 'to_model_name') if there and name not in there -%}
+        {#- Edges that an earlier version of the project wrote lack these columns. -#}
+        {%- set existing = adapter.get_columns_in_relation(weekly) | map(attribute='name') | map('lower') | list if weekly.schema else [] -%}
+        {%- for name in ('from_model_name', 'to_model_name') if existing and name not in existing -%}
         ,
         cast(null as varchar) as {{ name }}
         {%- endfor %}

@@ -1,5 +1,5 @@
--- One row per registered version and metric: what the gate measured of it on the holdout before it let it in. The record is
--- the training's; where this warehouse has none, because another trained the version, there is no row.
+-- One row per registered version and metric: what the gate measured on the holdout before the version was registered.
+-- A version has no rows where this warehouse holds no gate decisions on it.
 with
 
 versions as (
@@ -16,7 +16,7 @@ decisions as (
 
 ),
 
--- A metric may be judged by several rules; its value is the same in each.
+-- Several rules may judge one metric. Its value is the same in each of them.
 figures as (
 
     select

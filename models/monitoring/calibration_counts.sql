@@ -1,5 +1,4 @@
--- One row per model, cohort that is measured tonight and risk grade, and one for the whole portfolio: what the PDs said and
--- what came of it.
+-- One row per model version, cohort that is measured tonight and risk grade. Grade `all` is the whole portfolio.
 with
 
 steps as (
@@ -9,7 +8,7 @@ steps as (
 
 ),
 
--- A case counts in its grade and in the portfolio.
+-- Each case counts twice: in its grade and in the portfolio.
 counted as (
 
     select

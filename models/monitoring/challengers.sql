@@ -1,5 +1,4 @@
--- One row per model that has a challenger: the newest registered version, if it is newer than tonight's champion and nobody
--- has ever approved it.
+-- One row per model that has a challenger: the newest version that is newer than the champion and was never approved.
 with
 
 versions as (

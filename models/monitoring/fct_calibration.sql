@@ -1,5 +1,5 @@
--- One row per model, cohort, risk grade and the night on which it was measured, the whole portfolio as grade 'all': what the
--- PDs said, how many defaulted, and whether both go together.
+-- One row per model, cohort, risk grade and night that measured it: mean PD against default rate. Grade `all` is the
+-- whole portfolio.
 with
 
 counts as (
@@ -20,7 +20,7 @@ run as (
 
 ),
 
--- One row per kind of row: from which p-value down the light is yellow, and red.
+-- One row per basis, portfolio or grade: the p-values below which the light is yellow or red.
 thresholds as (
 
     select

@@ -1,4 +1,4 @@
--- One row per model with a challenger, metric and night: what champion and challenger make of the same population.
+-- One row per model with a challenger, metric and night: champion and challenger on the same population.
 with
 
 shadow_scores as (
@@ -49,7 +49,7 @@ scores as (
 
 ),
 
--- One row per case.
+-- One row per case that both versions scored.
 paired as (
 
     select
@@ -92,7 +92,7 @@ expected as (
 
 ),
 
--- One row per model, grade and side.
+-- One row per model and grade, with the share of each side.
 graded as (
 
     select
@@ -106,7 +106,7 @@ graded as (
 
 ),
 
--- One row per model, metric and side; a metric that compares the two stands on the challenger's.
+-- One row per model, metric and side. A metric that compares the two sides is in the challenger's row.
 figures as (
 
     select

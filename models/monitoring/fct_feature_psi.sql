@@ -1,5 +1,5 @@
--- One row per model, input and as-of date: how far tonight's population has moved from the champion's training one, and from
--- that of the month-end before.
+-- One row per model, input and as-of date: the PSI against the champion's training population, and against the last
+-- month-end.
 with
 
 profile as (
@@ -32,7 +32,7 @@ scored_nights as (
 
 ),
 
--- The last night that was scored before this month, by the same version: other versions have other bins.
+-- The last scored night of an earlier month, by the same version. Other versions have other bins.
 month_end as (
 
     select
@@ -69,7 +69,7 @@ since_month_end as (
 
 ),
 
--- A rule for the input goes before that for its model, and that before the one for all.
+-- The most specific rule applies: one for the input, else one for its model, else the one for all.
 ruled as (
 
     select

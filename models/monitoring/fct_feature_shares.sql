@@ -1,5 +1,5 @@
--- One row per model, input, bin and as-of date: the shares that drift is told by, kept so that a night can be compared with the
--- month-end before it.
+-- One row per model, input, bin and as-of date: the shares that a PSI compares. They are kept so that a night can be
+-- compared with the month-end before it.
 with
 
 shares as (

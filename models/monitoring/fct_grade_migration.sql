@@ -1,5 +1,5 @@
--- One row per as-of date, grade before and grade then: how many accounts went from the one to the other since the month-end
--- before; the shares of the grades are its margins.
+-- One row per model, as-of date, grade at the last month-end and grade now: how many accounts made that move. The
+-- sums over one grade give the distribution of the other.
 {%- set run = ref('int_run') %}
 {%- set as_of_date = value_of('select as_of_date from ' ~ run, 'date', '1970-01-01', run) %}
 {%- set scores = ref('fct_account_scores') %}

@@ -1,5 +1,5 @@
--- One row per model, basis, metric, cohort and the night on which it was measured: how well PDs rank and fit, beside what
--- the gate measured of the version before it was approved.
+-- One row per model, basis, metric, cohort and night that measured it: how well PDs rank and fit, against the gate's
+-- figures.
 with
 
 run as (
@@ -22,7 +22,7 @@ approval as (
 
 ),
 
--- One row per basis and metric: how much worse than at approval is worth a word, and how much an alert.
+-- One row per basis and metric: the deterioration since approval from which the status is warn or alert.
 thresholds as (
 
     select
@@ -51,7 +51,7 @@ compared as (
         {{ rounded(
             "case when measured.metric = 'brier' then measured.value - approval.value else approval.value - measured.value end", 6
         ) }} as deterioration,
-        -- Beyond chance: the figure at approval lies outside of the interval.
+        -- The whole interval is worse than the figure at approval.
         case
             when measured.metric = 'brier' then measured.low > approval.value
             else measured.high < approval.value

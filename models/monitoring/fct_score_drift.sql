@@ -1,4 +1,4 @@
--- One row per model, score band and as-of date: tonight's share of the band against the champion's training scores.
+-- One row per model, score band and as-of date: tonight's share of scores against the champion's training scores.
 {%- set edges = bin_edges(ref('champion_profiles')) %}
 
 with
@@ -15,7 +15,7 @@ run as (
 
 ),
 
--- One row per model and band that some score falls into.
+-- One row per model and band. A band without scores may be absent.
 counted as (
 
     {{ bin_counts(ref('tonight_account_scores'), {'pd': 'score'}, 'account_pd', 'profiles', edges) }}
@@ -46,7 +46,7 @@ bands as (
     ),
 {% endif %}
 
--- The last night of an earlier month that the same version scored: other versions have other bands.
+-- The last scored night of an earlier month, by the same version. Other versions have other bands.
 month_end as (
     {% if is_incremental() %}
         select
@@ -81,7 +81,7 @@ select
     {{ rounded('bands.actual_share', 9) }} as value,
     {{ rounded('bands.reference_share', 9) }} as reference_share,
     bands.psi,
-    -- Without a month-end there is nothing to compare with: an index against empty bins would be a large one.
+    -- Null without a month-end: an index against empty bins would be large and mean nothing.
     {{ rounded(
         'sum(case when month_end.value is not null then '
         ~ psi_term('month_end.value', rounded('bands.actual_share', 9))

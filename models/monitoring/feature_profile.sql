@@ -1,4 +1,4 @@
--- One row per model and input: what tonight's population looks like in it, as far as a test or a gate has to know.
+-- One row per model and input: what drift and tests need to know of tonight's population.
 select
     model_name,
     model_version,

@@ -1,4 +1,4 @@
--- One row per model, input and bin of the champion's training population: its share then and its share tonight.
+-- One row per model, input and bin: the bin's share of the champion's training population and of tonight's.
 {{ config(materialized='table') }}
 
 {%- set edges = bin_edges(ref('champion_profiles')) %}
@@ -11,7 +11,7 @@ profiles as (
 
 ),
 
--- One row per model, input and bin that something falls into.
+-- One row per model, input and bin. A bin without values may be absent.
 counted as (
 
     {{ bin_counts(

@@ -1,5 +1,6 @@
--- One row per night, model and scored cohort that is measured on it: because its outcomes have become known, or have been
--- corrected, or it was scored again, since a night that came to a good end measured it. Most nights have none.
+-- One row per night, model and scored cohort that the night measures. Most nights have none. A cohort is measured
+-- when its outcomes become known, when they are corrected, and when it is scored again. Only a night that succeeded
+-- counts as having measured it.
 {{ config(materialized='incremental', incremental_strategy='replace_partition', on_schema_change='append_new_columns') }}
 
 with
@@ -28,7 +29,7 @@ defaults as (
 
 ),
 
--- One row per date and run that scored it; tonight's is not in the log yet.
+-- One row per date and run that scored it. Tonight's run is added, because the run log does not hold it yet.
 scorings as (
 
     select
@@ -49,7 +50,7 @@ scorings as (
 
 ),
 
--- One row per date, by the run whose scores stand.
+-- One row per date: the last run that scored it, whose scores stand.
 nights as (
 
     select
@@ -60,7 +61,7 @@ nights as (
 
 ),
 
--- One row per calendar month, by its last scored night, as training takes the last snapshot of a month.
+-- One row per calendar month: its last scored night, as training uses the last snapshot of a month.
 month_ends as (
 
     select
@@ -84,7 +85,8 @@ matured as (
 
 ),
 
--- One row per cohort: how many had defaulted by the end of its window, and which, before it began or in it.
+-- One row per cohort: how many accounts had defaulted by the end of its window, and a digest of which. The digest
+-- also separates defaults before the window from defaults within it.
 labelled as (
 
     select

@@ -1,5 +1,5 @@
--- One row per basis, model, cohort, grade and step of the PD: how many cases, and how many of them defaulted. Tonight's
--- scores, whose outcomes nobody knows, and the past cohorts that are measured tonight.
+-- One row per basis, model version, cohort, grade and step of the PD: counts of cases and defaults. Basis `expected`
+-- has tonight's scores, whose outcomes are unknown. Basis `realised` has the past cohorts that are measured tonight.
 {{ config(materialized='table') }}
 
 {%- set cohort_dates = measured_dates(ref('measured_cohorts')) %}
@@ -38,7 +38,7 @@ applications as (
 
 ),
 
--- Dates are written out, so that of a long history nothing else is read.
+-- Dates are literals, so that the engine reads no other part of a long history.
 account_scores as (
 
     select * from {{ ref('fct_account_scores') }}
@@ -57,7 +57,7 @@ application_scores as (
 
 ),
 
--- One row per scored case; without an outcome where it is not known yet.
+-- One row per scored case. is_default is null while the outcome is unknown.
 cases as (
 
     {%- for model in ['tonight_account_scores', 'tonight_application_scores'] %}
@@ -75,7 +75,7 @@ cases as (
         union all
     {%- endfor %}
 
-    -- Accounts of which it is known by now that they were in default already are left out, as in training.
+    -- As in training, leave out accounts that are now known to have been in default on the cohort's date.
     select
         'realised' as basis,
         scores.model_name,
@@ -91,7 +91,7 @@ cases as (
 
     union all
 
-    -- As in training: who was approved, and the window of the application itself.
+    -- As in training: only approved applications, each with the window after its own date.
     select
         'realised' as basis,
         scores.model_name,

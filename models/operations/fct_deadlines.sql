@@ -1,5 +1,5 @@
--- One row per cadence and date on which its results are due: whether they were there in time, and if not yet, whether they
--- will be. A view, because what is late is a matter of the time at which one asks.
+-- One row per cadence and due date: whether the results were there in time, and if not yet, whether they will be. It
+-- is a view, because the answer depends on the time of the query.
 {%- set attempts_for_median = 7 %}
 
 with
@@ -45,7 +45,7 @@ deadlines as (
 
 ),
 
--- One row per run and deadline that it could be for; a backfill is for none.
+-- One row per run and deadline that it can serve. A backfill pins versions and serves none.
 attempts as (
 
     select
@@ -67,7 +67,7 @@ attempts as (
 
 ),
 
--- One row per run that gave the results of its date; one for an earlier date than before was a repetition.
+-- One row per run that gave the results of its date. A run for an earlier date than before is a repetition.
 successes as (
 
     select
@@ -81,7 +81,7 @@ successes as (
 
 ),
 
--- One row per time that the rules saw no need of a training, which is what the week was to find out.
+-- One row per decision that no training is needed. Such a decision meets the weekly deadline.
 waits as (
 
     select distinct
@@ -117,7 +117,7 @@ results as (
 
 ),
 
--- One row per cadence and date that has a result.
+-- One row per cadence and due date that has a result.
 first_results as (
 
     select *
@@ -131,7 +131,7 @@ first_results as (
 
 ),
 
--- One row per cadence that has ever succeeded; before that nobody waits for it.
+-- One row per cadence that has ever succeeded. Before that no deadline applies.
 cadences as (
 
     select
@@ -143,7 +143,7 @@ cadences as (
 
 ),
 
--- One row per cadence and one of the last thousand dates.
+-- One row per cadence and each of its last thousand due dates.
 dates as (
 
     select
@@ -172,7 +172,7 @@ due as (
 
 ),
 
-tried as (
+attempt_counts as (
 
     select
         cadence,
@@ -193,11 +193,11 @@ awaited as (
         first_results.run_id,
         first_results.started_at,
         first_results.ended_at,
-        coalesce(tried.run_count, 0) as run_count,
+        coalesce(attempt_counts.run_count, 0) as run_count,
         case when due.is_current and first_results.run_id is null then cadences.expected_seconds end as expected_seconds
     from due
     inner join cadences on due.cadence = cadences.cadence and due.due_at >= cadences.awaited_from
-    left join tried on due.cadence = tried.cadence and due.due_date = tried.due_date
+    left join attempt_counts on due.cadence = attempt_counts.cadence and due.due_date = attempt_counts.due_date
     left join first_results on due.cadence = first_results.cadence and due.due_date = first_results.due_date
 
 ),

@@ -1,5 +1,5 @@
--- One row per account scored, as-of date and run: every model input, written once, before anything is scored. What the
--- scorer reads and what the supervisor is shown are this relation.
+-- One row per scored account, as-of date and run: every model input, written before anything is scored. Both the
+-- scorer and the supervisor's report read this relation.
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_run',

@@ -1,4 +1,4 @@
--- One row per open account that is not in default: tonight's book with every feature.
+-- One row per open account that is not in default: tonight's book with all features.
 with
 
 run as (

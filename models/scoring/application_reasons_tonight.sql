@@ -13,7 +13,7 @@ run as (
 
 ),
 
--- Inputs that share a reason text are one reason: six windows of one behaviour are not six reasons.
+-- Inputs that share a reason text count as one reason. Six windows of one behaviour are not six reasons.
 reasons as (
 
     select

@@ -1,4 +1,4 @@
--- One row per application that waits for a decision tonight, with every feature.
+-- One row per application that waits for a decision tonight, with all features.
 with
 
 cases as (

@@ -1,4 +1,4 @@
--- One row per account version known to this run: the terms as they stood from a load on.
+-- One row per account and load known to this run: the terms from that load on.
 {{ known_versions(
     source('raw', 'accounts'),
     columns=[

@@ -1,4 +1,4 @@
--- One row per application version known to this run. The free text stops here.
+-- One row per application and load known to this run. The free text is left out.
 {{ known_versions(
     source('raw', 'applications'),
     columns=[

@@ -1,4 +1,4 @@
--- One row per customer version known to this run. Names and e-mail addresses stop here.
+-- One row per customer and load known to this run. Names and e-mail addresses are left out.
 {{ known_versions(
     source('raw', 'customers'),
     columns=[

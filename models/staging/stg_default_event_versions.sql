@@ -1,4 +1,4 @@
--- One row per account and report of its default known to this run: corrections beside what they correct.
+-- One row per account and load known to this run that reports its default, corrected rows included.
 {{ known_versions(
     source('raw', 'default_events'),
     columns=[

@@ -1,4 +1,4 @@
--- One row per account, snapshot and load known to this run: corrections beside what they correct.
+-- One row per account, snapshot and load known to this run, corrected rows included.
 {{ known_versions(
     source('raw', 'loan_servicing'),
     columns=[

@@ -1,5 +1,5 @@
--- One row per snapshot date: how many rows this run may see of it. Counted before corrections are folded in, because
--- it decides which dates exist and must stay cheap on a large book; a table, because half the project asks for it.
+-- One row per snapshot date: how many rows this run may see of it. Corrections count as rows of their own, because
+-- applying them is expensive on a large book. It is a table, because many models read it.
 {{ config(materialized='table') }}
 
 select

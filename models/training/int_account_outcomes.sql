@@ -1,5 +1,5 @@
--- One row per account and matured cohort: did it default within the outcome window? Accounts already in default are
--- left out; so is what lies after the window.
+-- One row per account and matured cohort: whether it defaulted within the outcome window. Accounts already in default
+-- are left out. A default after the window does not count.
 with
 
 book as (

@@ -1,5 +1,5 @@
--- One row per matured approved application: did the account that it opened default within the outcome window of the
--- application? Declined applications have no outcome; the model speaks of the kind of applicant that is approved.
+-- One row per matured approved application: whether the account that it opened defaulted within the outcome window.
+-- Declined applications have no outcome, so the model describes approved applicants only.
 with
 
 applications as (

@@ -1,4 +1,4 @@
--- One row per fitted candidate of this run: whether the gate lets it into the registry.
+-- One row per fitted candidate of this run: whether the gate lets it be registered.
 with
 
 verdicts as (

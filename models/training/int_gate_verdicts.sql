@@ -1,4 +1,4 @@
--- One row per candidate and gate rule: the figure, the bar, the verdict and why.
+-- One row per candidate and gate rule: the figure, the threshold, the verdict and its reason.
 {{ config(materialized='table') }}
 
 with
@@ -21,7 +21,8 @@ run as (
 
 ),
 
--- A model that could not be fitted is measured too: it has the value 0 of the metric `fitted`, and no other.
+-- Every candidate has the metric `fitted`: 1 if it was fitted, else 0. A candidate that was not fitted has no other
+-- metric.
 measurements as (
 
     select
@@ -54,7 +55,7 @@ measurements as (
 
 ),
 
--- One row per model whose candidate was measured beside a champion.
+-- One row per model whose candidate was compared with a champion.
 champions as (
 
     select distinct model_name
@@ -63,7 +64,7 @@ champions as (
 
 ),
 
--- One row per candidate and rule; models without a single matured case are not candidates.
+-- One row per candidate and rule. A model without a matured case (no_cases) is not judged.
 judged as (
 
     select
@@ -109,7 +110,7 @@ decided as (
         *,
         case
             when is_without_champion then 'not_applicable'
-            -- NaN is greater than any bar on these engines and must not clear one.
+            -- On these engines NaN is greater than any threshold. It must not pass.
             when measured is null or measured - measured != 0 then 'fail'
             when {{ meets('measured', 'comparison', 'threshold') }} then 'pass'
             else 'fail'

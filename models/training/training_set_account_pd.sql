@@ -1,5 +1,5 @@
--- One row per account and matured cohort: outcome, split and every account feature as of the cohort.
--- Written in turns, as the windows of all cohorts take much memory.
+-- One row per account and matured cohort: outcome, split and all account features. It is written in turns, because
+-- the windows of all cohorts need much memory.
 {{ config(materialized='table', accounts_at_a_time=var('cases_at_a_time'), turns_over='int_cohort_book') }}
 {%- do ref('int_cohort_book') %}
 

@@ -1,4 +1,4 @@
--- One row per matured approved application: outcome, split and every application feature as of its day.
+-- One row per matured approved application: outcome, split and all application features as of its date.
 {{ config(materialized='table') }}
 
 with

@@ -1,4 +1,5 @@
--- One row per version that a training registered after its gate had let it in, as the training knew it.
+-- One row per version that a training registered after the gate had passed it, with the digests that the training
+-- computed.
 {{ config(schema='audit', materialized='incremental', incremental_strategy='replace_broken_off_versions') }}
 
 with

@@ -1,5 +1,5 @@
--- One row per model and time that it was asked whether to train: what was decided, and why. Training trains all models, so
--- the need of one is the need of all, and what holds one back holds all.
+-- One row per model and time that a training was considered: the decision and its reasons. A training fits all
+-- models. So a need of one model is a need of all, and a rule that holds one back holds back all.
 with
 
 need as (

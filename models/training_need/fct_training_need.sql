@@ -1,4 +1,4 @@
--- One row per model and training rule: what it looks at now, the bar, and whether it asks for a training.
+-- One row per model and training rule: the current figure, the threshold, and whether the rule asks for a training.
 {{ config(materialized='table') }}
 
 with
@@ -62,7 +62,7 @@ calibration as (
 
 ),
 
--- One row per scoring model; one that nobody has trained yet has no version, and all the more need.
+-- One row per scoring model. A model without a champion has no version.
 champions as (
 
     select
@@ -76,14 +76,15 @@ champions as (
 
 ),
 
--- What is known of a champion counts, as far as the date that is asked for; of a version before it, nothing does.
+-- Only figures of the current champion count, up to the as-of date. Figures of earlier versions do not.
 drifts as (
 
     select
         champions.model_name,
         feature_psi.as_of_date,
         'worst_feature_drift' as measure,
-        -- Against the input's own band: where one is wider, the input is far from training on any night, after a training too.
+        -- Relative to the input's own alert threshold. An input with a wider band differs from training on ordinary
+        -- nights, also after a new training.
         max({{ quotient('feature_psi.value', 'feature_psi.alert_at') }}) as value
     from champions
     inner join feature_psi
@@ -91,7 +92,7 @@ drifts as (
             champions.model_name = feature_psi.model_name
             and champions.model_version = feature_psi.model_version
     inner join run on feature_psi.as_of_date <= run.as_of_date
-    -- Of fewer cases a PSI says nothing, as in psi_status.
+    -- With fewer cases a PSI says nothing, as in psi_status.
     where feature_psi.case_count >= 200
     group by champions.model_name, feature_psi.as_of_date
 
@@ -162,7 +163,7 @@ latest_calibration as (
 
 ),
 
--- One row, or none: the date that the last training was as of, whatever became of its candidates.
+-- One row: the as-of date of the last successful training, whatever became of its candidates. Null if there was none.
 trainings as (
 
     select max(run_log.as_of_date) as as_of_date

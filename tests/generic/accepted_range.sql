@@ -1,4 +1,4 @@
-{# Fails for each value outside [min_value, max_value]; a null is left to not_null. #}
+{# Fails for each value outside [min_value, max_value]. Nulls are left to not_null. #}
 {% test accepted_range(model, column_name, min_value, max_value) %}
 select {{ column_name }}
 from {{ model }}

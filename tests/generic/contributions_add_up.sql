@@ -1,4 +1,6 @@
-{# Fails for each case whose contributions, base value included, do not add up to its log odds, or that has none. #}
+{#
+    Fails for each case without contributions, or whose contributions (base value included) do not sum to its log odds.
+#}
 {% test contributions_add_up(model, scores, tolerance) %}
 select
     scores.application_id,

@@ -1,4 +1,4 @@
-{# Fails for each customer with cases in more than one split: the model would be judged on people it learned from. #}
+{# Fails for each customer with cases in more than one split. The model would be judged on customers it learned from. #}
 {% test customers_on_one_side(model) %}
 select
     customer_id,

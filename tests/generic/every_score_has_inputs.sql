@@ -1,4 +1,4 @@
-{# Fails for each score of the last run whose inputs are not kept under the same run, and for inputs kept twice. #}
+{# Fails for each score of the last run whose inputs are not kept exactly once. #}
 {% test every_score_has_inputs(model) %}
 select
     scores.account_id,

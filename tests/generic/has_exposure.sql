@@ -1,6 +1,6 @@
 {#
-    Fails for each account of tonight's book of which no exposure can be computed: without one there is no provision, and marts
-    would be written before anybody missed it.
+    Fails for each account of tonight's book whose exposure cannot be computed. Without an exposure there is no
+    provision, and marts would be written before anybody noticed.
 #}
 {% test has_exposure(model) %}
 select

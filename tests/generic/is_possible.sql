@@ -1,6 +1,6 @@
 {#
-    Fails for each of some inputs that holds a value tonight that their definition cannot give. Reads the profile, so that no
-    test of an input looks at the book.
+    Fails for each input that has a value tonight outside the range that its definition can give. It reads the profile,
+    so that no test of an input reads the book.
 #}
 {% test is_possible(model, model_name, features, low, high) %}
 select

@@ -1,6 +1,6 @@
-{# Fails for each feature that the catalog lists and the relation lacks, or the other way round, or types differently. #}
+{# Fails for each feature that only the catalog or only the relation has, and for each whose type differs. #}
 {% test matches_catalog(model, model_name, keys) %}
-{#- A command that only compiles may find no relation, whose columns Snowflake would not tell. -#}
+{#- A command that only compiles may find no relation, and Snowflake cannot list the columns of a missing one. -#}
 {%- set found = adapter.get_columns_in_relation(model) if execute and (not model.schema or load_relation(model)) else [] %}
 with
 

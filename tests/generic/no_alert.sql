@@ -1,6 +1,6 @@
 {#
-    Fails for each input in alert tonight that nobody answers for; the one that moved furthest comes first. is_important: those
-    the score hangs on, or the others.
+    Fails for each input in alert tonight that nobody has overridden. The one that moved most comes first.
+    is_important: the inputs that matter most to the score, or the others.
 #}
 {% test no_alert(model, is_important) %}
 select

@@ -1,4 +1,4 @@
-{# Fails with one row when the history has nothing for the as-of date of the last run, or the run has no such date. #}
+{# Fails with one row when the history has no rows for the last run's as-of date, or when that run has no date. #}
 {% test not_empty_as_of(model) %}
 select run.as_of_date
 from {{ ref('int_run') }} as run

@@ -1,4 +1,4 @@
-{# Fails for each row of the last as-of date whose status, or other state, is the one named. #}
+{# Fails for each row of the last as-of date whose status, or another state column, has the given value. #}
 {% test not_in_state(model, column_name, state) %}
 select *
 from {{ model }}

@@ -1,6 +1,6 @@
 {#
-    Fails for each feature, or other subject, that has moved further from its reference than max_psi on the last as-of date.
-    unless: a condition on what somebody answers for.
+    Fails for each feature, or other subject, whose PSI on the last as-of date is not below max_psi.
+    unless: a condition for rows that somebody has overridden.
 #}
 {% test psi_below(model, max_psi=0.25, psi='value', subject='feature', min_cases=200, unless='false') %}
 select distinct

@@ -1,9 +1,9 @@
 {#
-    Fails for each key that a load brought twice: two rows of one grain and one load time, so that which of them is the
-    latest would be a matter of chance.
+    Fails for each key with two rows of one load time. It would be a matter of chance which of them is the latest.
 
-    landed_as: the relation's name in int_landings. A long history is then read only where rows have landed since the last
-    run that came to a good end, which has tested the rest. month_of: its date column, where loads are counted by month.
+    landed_as: the relation's name in int_landings. With it, a long history is read only where rows have landed since
+    the last successful run, which tested the rest.
+    month_of: its date column, where loads are counted by month.
 #}
 {% test versions_are_unique(model, grain, landed_as=none, month_of=none) %}
 {%- set new_rows = none -%}
@@ -43,7 +43,7 @@ select
     _loaded_at,
     count(*) as row_count
 {{ rows }}
-    {#- The keys themselves of a long history would not fit into memory; their hashes do, and leave few to look at. #}
+    {#- The keys of a long history would not fit into memory. Their hashes do, and leave few keys to check. #}
     and {{ key }} in (
         select {{ key }}
         {{ rows }}

@@ -1,5 +1,5 @@
--- A row is an account that servicing reports on the date of a cohort and that raw.accounts does not know: it would drop out of
--- what training learns from. Land the missing account.
+-- Each row is an account that servicing reports on the date of a cohort and that raw.accounts does not have. Training
+-- would miss it. Land the missing account.
 {{ config(tags=['weekly']) }}
 
 select distinct

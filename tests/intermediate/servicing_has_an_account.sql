@@ -1,5 +1,5 @@
--- A row is an account that servicing reports on a scored date and that raw.accounts does not know: it would drop out of
--- the book, its provision with it. Land the missing account.
+-- Each row is an account that servicing reports on a scored date and that raw.accounts does not have. The book and the
+-- provisions would miss it. Land the missing account.
 {{ config(tags=['nightly']) }}
 
 select distinct

@@ -1,4 +1,4 @@
--- One row per account and cohort: every account feature of the training cases, by the SQL of feat_accounts.
+-- One row per account and cohort: all account features for training cases, by the same SQL as feat_accounts.
 {{ account_features(
     ref('feat_cohort_account_behaviour'),
     ref('feat_cohort_account_tenure'),

@@ -1,4 +1,4 @@
--- One row per matured application: every application feature of the training cases, by the SQL of feat_applications.
+-- One row per matured application: all application features for training cases, by the same SQL as feat_applications.
 {{ config(materialized='table') }}
 
 {{ application_features(

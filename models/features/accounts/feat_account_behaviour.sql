@@ -1,4 +1,4 @@
--- One row per account and as-of date: how the account has behaved over the last months, in every window.
+-- One row per account and as-of date: how the account behaved, in every window.
 {{ over_months(
     behaviour_features(),
     panel=ref('int_account_panel'),

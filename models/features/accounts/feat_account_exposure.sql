@@ -1,2 +1,2 @@
--- One row per account and as-of date: the customer behind it, over all of the customer's accounts here.
+-- One row per account and as-of date: what its customer owes over all accounts with this lender.
 {{ account_exposure(ref('int_account_book'), ref('int_customer_exposures')) }}

@@ -1,2 +1,2 @@
--- One row per account and as-of date: how old the account is, what product it is and on which terms.
+-- One row per account and as-of date: its age, product and terms.
 {{ account_tenure(ref('int_account_book')) }}

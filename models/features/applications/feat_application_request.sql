@@ -1,2 +1,2 @@
--- One row per application and as-of date: what is asked for and what the applicant says.
+-- One row per application and as-of date: what the applicant asks for and states.
 {{ application_request(ref('int_application_cases')) }}

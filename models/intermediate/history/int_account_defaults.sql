@@ -1,5 +1,5 @@
--- One row per account that ever defaulted: the day on which it first did, by servicing or by report. A table, because the
--- book, training and the monitors ask for it, and a long history is looked at once.
+-- One row per account that ever defaulted: the first day of default, from servicing or from a default event. It is a
+-- table, because the book, training and the monitors read it, and the history behind it is long.
 {{ config(materialized='table') }}
 
 with
@@ -16,8 +16,8 @@ policy as (
 
 ),
 
--- Versions that show a default, and those that may take one back, which are not the first of their snapshot: few of the
--- whole history, so that one look at it is enough.
+-- Versions that show a default, and later versions of a snapshot, which may withdraw one. They are few, so that one
+-- scan of the history is enough.
 suspects as (
 
     select servicing.*

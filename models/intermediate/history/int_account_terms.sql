@@ -1,4 +1,4 @@
--- One row per account version: its terms, and the as-of dates for which they are the ones known.
+-- One row per version of an account's terms, with the as-of dates for which it was the known one.
 {{ config(materialized='table') }}
 
 {%- set key = engine_hash('account_id') -%}
@@ -15,7 +15,7 @@ versions as (
 
 ),
 
--- Those with several versions, by a hash of their ids: only they need an order.
+-- Hashes of the accounts with several versions. Only these need to be sorted.
 changed as (
 
     {{ repeated_keys('versions', ['account_id']) }}

@@ -1,5 +1,5 @@
--- One row per bureau enquiry, corrections applied, numbered within its customer: kept from night to night, and computed
--- again for the customers about whom something has landed.
+-- One row per bureau enquiry as last corrected, numbered within its customer. Rows are kept from night to night. A
+-- run computes again only customers with new or corrected enquiries.
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_stale',
@@ -19,7 +19,7 @@ run as (
 ),
 
 {% if not is_whole -%}
-in_question as (
+affected_versions as (
 
     select *
     from {{ versions }}
@@ -35,11 +35,12 @@ in_question as (
 {% endif -%}
 latest as (
 
-    {{ first_of_grain(versions if is_whole else 'in_question', ['pull_id']) }}
+    {{ first_of_grain(versions if is_whole else 'affected_versions', ['pull_id']) }}
 
 ),
 
--- An enquiry about nobody is of no use; a customer whose only one went to somebody else has nothing left.
+-- Enquiries without a customer are dropped. A stale customer who has none left gives one row without an enquiry, so
+-- that the old rows are deleted.
 pulls as (
     {% if is_whole %}
         select *

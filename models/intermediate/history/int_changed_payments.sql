@@ -1,4 +1,4 @@
--- One row per payment of which a version has landed since the closed months were computed.
+-- One row per payment with a version that landed since the closed months were computed.
 {{ config(materialized='table') }}
 
 {%- set changes = changes_of('int_closed_months') %}

@@ -1,6 +1,6 @@
 -- One row per account and closed calendar month: its measures, computed once and kept. A month is closed when a later
--- one has a snapshot; a correction that lands afterwards has the account's months computed again, and so has a change of
--- this file or of a measure's definition every account's.
+-- month has a snapshot. A later correction recomputes all months of its account. A change of this file or of a
+-- measure's definition recomputes all accounts.
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_stale',
@@ -11,8 +11,8 @@
 {%- set servicing, payments = ref('stg_loan_servicing_versions'), ref('stg_payment_versions') -%}
 {%- set changes = changes_of('int_closed_months') -%}
 {%- set is_whole = changes.is_whole -%}
-{#- The months apart, so that the whole history of a large book can be written a month at a time; then the accounts that are
-    computed again, all months of each. -#}
+{#- One part per new month, so that the history of a large book can be written some months at a time. The last part
+    holds the stale accounts with all their months. -#}
 {%- set parts = [] -%}
 {%- for month in changes.new_months -%}
     {%- set first_day = 'cast(' ~ text_literal(month) ~ ' as date)' -%}
@@ -47,7 +47,8 @@ stale_accounts as (
 
 ),
 
--- One row: where the ledger begins. Before it, and for a lender without one, silence is not a missed payment.
+-- One row: the first month of the payment ledger. Before it, or without a ledger, a month without payments is not a
+-- missed payment.
 ledger_feed as (
 
     select min(landings.month_start) as month_start
@@ -77,9 +78,9 @@ stale_snapshots as (
 
 {% endif -%}
 {% for part in parts %}
--- A month with several snapshots counts once, by its last; a snapshot with corrections by the last of them.
+-- A month with several snapshots counts once, by the last of them. A snapshot counts by its last correction.
 {%- for when in ('month', 'before') if part[when] or when == 'month' %}
-{#- Not a CTE of its own: the engine would write it out, for it is read more than once. -#}
+{#- Not a CTE: the engine would materialise it, because it is read more than once. -#}
 {%- set rows_of_month %}
 (
         select
@@ -167,7 +168,7 @@ all_parts as (
 ),
 
 -- noqa: enable=LT02,LT08
--- The limit is that of the terms known at the end of the month where servicing has none.
+-- Where servicing has no limit, the limit comes from the terms known at the end of the month.
 months as (
 
     select
@@ -194,5 +195,5 @@ select
 from months
 cross join run
 cross join ledger_feed
--- Months and blocks lie together on disk, so that whoever asks for one reads no other.
+-- Sorted by month and block, so that a query for some of them can skip all other rows.
 order by months.month_start, months.account_block

@@ -1,11 +1,11 @@
--- One row per kept relation and thing that has changed since the last run that brought it up to date. change says what:
---   whole       all of it must be computed again
+-- One row per kept relation and change since the last run that brought it up to date. change says what changed:
+--   whole       the whole relation must be computed again
 --   kept_month  a month that it holds
 --   new_month   a closed month that it lacks
---   load        a load whose rows of a month, loaded later than loaded_after, it has not seen
+--   load        a load with rows of a month, loaded later than loaded_after, that it has not seen
 {{ config(materialized='table') }}
 
-{%- set rests_on = {
+{%- set landing_tables = {
     'int_closed_months': ['loan_servicing', 'payments', 'accounts'],
     'int_bureau_pulls': ['bureau_pulls'],
 } -%}
@@ -37,10 +37,10 @@ landed as (
 
 ),
 
--- One row per kept relation, run that wrote rows of it, definition and month; by source(), because what counts is what
--- earlier runs left there.
+-- One row per kept relation, run that wrote rows of it, definition and month. source() and not ref(), because it
+-- reads what earlier runs left there.
 kept as (
-    {% for name in rests_on %}
+    {% for name in landing_tables %}
     select distinct
         '{{ name }}' as kept_relation,
         kept_by,
@@ -54,13 +54,13 @@ kept as (
     {% endfor %}
 ),
 
--- One row per kept relation and landing table that it is made of.
+-- One row per kept relation and landing table that it is made from.
 sources as (
-    {% for name, tables in rests_on.items() %}{% set of_relation = loop %}{% for table in tables %}
+    {% for name, tables in landing_tables.items() %}{% set relation_loop = loop %}{% for table in tables %}
     select
         '{{ name }}' as kept_relation,
         '{{ table }}' as relation_name
-    {{ 'union all' if not (of_relation.last and loop.last) }}
+    {{ 'union all' if not (relation_loop.last and loop.last) }}
     {% endfor %}{% endfor %}
 ),
 
@@ -73,7 +73,7 @@ definitions as (
     {% endfor %}
 ),
 
--- One row: the last run that succeeded, up to which int_landings says what is new.
+-- One row: the last successful run. What int_landings calls new is new since that run.
 last_run as (
 
     select
@@ -84,7 +84,7 @@ last_run as (
 
 ),
 
--- One row per kept relation and run whose view of the landing it may hold.
+-- One row per kept relation and earlier run whose landed rows it may be made from.
 earlier_runs as (
 
     select
@@ -102,8 +102,8 @@ earlier_runs as (
 
 ),
 
--- Rows that an earlier run saw are not there for this one, whose cutoff is older.
-seen_and_gone as (
+-- Relations made from rows that this run does not see, as with an older cutoff.
+no_longer_seen as (
 
     select distinct earlier_runs.kept_relation
     from earlier_runs
@@ -121,7 +121,7 @@ seen_and_gone as (
 
 ),
 
--- The month in which the ledger begins gives the silence of every account its meaning.
+-- The month in which the ledger begins decides which months without payments count as unpaid.
 ledgers as (
 
     select
@@ -144,7 +144,7 @@ snapshot_months as (
 
 ),
 
--- A month is closed when a later one has a snapshot.
+-- A month is closed when a later month has a snapshot.
 closed_months as (
 
     select
@@ -185,7 +185,7 @@ whole as (
         {{ 'true' if flags.FULL_REFRESH else 'false' }}
         -- Nothing is kept yet.
         or definitions.kept_relation not in (select kept.kept_relation from kept)
-        -- It was computed by another definition, or by a run of which nothing is known.
+        -- It was computed by another definition, or by a run that int_landings does not know.
         or definitions.kept_relation in (
             select kept.kept_relation
             from kept
@@ -194,18 +194,18 @@ whole as (
                 kept.definition is distinct from current.definition
                 or kept.kept_by not in (select landings.run_id from landings)
         )
-        -- The last run left it out, or there was none.
+        -- The last run did not build it, or there was no last run.
         or not exists (
             select 1
             from last_run
             where last_run.rows_by_relation like '%"intermediate.' || definitions.kept_relation || '"%'
         )
-        or definitions.kept_relation in (select seen_and_gone.kept_relation from seen_and_gone)
+        or definitions.kept_relation in (select no_longer_seen.kept_relation from no_longer_seen)
         or (
             definitions.kept_relation = 'int_closed_months'
             and (select count(distinct coalesce(ledgers.month_start, cast('0001-01-01' as date))) from ledgers) > 1
         )
-        -- The months after a new one were told that nothing came before them.
+        -- Later months hold figures of the month before, which was missing when they were computed.
         or definitions.kept_relation in (
             select new_months.kept_relation
             from new_months
@@ -239,7 +239,7 @@ changes as (
 
     union all
 
-    -- Where all is computed again, no month is kept, and nothing is new.
+    -- Where the whole relation is computed again, its months count as new ones.
     select
         kept_relation,
         case when kept_relation in (select whole.kept_relation from whole) then 'new_month' else 'kept_month' end as change,

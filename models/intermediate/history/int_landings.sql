@@ -1,5 +1,5 @@
--- One row per run, landing relation, calendar month and load: how many rows the run saw. What has landed since another
--- run is read off here, without reading the rows themselves.
+-- One row per run, landing table, calendar month and load: how many rows the run saw. These counts show what has
+-- landed since another run, without reading the rows again.
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='sync_all_columns') }}
 
 {%- set seen_run -%}
@@ -21,8 +21,8 @@ run as (
 
 ),
 
--- The long histories month by month; of the others it is enough to know the load. Days are counted first, because there are
--- few of them to be cut down to months.
+-- Long histories are counted by month, the other tables by load alone. Rows are first grouped by day, because the few
+-- days are then cheap to group by month.
 landed as (
 
     {%- for relation_name, model, day in [
@@ -54,7 +54,7 @@ landed as (
 
 ),
 
--- What a run that came to a good end has seen, tests and all.
+-- What the last successful run saw. Its tests have passed, too.
 seen as (
     {% if is_incremental() %}
         select
@@ -75,7 +75,8 @@ compared as (
 
     select
         landed.*,
-        -- More rows than were loaded since: some were stamped before they could be seen, and each may be one of them.
+        -- If more rows are new than were loaded since, some were stamped before they became visible. Any row of the
+        -- load may be one of them.
         case
             when landed.row_count = seen.row_count then null
             when landed.row_count - coalesce(seen.row_count, 0) = landed.rows_since then {{ seen_at }}

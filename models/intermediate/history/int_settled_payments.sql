@@ -1,6 +1,6 @@
--- One row per payment of which more than one version may matter to the months that this run keeps: its last version. When
--- everything is computed from nothing, the payments with several versions, for all others have only the one; else those
--- of the accounts and months in question.
+-- One row per payment whose versions this run must compare: its last version. When everything is computed again,
+-- these are the payments with several versions, because all others have only one. Otherwise they are the payments of
+-- the stale accounts and of the new months.
 {{ config(materialized='table') }}
 
 {%- set payments, stale_accounts = ref('stg_payment_versions'), ref('int_stale_accounts') -%}
@@ -8,7 +8,7 @@
 
 with
 
-in_question as (
+affected_payments as (
 
     select *
     from {{ payments }}
@@ -34,5 +34,5 @@ in_question as (
 )
 
 select *
-from in_question
+from affected_payments
 qualify {{ is_latest_version(['payment_id']) }}

@@ -1,4 +1,4 @@
--- One row per account whose kept months rest on something that has changed since they were computed.
+-- One row per account whose kept months depend on rows that have changed since.
 {{ config(materialized='table') }}
 
 {%- set servicing, payments = ref('stg_loan_servicing_versions'), ref('stg_payment_versions') -%}
@@ -14,7 +14,7 @@ where
 
 union
 
--- A correction may move a payment from a closed month into another one, or to another account.
+-- All versions, because a correction may move a payment to another month or to another account.
 select account_id
 from {{ payments }}
 where
@@ -24,7 +24,7 @@ where
 
 union
 
--- Terms that answer for a month which is kept.
+-- New terms that apply to a kept month.
 select account_id
 from {{ ref('int_account_terms') }}
 where

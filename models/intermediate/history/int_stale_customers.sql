@@ -1,10 +1,10 @@
--- One row per customer about whom a bureau enquiry has landed, or been corrected, since theirs were last numbered.
+-- One row per customer with an enquiry that landed or was corrected since the customer's enquiries were numbered.
 {{ config(materialized='table') }}
 
 {%- set pulls = ref('stg_bureau_pull_versions') -%}
 {%- set changes = changes_of('int_bureau_pulls') %}
 
--- A correction may move an enquiry to another customer: both are stale.
+-- A correction may move an enquiry to another customer. Then both customers are stale.
 select distinct customer_id
 from {{ pulls }}
 where

@@ -1,4 +1,4 @@
--- One row: every policy in force for this run, the lender's own statement before the policy seed.
+-- One row: every policy in force for this run. A value that the lender has landed replaces the seed's.
 with
 
 policy as (
@@ -23,7 +23,6 @@ in_force as (
 
 ),
 
--- One row.
 pivoted as (
 
     select

@@ -1,4 +1,4 @@
--- One row: what this run is. Every model that needs the as-of date takes it from here, and so waits for the input checks.
+-- One row: this run. Models that need the as-of date take it from here, and so wait for the input checks.
 {{ config(materialized='table') }}
 
 {{- stop_on_bad_input(ref('fct_input_checks'), ref('input_rules'), ref('int_night')) }}

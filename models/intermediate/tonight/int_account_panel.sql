@@ -1,3 +1,3 @@
--- One row per account, as-of date and month back from it (0 is the one that windows end with): the panel that windows
--- are defined on.
+-- One row per account, as-of date and month back from it: the panel from which windows are defined. Month 0 is the
+-- month that windows end with.
 {{ account_panel(ref('int_open_months')) }}

@@ -1,4 +1,4 @@
--- One row per application that waits for a decision tonight, on the terms known tonight.
+-- One row per application that waits for a decision tonight, with the terms known tonight.
 {{ config(materialized='table') }}
 
 with
@@ -21,7 +21,7 @@ applications as (
 
 ),
 
--- No account: the one that an application opened would tell of the approval.
+-- account_id is null: an account that the application opened would reveal the approval.
 cases as (
 
     select
@@ -39,7 +39,7 @@ cases as (
 
 {{ application_terms('cases') }}
 
--- Undecided as far as was known on the date: a night that is repeated after the decisions has the same queue.
+-- Undecided as known on the date. So a night that is repeated after the decisions has the same queue.
 select * exclude (decision)
 from with_terms
 where decision is null

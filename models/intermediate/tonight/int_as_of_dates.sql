@@ -1,4 +1,4 @@
--- One row: the date that tonight's features are built for, and how its month is counted.
+-- One row: the as-of date, and whether its month is counted with the one before.
 with
 
 tonight as (

@@ -1,2 +1,3 @@
--- One row per customer, as-of date and bureau enquiry of the 24 months before it; the highest pull_number is the latest.
+-- One row per customer, as-of date and bureau enquiry of the 24 months before it. The highest pull_number is the
+-- latest.
 {{ bureau_files(ref('int_customer_dates')) }}

@@ -1,5 +1,5 @@
--- One row per account of the book: what its closed months give to every window that ends with the as-of month. Computed
--- once for all nights of a month, and again for the accounts whose closed months were.
+-- One row per account of the book: what its closed months add to each window that ends with the as-of month. It is
+-- computed once for all nights of a month, and again for accounts whose closed months were computed again.
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_stale',
@@ -38,8 +38,8 @@ new_in_book as (
 
 ),
 
--- All months of an account are written together when they are computed again, so the run that did so finds them.
-months_in_question as (
+-- A run that computes an account again writes all months of the account. So kept_by of these runs finds all of them.
+months_needed as (
 
     select *
     from {{ closed_months }}
@@ -57,7 +57,7 @@ months_in_question as (
 
 accounts as (
 
-    select account_id from months_in_question
+    select account_id from months_needed
 
     union
 
@@ -70,7 +70,7 @@ accounts as (
 month_{{ ago }} as (
 
     select *
-    from {{ closed_months if changes.is_whole else 'months_in_question' }}
+    from {{ closed_months if changes.is_whole else 'months_needed' }}
     where
         month_start = {{ add_months(month, -ago) }}
         {{ 'and ' ~ in_turn('account_block') if changes.is_whole }}
@@ -78,7 +78,7 @@ month_{{ ago }} as (
 ),
 
 {% endfor -%}
-abreast as (
+months_as_columns as (
 
     select
         accounts.account_id
@@ -96,12 +96,12 @@ abreast as (
 
 -- noqa: enable=LT02
 select
-    abreast.account_id,
-    {{ account_block('abreast.account_id') }} as account_block,
+    months_as_columns.account_id,
+    {{ account_block('months_as_columns.account_id') }} as account_block,
     {{ month }} as month_start,
     {{ closed_windows(parts) }},
     '{{ closed_windows_definition() }}' as definition,
     run.run_id as kept_by,
     {{ "'history'" if changes.is_whole else "'account'" }} as kept_for
-from abreast
+from months_as_columns
 cross join run

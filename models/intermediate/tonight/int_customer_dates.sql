@@ -1,4 +1,4 @@
--- One row per customer and date that some feature looks at: the key of every customer-level rollup.
+-- One row per customer and date for which some feature is computed.
 {{ config(materialized='table') }}
 
 {{ customer_dates(ref('int_account_book'), ref('int_application_cases')) }}

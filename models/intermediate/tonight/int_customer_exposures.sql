@@ -1,4 +1,4 @@
--- One row per customer and as-of date: everything the customer owes this lender on that date, over all open accounts.
+-- One row per customer and as-of date: what the customer owes this lender over all open accounts.
 {{ config(materialized='table') }}
 
 {{ customer_exposures(

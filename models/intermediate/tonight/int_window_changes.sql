@@ -1,7 +1,7 @@
--- One row per thing that decides which windows are computed again tonight. change says what:
+-- One row per fact that decides which windows are computed again tonight. change says what it is:
 --   month  the month that tonight's windows end with; always one row
 --   whole  all windows must be computed again
---   run    a run that has computed months of accounts again since the windows were
+--   run    a run that computed months of accounts again after the windows were computed
 {{ config(materialized='table') }}
 
 with
@@ -20,8 +20,8 @@ month_of_windows as (
 
 ),
 
--- One row per run that wrote windows which are kept; by source(), because what counts is what earlier runs left there.
-keepers as (
+-- One row per run that wrote kept windows. source() and not ref(), because it reads what earlier runs left there.
+writers as (
 
     select
         kept.kept_by,
@@ -50,18 +50,18 @@ runs as (
 
 ),
 
--- One row: whether windows are kept, all of this month and definition and by runs of which something is known.
+-- One row: whether windows are kept, all with this month and definition, and all by runs that int_landings knows.
 kept as (
 
     select
-        coalesce(min(keepers.is_current) = 1 and count(runs.run_id) = count(*), false) as is_current,
+        coalesce(min(writers.is_current) = 1 and count(runs.run_id) = count(*), false) as is_current,
         max(runs.started_at) as started_at
-    from keepers
-    left join runs on keepers.kept_by = runs.run_id
+    from writers
+    left join runs on writers.kept_by = runs.run_id
 
 ),
 
--- What has become of the closed months since.
+-- Runs that computed closed months after the windows, and why.
 recomputed as (
 
     select distinct

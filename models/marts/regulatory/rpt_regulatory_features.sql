@@ -1,5 +1,5 @@
--- One row per account and as-of date: every model input exactly as it was scored. A view, because the inputs are written
--- before the scores and need no second copy; a score shows the inputs of the very run that gave it.
+-- One row per account and as-of date: every model input exactly as it was scored. It is a view, because the inputs
+-- are already stored. Each score is joined to the inputs of its own run.
 {{ config(post_hook="{{ drop_superseded_inputs() }}") }}
 
 with

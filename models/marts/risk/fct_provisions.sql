@@ -66,7 +66,8 @@ exposures as (
 
 ),
 
--- Lifetime PD from a constant hazard over the remaining life; where the life is unknown, the horizon stands in.
+-- Lifetime PD from a constant hazard over the remaining life. Where that is unknown or shorter, the outcome window is
+-- used.
 losses as (
 
     select

@@ -1,4 +1,4 @@
--- One row per application that waits for a decision tonight, safest first.
+-- One row per application that waits for a decision tonight. Rank 1 is the safest.
 {{ config(materialized='table') }}
 
 with
@@ -40,7 +40,7 @@ select
     scores.pd,
     scores.score,
     scores.risk_grade,
-    -- Not concat_ws: on Snowflake it is null as soon as one reason is.
+    -- Not concat_ws, which on Snowflake gives null if any reason is null.
     coalesce(scores.reason_1, '')
     || coalesce('; ' || scores.reason_2, '')
     || coalesce('; ' || scores.reason_3, '')

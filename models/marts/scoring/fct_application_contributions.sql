@@ -1,4 +1,4 @@
--- One row per application, as-of date and model input: what the input was and how far it moved the log odds.
+-- One row per application, as-of date and model input: its value and its contribution to the log odds.
 with
 
 contributions as (

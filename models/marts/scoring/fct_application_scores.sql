@@ -31,7 +31,7 @@ bands as (
 
 ),
 
--- The score distribution is checked for drift before it is published.
+-- Read so that scores are published only after the tests on fct_score_drift have passed.
 drift as (
 
     select count(*) as bands from {{ ref('fct_score_drift') }}

@@ -1,10 +1,11 @@
--- One row per relation of scores, as-of date and run: how many rows, and a digest of all that stands in them. A view:
--- whoever reads it has the digest computed from what is there now; the audit log holds what it was when it was written.
-{%- set of_score = ['pd', 'margin', 'score', 'risk_grade', 'feature_digest'] -%}
-{%- set of_model = ['model_name', 'model_version', 'model_digest', 'scored_at'] %}
+-- One row per relation of scores, as-of date and run: the number of rows and a digest of their content. It is a view,
+-- so that the digest is computed from what is there now. The audit log holds the digest of when it was written.
+{%- set score_columns = ['pd', 'margin', 'score', 'risk_grade', 'feature_digest'] -%}
+{%- set model_columns = ['model_name', 'model_version', 'model_digest', 'scored_at'] %}
 with
 
--- A block is the rows of a version whose inputs hash alike: the text of a whole partition would not fit into memory.
+-- A block holds the rows of one version whose input digests begin alike. The text of a whole partition would not fit
+-- into memory.
 blocks as (
 
     {%- for relation_name, key, scores, others in [
@@ -19,10 +20,10 @@ blocks as (
             run_id,
             count(*) as row_count,
             {{ sha256(
-                row_text(of_model) ~ ' || chr(10) || ' ~ texts_in_order(row_text([key] + of_score + others, doubles=['pd', 'margin']), key)
+                row_text(model_columns) ~ ' || chr(10) || ' ~ texts_in_order(row_text([key] + score_columns + others, doubles=['pd', 'margin']), key)
             ) }} as digest
         from {{ scores }}
-        group by as_of_date, run_id, substr(feature_digest, 1, 2), {{ of_model | join(', ') }}
+        group by as_of_date, run_id, substr(feature_digest, 1, 2), {{ model_columns | join(', ') }}
         {{ 'union all' if not loop.last }}
     {%- endfor %}
 
