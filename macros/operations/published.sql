@@ -178,7 +178,7 @@
     names: the models that succeeded. A relation that keeps the rows of every run enters all of them the first time.
 #}
 {% macro partitions_written(names) -%}
-    {%- set written, queries, runs, codes = [], [], ["'" ~ invocation_id ~ "'"], [] -%}
+    {%- set written, queries, runs = [], [], ["'" ~ invocation_id ~ "'"] -%}
     {%- set published, empty_partitions, qualified_names = [], {}, {} -%}
     {%- for one in published_relations() if one.name in names -%}
         {%- do published.append(one) -%}
