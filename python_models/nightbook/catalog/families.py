@@ -26,9 +26,9 @@ _PARTS = {
     "max": "highest value of the measure",
     "min": "lowest value of the measure",
     "sum_xx": "sum of the squared measure",
-    "sum_t": "sum of t, minus how many months ago, over the months with the measure",
-    "sum_tt": "sum of the squares of t, minus how many months ago, over the months with the measure",
-    "sum_xt": "sum of the measure times t, minus how many months ago",
+    "sum_t": "sum of t over the months observed. Here t is minus the months ago",
+    "sum_tt": "sum of t squared over the months observed. Here t is minus the months ago",
+    "sum_xt": "sum of the measure times t. Here t is minus the months ago",
     "since": "fewest months ago with the measure above zero",
 }
 

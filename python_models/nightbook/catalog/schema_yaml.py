@@ -59,7 +59,7 @@ TWINS = {
     ),
     "int_cohort_applications": (
         "int_application_cases",
-        "Approved applications whose outcome is known, as of their own day. Key: application_id, as_of_date.",
+        "Approved applications whose outcome is known, as of the day of request. Key: application_id, as_of_date.",
     ),
     "int_cohort_customers": (
         "int_customer_dates",
@@ -67,15 +67,15 @@ TWINS = {
     ),
     "int_cohort_exposures": (
         "int_customer_exposures",
-        "What the customer of a training case owed then. Key: customer_id, as_of_date.",
+        "What the customer of a training case owed on its date. Key: customer_id, as_of_date.",
     ),
     "int_cohort_bureau_files": (
         "int_bureau_files",
-        "Bureau files before the date of a training case. Key: customer_id, as_of_date, pull_id.",
+        "Bureau files of the 24 months before a training case. Key: customer_id, as_of_date, pull_id.",
     ),
     "int_cohort_open_months": (
         "int_open_months",
-        "The month that the windows of a training case end with. Key: account_id, as_of_date.",
+        "The last month of every window of a training case. Key: account_id, as_of_date.",
     ),
     "int_cohort_panel": (
         "int_account_panel",
@@ -107,31 +107,32 @@ _NOTE = "# Written by `make catalog` from the feature catalog; edit the seed.\n"
 _FEATURE_MODEL = """\
   - name: {name}
     description: >
-      Every {entity} feature, once: training and scoring both read this relation. Key: {key}, as_of_date.
+      All {entity} features of tonight, one column each. Training reads the same features of past dates in
+      {cohort}, by the same SQL. Key: {key}, as_of_date.
     data_tests:
       - matches_catalog:
           description: >
-            A row is a column that the catalog does not list, a listed feature that the relation lacks, or a type that
-            differs: a feature is one SQL expression and one catalog row.
+            A row is a feature that only the catalog or only the relation has, or whose type differs between them. Every
+            feature needs one SQL expression and one catalog row.
           arguments: {{model_name: {model_name}, keys: [{key}, as_of_date]}}
     columns:
       - name: {key}
         description: "{key_description}"
       - name: as_of_date
-        description: "Date that every feature is as of: nothing later than it has a part in them."
+        description: "Date that every feature is as of; no later data is used."
 """
 
 _INPUTS_MODEL = """\
   - name: account_inputs
     description: >
-      Every account feature as the scorer of a run read it: written once a night, before anything is scored, and kept
-      for rpt_regulatory_features. Inputs that no score refers to are dropped once the scores of the date stand. Key:
+      Every account feature as the scorer of a run read it. A night writes it once, before scoring, and keeps it for
+      rpt_regulatory_features. Inputs that no score refers to are deleted after the scores of the date are written. Key:
       account_id, as_of_date, run_id.
     columns:
       - name: run_id
-        description: "The dbt invocation that wrote the row; a score of the same run was given to these inputs."
+        description: "The dbt invocation that wrote the row; scores of the same run were computed from these inputs."
       - name: account_id
-        description: "Open, and not in default."
+        description: "Open account that is not in default."
       - name: as_of_date
         description: "The night that is scored."
 """
@@ -139,8 +140,8 @@ _INPUTS_MODEL = """\
 _PROFILE_MODEL = """\
   - name: feature_profile
     description: >
-      Tonight's population, one row per model input: the one look at the book that every test of an input, the drift
-      gate and the reports share. Inputs that the champion does not have are not in it. Key: model_name, feature.
+      Tonight's population, one row per model input. The tests of inputs, the drift gate and the reports all read it, so
+      that the book is read only once. Inputs that the champion does not have are not in it. Key: model_name, feature.
     columns:
       - name: model_name
         description: "Scoring model."
@@ -153,13 +154,13 @@ _PROFILE_MODEL = """\
       - name: null_share
         description: "Share of them without a value."
       - name: lowest
-        description: "Smallest value tonight; null where nobody has one."
+        description: "Smallest value tonight; null where no case has one."
       - name: highest
         description: "Largest value tonight."
       - name: gain_share
-        description: "The input's part of the loss that all splits of the champion reduced."
+        description: "The input's share of the loss reduction by all splits of the champion."
       - name: psi
-        description: "Population stability index against the training population, nine places."
+        description: "Population stability index against the training population, to nine decimals."
     data_tests:
 """
 
@@ -167,9 +168,9 @@ _PROFILE_TEST = """\
       - is_possible:
           name: {model_name}_{first}_is_possible
           description: >
-            Tonight an input made of {measure} holds a value outside {lowest} to {highest}, which its definition cannot
-            give; the rows that the test returns name it. Look for a landing table in another unit, or a measure that
-            was changed; the catalog says what the input is.
+            Tonight an input made of {measure} has a value outside {lowest} to {highest}, which its definition cannot
+            give. Each row of the test names such an input, and the catalog says what it is. Look for a landing table
+            in another unit, or a changed measure.
           arguments: {{model_name: {model_name}, low: {lowest}, high: {highest}, features: [{features}]}}
 """
 
@@ -178,16 +179,16 @@ _SAMPLE_NOTE = "# Written by `make catalog` from the landing contract; edit mode
 _SAMPLE_SEED = """\
   - name: {name}
     description: >
-      Sample of the synthetic lender for checks without data of one's own; written by
-      `python -m nightbook.landing.sample seeds/raw`. Its columns are those of source raw.{name}.
+      Sample of the synthetic lender, for checks without your own data. The command
+      `python -m nightbook.landing.sample seeds/raw` writes it. Its columns are those of source raw.{name}.
     columns:
 """
 
 _REGULATORY_MODEL = """\
   - name: rpt_regulatory_features
     description: >
-      Every account feature exactly as it was scored, for every night ever scored: what a supervisor asks for together
-      with the score. Join to fct_account_scores by key and compare feature_digest. Key: account_id, as_of_date.
+      Every account feature exactly as it was scored, for every night ever scored. Supervisors ask for it together with
+      the score. Join to fct_account_scores by key and compare feature_digest. Key: account_id, as_of_date.
     config:
       contract: {enforced: true}
       group: risk_analytics
@@ -195,12 +196,12 @@ _REGULATORY_MODEL = """\
     data_tests:
       - every_score_has_inputs:
           description: >
-            A row is a score of tonight without the inputs it was given to. Score the night again; if it stays, the
-            relation account_inputs was changed by another hand.
+            A row is a score of tonight without the inputs that it was computed from. Score the night again. If the row
+            is still there, somebody has changed the relation account_inputs by other means.
     columns:
       - name: account_id
         data_type: varchar
-        description: "The account scored."
+        description: "Account that was scored."
       - name: as_of_date
         data_type: date
         description: "The night that was scored."
@@ -226,7 +227,8 @@ def documents(catalog: list[dict]) -> dict[Path, str]:
             entity="account",
             model_name="account_pd",
             key="account_id",
-            key_description="The open account described.",
+            key_description="Open account that the features describe.",
+            cohort="feat_cohort_accounts",
         )
         + "".join(column["plain"] for column in accounts)
         + "\n"
@@ -235,7 +237,8 @@ def documents(catalog: list[dict]) -> dict[Path, str]:
             entity="application",
             model_name="application_pd",
             key="application_id",
-            key_description="The application described.",
+            key_description="Application that the features describe.",
+            cohort="feat_cohort_applications",
         )
         + "".join(column["plain"] for column in applications)
     )
@@ -347,12 +350,13 @@ def cohorts(written: dict[Path, str], prefix: str) -> str:
     for name, (tonight, description) in TWINS.items():
         if not name.startswith(prefix):
             continue
-        text += f"  - name: {name}\n    description: >\n      {description} By the SQL of {tonight}.\n"
+        meaning, _, key = description.partition(" Key: ")
+        text += f"  - name: {name}\n    description: >\n      {meaning} The SQL is that of {tonight}. Key: {key}\n"
         if name in _TWIN_TESTS:
-            meaning, key = _TWIN_TESTS[name]
+            meaning, columns = _TWIN_TESTS[name]
             text += "    data_tests:\n      - unique_combination_of_columns:\n"
             text += f'          description: "A row is {meaning}."\n'
-            text += f"          arguments: {{combination_of_columns: {key}}}\n"
+            text += f"          arguments: {{combination_of_columns: {columns}}}\n"
         listed = (_column(column["name"], column["description"].strip()) for column in described[tonight]["columns"])
         text += "    columns:\n" + "".join(column["plain"] for column in listed) + "\n"
     return text.rstrip("\n") + "\n"
