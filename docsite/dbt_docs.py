@@ -46,10 +46,14 @@ def write(target: Path, page: Path) -> tuple[dict, str | None]:
     incomplete = dbt_build.document(target)
     text = (target / _PAGE).read_text(encoding="utf-8")
     # The files last: what they hold is not looked through.
-    filled = [(place, shown.in_script((target / file).read_text(encoding="utf-8"))) for place, file in _INLINE.items()]
+    made = {file: json.loads((target / file).read_text(encoding="utf-8")) for file in _INLINE.values()}
+    for macro in made[_MANIFEST].get("macros", {}).values():
+        if macro["name"].startswith("_") or "__" in macro["name"]:
+            macro["docs"]["show"] = False
+    filled = [(place, shown.in_script(json.dumps(made[file]))) for place, file in _INLINE.items()]
     for before, after in (*_MENDED, *filled):
         if before not in text:
             raise NightbookError(f"dbt's docs have changed: {before} is not in them; see docsite/dbt_docs.py")
         text = text.replace(before, after)
     page.write_text(text, encoding="utf-8")
-    return json.loads((target / _MANIFEST).read_text(encoding="utf-8")), incomplete
+    return made[_MANIFEST], incomplete

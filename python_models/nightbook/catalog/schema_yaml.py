@@ -116,10 +116,8 @@ _FEATURE_MODEL = """\
             feature needs one SQL expression and one catalog row.
           arguments: {{model_name: {model_name}, keys: [{key}, as_of_date]}}
     columns:
-      - name: {key}
-        description: "{key_description}"
-      - name: as_of_date
-        description: "Date that every feature is as of; no later data is used."
+      - {{name: {key}, description: "{key_description}"}}
+      - {{name: as_of_date, description: "Date that every feature is as of; no later data is used."}}
 """
 
 _INPUTS_MODEL = """\
@@ -129,12 +127,9 @@ _INPUTS_MODEL = """\
       rpt_regulatory_features. Inputs that no score refers to are deleted after the scores of the date are written. Key:
       account_id, as_of_date, run_id.
     columns:
-      - name: run_id
-        description: "The dbt invocation that wrote the row; scores of the same run were computed from these inputs."
-      - name: account_id
-        description: "Open account that is not in default."
-      - name: as_of_date
-        description: "The night that is scored."
+      - {name: run_id, description: "The dbt invocation that wrote the row; scores of the run used these inputs."}
+      - {name: account_id, description: "Open account that is not in default."}
+      - {name: as_of_date, description: "The night that is scored."}
 """
 
 _PROFILE_MODEL = """\
@@ -143,24 +138,15 @@ _PROFILE_MODEL = """\
       Tonight's population, one row per model input. The tests of inputs, the drift gate and the reports all read it, so
       that the book is read only once. Inputs that the champion does not have are not in it. Key: model_name, feature.
     columns:
-      - name: model_name
-        description: "Scoring model."
-      - name: model_version
-        description: "The champion whose training population the drift is measured against."
-      - name: feature
-        description: "Input, as named in the catalog."
-      - name: case_count
-        description: "Accounts or applications scored tonight."
-      - name: null_share
-        description: "Share of them without a value."
-      - name: lowest
-        description: "Smallest value tonight; null where no case has one."
-      - name: highest
-        description: "Largest value tonight."
-      - name: gain_share
-        description: "The input's share of the loss reduction by all splits of the champion."
-      - name: psi
-        description: "Population stability index against the training population, to nine decimals."
+      - {name: model_name, description: "Scoring model."}
+      - {name: model_version, description: "The champion whose training population the drift is measured against."}
+      - {name: feature, description: "Input, as named in the catalog."}
+      - {name: case_count, description: "Accounts or applications scored tonight."}
+      - {name: null_share, description: "Share of them without a value."}
+      - {name: lowest, description: "Smallest value tonight; null where no case has one."}
+      - {name: highest, description: "Largest value tonight."}
+      - {name: gain_share, description: "The input's share of the loss reduction by all splits of the champion."}
+      - {name: psi, description: "Population stability index against the training population, to nine decimals."}
     data_tests:
 """
 
@@ -199,21 +185,11 @@ _REGULATORY_MODEL = """\
             A row is a score of tonight without the inputs that it was computed from. Score the night again. If the row
             is still there, somebody has changed the relation account_inputs by other means.
     columns:
-      - name: account_id
-        data_type: varchar
-        description: "Account that was scored."
-      - name: as_of_date
-        data_type: date
-        description: "The night that was scored."
-      - name: model_version
-        data_type: integer
-        description: "Registered version of account_pd that read these inputs."
-      - name: feature_digest
-        data_type: varchar
-        description: "Digest of the model's input vector, the same as on the score."
-      - name: run_id
-        data_type: varchar
-        description: "The dbt invocation that wrote the row."
+      - {name: account_id, data_type: varchar, description: "Account that was scored."}
+      - {name: as_of_date, data_type: date, description: "The night that was scored."}
+      - {name: model_version, data_type: integer, description: "Version of account_pd that read these inputs."}
+      - {name: feature_digest, data_type: varchar, description: "Digest of the input vector, the same as on the score."}
+      - {name: run_id, data_type: varchar, description: "The dbt invocation that wrote the row."}
 """
 
 
@@ -370,8 +346,11 @@ def _columns(catalog: list[dict], model_name: str) -> list[dict]:
 
 def _column(name: str, description: str, data_type: str = "") -> dict:
     """A column as YAML, without and with its type."""
-    head, tail = f"      - name: {name}\n", f"        description: {json.dumps(description, ensure_ascii=False)}\n"
-    return {"name": name, "plain": head + tail, "typed": f"{head}        data_type: {data_type}\n{tail}"}
+    text = json.dumps(description, ensure_ascii=False)
+    plain, typed = (
+        f"      - {{name: {name}, {of_type}description: {text}}}\n" for of_type in ("", f"data_type: {data_type}, ")
+    )
+    return {"name": name, "plain": plain, "typed": typed}
 
 
 if __name__ == "__main__":

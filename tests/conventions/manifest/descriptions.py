@@ -57,6 +57,13 @@ def check_model_has_group(model):
 
 
 @check
+def check_public_macro_is_described(macro):
+    """A macro is described, unless it is private: by its underscore, or as one engine's side of another macro."""
+    if not macro.description and not macro.name.startswith("_") and "__" not in macro.name:
+        fail(f"{macro.unique_id} has no description")
+
+
+@check
 def check_exposure_has_maturity(exposure):
     """Every exposure says how much its readers rely on it."""
     if not exposure.maturity:
