@@ -379,6 +379,12 @@ def book(project, request):
             select date '2024-06-15' as as_of_date, {request.param} as month_lag
             """,
             f"""
+            create table intermediate.int_window_changes as
+            select 'whole' as change, cast(null as date) as month_start, cast(null as varchar) as run_id
+            union all
+            select 'month', date '2024-0{6 - request.param}-01', null
+            """,
+            f"""
             create table intermediate.int_open_months as
             select account_id, date '2024-06-15' as as_of_date, month_start, {block}, {request.param} as month_lag,
             {", ".join(made_up(name, "open") for name in names)}, days_past_due + 1 as days_past_due_now
