@@ -72,7 +72,7 @@ def parse() -> None:
 
 
 def compile_all(selector: str) -> None:
-    """Let dbt compile the SQL of a selector. The result lies under the home, as after a build.
+    """Let dbt compile the SQL of a selector. The result is in the home, as after a build.
 
     Raises:
         NightbookError: the project is not valid, or the warehouse refuses.

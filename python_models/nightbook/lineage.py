@@ -5,7 +5,7 @@ An edge leads from a column of one relation to a column of another. Its kind is 
 - IDENTITY: the value is passed on unchanged.
 - TRANSFORMATION: the value is computed row by row.
 - AGGREGATION: several rows are combined.
-- INDIRECT: no value flows. A constant depends on the columns that decide in which rows it stands.
+- INDIRECT: no value flows. A constant depends on the columns that decide in which rows it appears.
 
 Some relations hold rows of several scoring models, which the column model_name separates. An edge names the model whose
 rows are meant on either side, so that the origins of two models never mix.
@@ -496,7 +496,7 @@ class _Walker:
         return merged
 
     def _of_rows(self, scope: Scope) -> Origins:
-        """Origins of a constant: the columns that decide in which rows it stands."""
+        """Origins of a constant: the columns that decide in which rows it appears."""
         clauses = [scope.expression.args.get(name) for name in ("where", "group", "having", "qualify")]
         clauses += scope.expression.args.get("joins") or []
         merged: Origins = {}

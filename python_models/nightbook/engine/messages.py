@@ -102,7 +102,7 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
 )
 # The line of a traceback that names the exception. The last one is what ended the model.
 _EXCEPTION = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)(?:: .*)?)$", re.MULTILINE)
-# An error that a macro raised on purpose. The sentence stands between dbt's heading and the place of the call.
+# An error that a macro raised on purpose. The sentence is between dbt's heading and the place of the call.
 _RAISED = re.compile(r"Compilation Error.*?\n(.+?)(?:\n\s*>|\Z)", re.DOTALL)
 _LOCKED = re.compile(r"Could not set lock on file.*?PID (\d+)|is in use by process (\d+)", re.DOTALL)
 # What Snowflake puts before a message: an error number, an SQL state and often the query's id. For a block it adds the

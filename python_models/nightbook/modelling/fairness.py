@@ -35,7 +35,7 @@ FIGURE_SCHEMA = pa.schema(
 def protected_inputs(edges: Sequence[dict], catalog: Sequence[dict], attributes: Sequence[dict]) -> list[dict]:
     """Model inputs that derive from a protected attribute, or share its name, as rows of `PATH_SCHEMA`.
 
-    Every edge counts, whatever it does with the value. A constant that stands only in the rows of one state reveals the
+    Every edge counts, whatever it does with the value. A constant that appears only in one state's rows reveals the
     state.
 
     Args:

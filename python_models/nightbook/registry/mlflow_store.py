@@ -75,8 +75,7 @@ def check() -> None:
         elif uri.startswith(("http://", "https://")):
             urllib.request.urlopen(f"{_address(uri).rstrip('/')}/health", timeout=_PATIENCE_SECONDS).close()
     except urllib.error.HTTPError as error:
-        # A server that refuses is there. MLflow's client, which has the credentials, finds out whether the refusal
-        # stands.
+        # A server that refuses is there. MLflow's client has the credentials and finds out whether it is let in.
         if error.code >= 500:
             raise _silent(uri, error) from error
     except (OSError, ValueError, sqlite3.Error) as error:

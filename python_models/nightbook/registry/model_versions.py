@@ -272,7 +272,7 @@ def load(model_name: str, version: int) -> Model:
     """Load a registered version and check its artifact's digest.
 
     Raises:
-        NightbookError: the version is unknown, has no digests, lies in another place, or its files differ.
+        NightbookError: the version is unknown, has no digests, is in another place, or its files differ.
     """
     found = {name: value for name, value in told(model_name, version).items() if value is not None}
     if not {"mlflow_run_id", "model_digest", "metadata_digest"} <= found.keys():
