@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Nightbook's command line: one call per command; everything that matters is in the dbt project."""
+"""Command line of Nightbook. Each command parses its arguments and makes one call into `runner.commands`."""
 
 import argparse
 import os
@@ -10,7 +10,8 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "python_models"))
-# Before the working directory becomes the project's root, where dbt resolves its profile, paths and library.
+# Set before the working directory changes to the project's root, so that a relative home is relative to the user. dbt
+# resolves its profile, its paths and the library from that root.
 os.environ["NIGHTBOOK_HOME"] = str(Path(os.environ.get("NIGHTBOOK_HOME", ".nightbook")).absolute())
 
 from nightbook import shown  # noqa: E402
@@ -74,10 +75,10 @@ def _explain(command: argparse.ArgumentParser, given: argparse.Namespace) -> Non
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse repeats what was typed, which need not have been typed by whoever reads it."""
+    """A parser that escapes its error messages: argparse repeats the input, and other people may read the log."""
 
     def parse_known_args(self, args=None, namespace=None):
-        # argparse takes --as-of=-- for --as-of without a value, and the command would go on with its default.
+        # argparse reads `--as-of=--` as `--as-of` without a value, and the command would continue with its default.
         for one in sys.argv[1:] if args is None else args:
             if one.endswith("=--"):
                 self.error(f"argument {one[:-3]}: '--' is no value")
@@ -88,7 +89,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """Arguments of every command."""
+    """Build the parser with the arguments of every command."""
     top = _Parser(prog="orchestrate.py", description="Nightbook: batch credit scoring in one dbt project.")
     command = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -198,7 +199,7 @@ def _say(line: str) -> None:
 
 
 def main() -> int:
-    # A terminal of another encoding shows what it has no sign for as an escape, and fails no command.
+    # A terminal with a narrow encoding shows unknown characters as escapes; the command must not fail on them.
     sys.stdout.reconfigure(errors="backslashreplace")
     arguments = parser().parse_args()
     os.chdir(ROOT)
@@ -208,7 +209,7 @@ def main() -> int:
         _say(str(error))
         return 1
     except Exception as error:
-        # What no command foresaw: a full disk, a store that cannot be reached, a defect.
+        # For example a full disk, an unreachable store, or a defect.
         if os.environ.get("NIGHTBOOK_DEBUG"):
             raise
         first = (str(error).strip().splitlines() or ["no message"])[0]

@@ -1,4 +1,4 @@
-"""What the floor and the peers score with: the model that a home's last night scored with, as plain files."""
+"""Export the model of a home's last night as plain files, for the floor and the peers."""
 
 import json
 import os
@@ -16,11 +16,12 @@ MODEL_NAME = "account_pd"
 
 
 def export_champion(home: Path, folder: Path, model_name: str = MODEL_NAME) -> tuple[Path, Path]:
-    """Write model.ubj and features.json, the JSON list of the model's inputs in its order.
+    """Write model.ubj, and features.json with the JSON list of the model's inputs in its order.
 
     Args:
-        home: the NIGHTBOOK_HOME of a scored night; its registry is MLFLOW_TRACKING_URI where set, else its own.
-        folder: where the files go, made where it is missing.
+        home: the NIGHTBOOK_HOME of a scored night. Its registry is MLFLOW_TRACKING_URI if set, else its own.
+        folder: where the files go; created if missing.
+        model_name: the scoring model.
 
     Returns:
         Paths of the two files.
@@ -45,7 +46,7 @@ def export_champion(home: Path, folder: Path, model_name: str = MODEL_NAME) -> t
 
 @contextmanager
 def _home(home: Path) -> Iterator[None]:
-    """NIGHTBOOK_HOME for a while."""
+    """Set NIGHTBOOK_HOME while the block runs."""
     before = os.environ.get("NIGHTBOOK_HOME")
     os.environ["NIGHTBOOK_HOME"] = str(home)
     try:

@@ -1,4 +1,4 @@
-"""What the benchmark's engines share: their arguments, the clock, the model and the line that they print."""
+"""What the benchmark's engines share: arguments, the clock, the model, and the result line."""
 
 import argparse
 import csv
@@ -18,11 +18,13 @@ POLICY = Path(__file__).resolve().parents[1] / "seeds" / "reference" / "policy.c
 
 
 class Night(NamedTuple):
-    """What is scored, with what, and where to.
+    """What is scored, with which model, and where the result goes.
 
-    landing: folder of loads, `<load_id>/<table>/part-*.parquet`. model: XGBoost's file. features: JSON list of the
-    model's inputs, in its order. known_at: UTC; rows loaded later do not exist. out: Parquet of account_id and pd; the
-    feature table is written beside it.
+    landing: folder of loads, `<load_id>/<table>/part-*.parquet`.
+    model: XGBoost's file.
+    features: JSON list of the model's inputs, in its order.
+    known_at: UTC; rows loaded later are ignored.
+    out: Parquet of account_id and pd; the feature table is written beside it.
     """
 
     landing: Path
@@ -38,7 +40,7 @@ class Night(NamedTuple):
         return json.loads(self.features.read_text())
 
     def booster(self) -> xgb.Booster:
-        """The model, on the night's threads."""
+        """The model, set to the night's number of threads."""
         booster = xgb.Booster()
         booster.load_model(self.model)
         booster.set_param({"nthread": self.threads})
@@ -46,21 +48,21 @@ class Night(NamedTuple):
 
 
 class Clock:
-    """Wall seconds of the stages of a run, in their order."""
+    """Wall seconds of a run's stages, in order."""
 
     def __init__(self) -> None:
         self.stages: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Adds what happens inside to a stage."""
+        """Add the time of the block to a stage."""
         start = time.perf_counter()
         yield
         self.stages[name] = round(self.stages.get(name, 0) + time.perf_counter() - start, 3)
 
 
 def default_days(overrides: list[tuple[str, str | None]]) -> int | None:
-    """Days past due from which an account is in default, None where the lender switched the rule off.
+    """Days past due from which an account is in default. None if the lender switched the rule off.
 
     overrides: name and value of each policy that the lender replaces.
     """
@@ -71,7 +73,7 @@ def default_days(overrides: list[tuple[str, str | None]]) -> int | None:
 
 
 def predict(booster: xgb.Booster, columns: list[np.ndarray]) -> np.ndarray:
-    """The model's own probability of each row, float64; columns: its inputs in order, NaN for missing."""
+    """The model's own probability of each row, float64. `columns`: its inputs in order, NaN for missing."""
     matrix = np.empty((len(columns), len(columns[0])), dtype=np.float32)
     for number, column in enumerate(columns):
         matrix[number] = column
@@ -79,7 +81,7 @@ def predict(booster: xgb.Booster, columns: list[np.ndarray]) -> np.ndarray:
 
 
 def main(run: Callable[[Night, Clock], int]) -> None:
-    """Run one engine from the command line; `run` returns how many accounts it scored."""
+    """Run one engine from the command line. `run` returns the number of accounts that it scored."""
     start = time.perf_counter()
     parser = argparse.ArgumentParser(allow_abbrev=False)
     for name in ("landing", "model", "features", "out"):

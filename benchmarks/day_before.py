@@ -1,7 +1,7 @@
-"""The landing of the day before the synthetic lender's last one, so that two consecutive nights can be scored.
+"""Make a landing for the day before the synthetic lender's last day, so that two consecutive nights can be scored.
 
-The lender has month-end snapshots. The snapshot of 29 June is that of 30 June a day earlier: the same accounts, a day
-less past due. What the second night then brings is the lender's own: the snapshot of the 30th, the day's payments, and
+The lender has month-end snapshots only. The snapshot of 29 June is that of 30 June a day earlier: the same accounts, a
+day less past due. The second night then brings the lender's own data: the snapshot of the 30th, the day's payments, and
 the corrections of closed months that land that night.
 """
 
@@ -11,13 +11,13 @@ import duckdb
 
 
 def write(landing: Path, folder: Path, night: tuple[str, str], training_accounts: int) -> None:
-    """Write the files that `land files` takes: servicing, one account, and a policy override.
+    """Write the files for `land files`: servicing, one account, and a policy override.
 
     Args:
         landing: landing folder of a home that holds the synthetic lender.
-        folder: where the files go, made.
+        folder: where the files go; it is created.
         night: as-of date and cutoff of the first night.
-        training_accounts: accounts that a cohort brings to training.
+        training_accounts: number of accounts per training cohort.
     """
     folder.mkdir(parents=True)
     as_of, _ = night
@@ -38,7 +38,7 @@ def write(landing: Path, folder: Path, night: tuple[str, str], training_accounts
                     and account_status not in ('charged_off', 'closed')
                     and _loaded_at <= cast(snapshot_date as timestamp) + interval 36 hours
             """,
-            # The contract asks for the table; one account's terms land again as they were.
+            # The contract requires this table, so one account's terms land again unchanged.
             "accounts": f"""
                 select * replace (timestamp '{as_of} 21:00:00' as _loaded_at, 'day-before' as _load_id)
                 from read_parquet('{landing}/*/accounts/*.parquet')

@@ -1,20 +1,23 @@
-"""What the benchmark's engines compute: every account feature, stated apart from the models that it is compared with.
+"""The benchmark's specification of every account feature, independent of the dbt models that it is compared with.
 
-Months are counted back from the as-of date: month 0 is the account's state on that date and the ledger up to it, month
-1 the calendar month before, by its last snapshot and its whole ledger. A window of n months is months 0 to n - 1; an
-account is measured over the months that it has, and a window without an observation is null.
+Months are counted back from the as-of date. Month 0 is the account's state on that date and the ledger up to it. Month
+1 is the calendar month before, by its last snapshot and its whole ledger. A window of n months is months 0 to n - 1. An
+account is measured over the months that it has. A window without an observation is null.
 """
 
 from typing import NamedTuple
 
 
 class Measure(NamedTuple):
-    """A monthly measure and what is asked of it.
+    """A monthly measure and its statistics.
 
-    name: of its features, `<name>_<months>m_<stat>`. is_whole: a count or days, so that its values stay integers.
-    windows: statistic -> window lengths in months. The statistics: max, min, sum, avg; slope by least squares, a month;
-    std of the population; last, month 0; change, month 0 less the month that many back; since, months back to the last
-    one above zero; seen, months observed. avg, slope and std are rounded to six places.
+    name: prefix of its features, `<name>_<months>m_<stat>`.
+    is_whole: a count or days, so that its values stay integers.
+    windows: statistic -> window lengths in months.
+
+    The statistics are max, min, sum, avg; slope by least squares, per month; std of the population; last, month 0;
+    change, month 0 minus the month that many back; since, months back to the last one above zero; seen, months
+    observed. avg, slope and std are rounded to six places.
     """
 
     name: str
@@ -33,10 +36,10 @@ class Window(NamedTuple):
 
 
 class Pull(NamedTuple):
-    """One feature of the bureau pulls of a customer, those of the as-of month and of the 23 calendar months before.
+    """One feature of a customer's bureau pulls in the as-of month and the 23 calendar months before.
 
-    stat: latest, of the last pull (by day, then pull_id); change, latest less that of the last pull at least `days`
-    old; max, min, avg over the pulls at most `days` old (None: all of them); count; age in days of the last pull.
+    stat: latest, of the last pull (by day, then pull_id); change, latest minus that of the last pull at least `days`
+        old; max, min, avg over the pulls at most `days` old (None: all of them); count; age in days of the last pull.
     """
 
     feature: str
@@ -46,19 +49,19 @@ class Pull(NamedTuple):
     is_whole: bool
 
 
-# Quotients are rounded to six places and held within +/- 1000; null unless the denominator is positive.
+# Quotients are rounded to six places and limited to +/- 1000. They are null unless the denominator is positive.
 #
 # days_past_due, balance, amount_paid   of the snapshot
-# credit_limit                          of the snapshot; the terms known at the end of the month where that is null
+# credit_limit                          of the snapshot; if null, of the terms known at the end of the month
 # is_late, is_30_dpd, is_60_dpd         days past due above 0, from 30, from 60
-# is_worse, is_better                   days past due above, below the month before
+# is_worse, is_better                   days past due above, below those of the month before
 # utilization                           balance / limit
 # is_over_limit                         balance above limit
 # is_inactive, is_paid_in_full          account_status
-# paydown, paydown_ratio                balance of the month before less balance; over balance of the month before
+# paydown, paydown_ratio                balance of the month before minus balance; over balance of the month before
 # payment_ratio                         paid / scheduled
 # paid_to_balance, paid_to_limit        paid / balance of the month before, paid / limit
-# shortfall, is_short_paid              scheduled less paid, at least 0; paid below scheduled
+# shortfall, is_short_paid              scheduled minus paid, at least 0; paid below scheduled
 # payment_count, returned_count, returned_amount, is_unpaid
 #                                       of the ledger; a month without a payment counts 0, months before the lender's
 #                                       first payment are not observed; unpaid: no payment that was not returned
@@ -146,9 +149,9 @@ BUREAU = (
 )
 
 # Terms of the account as known on the as-of date, and everything that its customer owes on it. An account of the
-# customer that is missing from the as-of date's snapshot counts with its last state of the forty days before; one that
-# is closed, charged off or opened on the very date does not count. Months are calendar months.
-# Name -> is a whole number.
+# customer may be missing from the snapshot of that date. It then counts with its last state of the 40 days before. An
+# account that is closed, charged off or opened on the date itself does not count. Months are calendar months.
+# Name -> whether it is a whole number.
 TENURE = {
     "months_on_book": True,
     "is_credit_line": True,

@@ -1,8 +1,8 @@
 """The floor: the least work that gives the night's account features and scores, in hand-written SQL on one engine.
 
-No dbt, no tests, no monitoring, no marts; the same columns of the same types, from the same Parquet, with the same
-exact decimals. What every account needs is written to be cheap, and what is rare (a corrected row, a second payment in
-a month) is settled apart, so that nothing is sorted or grouped for the sake of a few.
+It has no dbt, tests, monitoring or marts. It produces the same columns of the same types, from the same Parquet, with
+the same exact decimals. Common cases are computed cheaply. Rare ones (a corrected row, a second payment in a month) are
+handled separately. So nothing is sorted or grouped because of a few rows.
 """
 
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ from command import Clock, Night
 from features import BUREAU, WINDOWS, Pull, Window
 from floor_windows import MONTHS, ratio, windows_query
 
-# The months of so many accounts, staged and as hash tables, take some four gigabytes.
+# The months of this many accounts, staged and as hash tables, take about four gigabytes.
 ACCOUNTS_AT_A_TIME = 600_000
 BATCH_ROWS = 32_768
 TABLES = (
     "accounts", "bureau_pulls", "customers", "default_events", "loan_servicing", "payments", "policy_overrides",
 )  # fmt: skip
-# Where a row lies in the landing, as a number.
+# The position of a row in the landing, as a number.
 ROW = "cast(file_index as bigint) * 1099511627776 + file_row_number"
 
 
 class Book:
-    """The landing as the night knows it, and the tables that its accounts are worked out in.
+    """The landing as known on the night, and the temporary tables for its accounts.
 
-    Accounts and customers get numbers, accounts in the order of their ids: numbers are cheaper to join, and a range of
-    ids is found in the Parquet without reading the rest.
+    Accounts and customers get numbers, accounts in the order of their ids. Numbers are cheaper to join, and a range of
+    ids can be read from the Parquet without the rest.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, night: Night) -> None:
@@ -41,7 +41,7 @@ class Book:
         self._turns = 0
 
     def read(self) -> None:
-        """Views of the landing tables, the policy, and the ids of which more than one version is known."""
+        """Create views of the landing tables, read the policy, find superseded rows of payments and bureau pulls."""
         for table in TABLES:
             files = str(self._night.landing / "*" / table / "*.parquet").replace("'", "''")
             self._run(
@@ -67,7 +67,7 @@ class Book:
         self.ledger_months = max(0, (then.year - first.year) * 12 + then.month - first.month + 1) if first else 0
 
     def open(self) -> None:
-        """Who is on the book, on which terms: tables terms (one row per version) and book."""
+        """Create tables terms (one row per version) and book: who is on the book, on which terms."""
         as_of = self._as_of
         self._run(
             f"""
@@ -85,7 +85,7 @@ class Book:
                 and account_id in (select account_id from accounts)
             """
         )
-        # A version counts from the day before it was loaded, the first one from the beginning.
+        # A version counts from the day before it was loaded, the first version from the beginning.
         self._run(
             """
             create temp table terms as
@@ -125,7 +125,7 @@ class Book:
         )
 
     def find_defaults(self) -> None:
-        """Table defaulted: the accounts of the book that are in default on the as-of date."""
+        """Create table defaulted: the accounts of the book that are in default on the as-of date."""
         self._run(
             f"""
             create temp table defaults_shown as
@@ -136,7 +136,7 @@ class Book:
             group by account_id, snapshot_date
             """
         )
-        # A snapshot counts by its last version.
+        # Only the last version of a snapshot counts.
         self._run(
             f"""
             create temp table defaulted as
@@ -156,9 +156,9 @@ class Book:
         )
 
     def add_customers(self) -> None:
-        """Tables exposures, incomes and bureau: what is known of the customers of the book."""
+        """Create tables exposures, incomes and bureau: what is known of the customers of the book."""
         as_of = self._as_of
-        # Accounts of the book's customers that are missing from the snapshot, by their last state of forty days.
+        # Accounts of the book's customers that are missing from the snapshot, by their last state of 40 days.
         self._run(
             f"""
             create temp table missing as
@@ -252,7 +252,7 @@ class Book:
         self._drop("snapshot", "missing", "pulls")
 
     def add_others(self, first: int, last: int) -> None:
-        """Table others: the features that are not windows, of the accounts to score among numbers first to last - 1."""
+        """Create table others: features without windows, of the accounts to score with numbers first to last - 1."""
         as_of = self._as_of
         tenure = f"cast(datediff('month', opened_on, {as_of}) as integer)"
         self._run(
@@ -301,7 +301,7 @@ class Book:
         )
 
     def stage_months(self) -> None:
-        """Table months: the snapshots of the accounts of others, one a month."""
+        """Create table months: the snapshots of the accounts in others, one per month."""
         as_of = self._as_of
         columns = """
             balance, credit_limit, scheduled_payment, amount_paid, days_past_due,
@@ -349,7 +349,7 @@ class Book:
         )
 
     def stage_ledger(self) -> None:
-        """Tables seen, in which months the accounts have a snapshot, and paid: their payments of these months."""
+        """Create table seen (months in which an account has a snapshot) and table paid (its payments in them)."""
         as_of = self._as_of
         self._run(
             """
@@ -397,7 +397,7 @@ class Book:
         self._run("insert into paid by name select * exclude (paid_row), 0 as is_good from beaten")
 
     def write_features(self, windows: Sequence[Window]) -> None:
-        """Table features: the accounts of the turn, every feature."""
+        """Add every feature of this batch of accounts to table features."""
         into = "create table features as" if self._turns == 0 else "insert into features"
         self._turns += 1
         self._run(
@@ -417,7 +417,7 @@ class Book:
             self._run(f"drop table {table}")
 
     def _repeated(self, keys: str, table: str) -> None:
-        """Table of the keys that a query gives more than once; sorting numbers is cheaper than grouping by them."""
+        """Create a table of the keys that a query returns more than once. Sorting numbers is cheaper than grouping."""
         (found,) = self._run(keys).fetchnumpy().values()
         found = np.sort(found)
         repeated = pa.table({"key": np.unique(found[1:][found[1:] == found[:-1]])})
@@ -476,9 +476,9 @@ def _scores(connection: duckdb.DuckDBPyConnection, night: Night) -> pa.Table:
 
 
 def run(night: Night, clock: Clock, windows: Sequence[Window] = WINDOWS) -> int:
-    """Compute the features, score them; returns how many accounts.
+    """Compute the features and score them. Returns the number of accounts.
 
-    windows: the features over months, where they are to be others than the specification's.
+    windows: the features over months, if not those of the specification.
     """
     database = night.out.with_suffix(".duckdb")
     database.unlink(missing_ok=True)

@@ -1,17 +1,17 @@
-"""The floor's windows as one query: months side by side as columns of one row, layers of expressions over them.
+"""The floor's windows as one query: months side by side as columns of one row, with layers of expressions over them.
 
-A month of an account is joined from a hash table of that month, so nothing is grouped or sorted. Expressions are laid
-in layers, since an expression that has a name is computed once.
+A month of an account is joined from a hash table of that month, so nothing is grouped or sorted. Expressions are built
+in layers, because a named expression is computed only once.
 """
 
 from collections.abc import Sequence
 
 from features import Window
 
-MONTHS = 25  # with the month before the last one of the longest window
+MONTHS = 25  # includes the month before the last one of the longest window
 
-# A month is made of columns of its snapshot, {m} its number and {p} that of the month before it. Quotients are divided
-# in one layer and held within limits in the next: inside the case, each of its branches would divide again.
+# Columns of a month, from its snapshot. {m} is its number, {p} that of the month before. Quotients are divided in one
+# layer and limited in the next. Inside the case, each branch would divide again.
 SNAPSHOT = (
     "balance", "credit_limit", "scheduled_payment", "amount_paid", "days_past_due", "is_inactive", "is_paid_in_full",
 )  # fmt: skip
@@ -46,8 +46,8 @@ OBSERVED_WITH = {
     "is_paid_late": "days_late",
 }
 
-# The ledger is summed from payment to account at once, in bands of months between the lengths of two windows. Of the
-# good payments of a month only the latest has is_good and days_late.
+# The ledger is summed straight from payment to account, in bands of months between two window lengths. Of the good
+# payments of a month, only the latest has is_good and days_late.
 LEDGER = {
     "sum_payment_count": "cast(count(*) as integer)",
     "sum_returned_count": "cast(sum(returned) as integer)",
@@ -68,14 +68,14 @@ LEDGER_MEASURES = (
 
 
 class Parts:
-    """The parts of which statistics are made, in layers: a longer window is the next shorter one and the months beyond.
+    """The parts of the statistics, in layers: a longer window is the next shorter one plus the months beyond it.
 
-    A part is the count, sum, max or min of a measure x over the months of a window; sum_xx; with t, the number of an
-    observed month: sum_t, sum_tt, sum_xt; since, the first month with x above zero.
+    A part is the count, sum, max or min of a measure x over the months of a window, or sum_xx. With t, the number of an
+    observed month, there are sum_t, sum_tt and sum_xt. since is the first month with x above zero.
     """
 
     def __init__(self, windows: Sequence[Window], ledger_months: int) -> None:
-        """ledger_months: how many months back the lender's ledger goes; none before them is observed."""
+        """ledger_months: how many months back the lender's ledger goes. Earlier months count as not observed."""
         lengths = sorted({window.months for window in windows if window.stat not in ("last", "change")})
         self.lengths = [length for length in lengths if length > 1]
         self.bands = [1, *self.lengths]
@@ -168,7 +168,7 @@ def statistic(window: Window, parts: Parts) -> str:
         return f"round(cast({x} as double) / nullif({n}, 0), 6)"
     if stat == "slope":
         t, tt, xt = part("sum_t"), part("sum_tt"), part("sum_xt")
-        # Months count backwards, so that both products have their signs turned.
+        # Months count backwards, so both products change their signs.
         return f"round((cast({x} as double) * {t} - {n} * cast({xt} as double)) / nullif({n} * {tt} - {t} * {t}, 0), 6)"
     if stat == "std":
         mean = f"cast({x} as double) / nullif({n}, 0)"
@@ -178,10 +178,10 @@ def statistic(window: Window, parts: Parts) -> str:
 
 
 def windows_query(windows: Sequence[Window], ledger_months: int) -> str:
-    """One row per account: its windows, over the tables seen, months and paid."""
+    """One row per account with its windows, from the tables seen, months and paid."""
     parts = Parts(windows, ledger_months)
     features = [f"{statistic(window, parts)} as {window.feature}" for window in windows]
-    # Every layer above has named the months that it reads, and they the columns that they are made of.
+    # By now every layer above has named the months that it reads, and these the columns that they need.
     divided, held, derived = [], [], []
     for measure, months in parts.months.items():
         for ago in range(months):
@@ -209,7 +209,7 @@ def windows_query(windows: Sequence[Window], ledger_months: int) -> str:
 
 
 def limited(quotient: str, limit: int = 1000) -> str:
-    """A quotient to six places, held within the limit on both sides."""
+    """A quotient rounded to six places and limited on both sides."""
     return (
         f"case when abs({quotient}) <= {limit} then cast({quotient} as decimal(18, 6))"
         f" when {quotient} > 0 then {limit} when {quotient} < 0 then -{limit} end"

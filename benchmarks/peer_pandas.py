@@ -1,6 +1,6 @@
 """A peer: the same features and scores with pandas and NumPy, months as rows of matrices, windows as reductions.
 
-Money is float64 here, so that a last bit may differ from what exact decimals give.
+Money is float64 here, so a last bit may differ from exact decimals.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ ACCOUNTS_AT_A_TIME = 600_000
 # A matrix of 24 months for this many accounts stays in the processor's cache.
 BLOCK = 8_192
 BATCH_ROWS = 32_768
-MONTHS = 25  # with the month before the last one of the longest window
+MONTHS = 25  # includes the month before the last one of the longest window
 
 TABLES = (
     "accounts", "bureau_pulls", "customers", "default_events", "loan_servicing", "payments", "policy_overrides",
@@ -31,9 +31,9 @@ Columns = dict[str, np.ndarray]
 
 
 class Landing:
-    """The landing tables as the night knows them, read as frames of numbers.
+    """The landing tables as known on the night, read as frames of numbers.
 
-    pandas would read each decimal as an object and each id as a string of its own; Arrow gives floats and categories.
+    pandas would read each decimal as an object and each id as a separate string. Arrow gives floats and categories.
     """
 
     def __init__(self, night: Night) -> None:
@@ -57,8 +57,9 @@ class Landing:
     ) -> pd.DataFrame:
         """Rows of a table, each with its number in the landing as `row`.
 
-        within: a column of days, the first and the last of them. keep: the rows wanted. ids: in order; only their rows
-        are read, and the `place` in them stands for the key.
+        within: a date column, and its first and last day.
+        keep: which rows are wanted.
+        ids: in order; only their rows are read, and their `place` in ids replaces the key.
         """
         columns = [
             *dict.fromkeys([*columns, *VERSION, *([within[0]] if within else []), *([] if ids is None else [key])])
@@ -83,7 +84,7 @@ class Landing:
         return pd.concat(frames, ignore_index=True)
 
     def replaced(self, table: str, key: str) -> np.ndarray:
-        """Numbers of the rows of which a later version is known."""
+        """Numbers of the rows that a later version supersedes."""
         found = pq.read_table(self._files[table], columns=[key, *VERSION], read_dictionary=["_load_id"])
         is_known = pc.less_equal(found["_loaded_at"], pa.scalar(self._known_at, found["_loaded_at"].type))
         counts = pc.value_counts(found[key].filter(is_known))
@@ -93,12 +94,12 @@ class Landing:
         return versions.loc[versions.duplicated(key, keep="last"), "row"].to_numpy()
 
     def first(self, table: str, column: str) -> pd.Timestamp | None:
-        """The smallest value of a column; None in an empty table."""
+        """The smallest value of a column. None in an empty table."""
         rows = self.frame(table, [column])[column]
         return None if rows.isna().all() else rows.min()
 
     def _parts(self, table: str, columns: list[str], bounds: list[tuple]) -> Iterator[tuple[np.ndarray, pd.DataFrame]]:
-        """File by file, the rows and their numbers; without the row groups that lie outside of the bounds."""
+        """The rows and their numbers, file by file. Row groups outside the bounds are skipped."""
         first = 0
         for path in self._files[table]:
             file = pq.ParquetFile(path, read_dictionary=[name for name in CATEGORIES if name in columns])
@@ -126,7 +127,7 @@ def _numbers(table: pa.Table) -> pd.DataFrame:
 
 
 class Book:
-    """The accounts of the as-of date; they and their customers are places in sorted lists of ids."""
+    """The accounts of the as-of date. They and their customers are places in sorted lists of ids."""
 
     def __init__(self, night: Night) -> None:
         self._night = night
@@ -134,7 +135,7 @@ class Book:
         self._landing = Landing(night)
 
     def read(self) -> None:
-        """The policy, and which rows of the payments and the bureau pulls another version has replaced."""
+        """Read the policy, and find superseded rows of payments and bureau pulls."""
         overrides = _last(self._landing.frame("policy_overrides", ["name", "value"]), "name")
         days = command.default_days(
             [(name, value or None) for name, value in zip(overrides["name"], overrides["value"], strict=True)]
@@ -144,7 +145,7 @@ class Book:
         self._replaced_pulls = self._landing.replaced("bureau_pulls", "pull_id")
 
     def open(self) -> None:
-        """Who is on the book, on which terms."""
+        """Find who is on the book, and on which terms."""
         landing, day = self._landing, self._night.as_of
         columns = ["account_id", *SNAPSHOT, "account_status"]
         self._snapshot = _last(
@@ -153,7 +154,7 @@ class Book:
         opened = self._snapshot[_is_open(self._snapshot)].sort_values("account_id")
         columns = ["customer_id", "product", "opened_on", "credit_limit", "apr", "term_months"]
         terms = landing.frame("accounts", columns, ids=pd.Index(opened["account_id"])).sort_values(["place", *VERSION])
-        # A version counts from the day before it was loaded, the first one from the beginning.
+        # A version counts from the day before it was loaded, the first version from the beginning.
         known_from = terms["_loaded_at"].dt.normalize() - timedelta(days=1)
         is_first = ~terms["place"].duplicated()
         terms["known_from"] = known_from.mask(is_first, pd.Timestamp.min)
@@ -168,7 +169,7 @@ class Book:
         self._ids = pd.Index(opened["account_id"])
 
     def find_defaults(self) -> None:
-        """The accounts that are not in default on the as-of date are the ones to score."""
+        """Find the accounts to score: those that are not in default on the as-of date."""
         landing, day = self._landing, self._night.as_of
         columns = ["snapshot_date", "days_past_due", "account_status"]
         within = ("snapshot_date", date(1900, 1, 1), day)
@@ -176,7 +177,7 @@ class Book:
         ids = self._ids[np.unique(suspects["place"])]
         defaulted = ids[:0]
         if len(ids):
-            # A snapshot counts by its last version.
+            # Only the last version of a snapshot counts.
             versions = landing.frame("loan_servicing", columns, within=within, ids=ids)
             versions = _last(versions, "place", "snapshot_date")
             defaulted = ids[versions.loc[self._is_default(versions), "place"].unique()]
@@ -185,9 +186,9 @@ class Book:
         self.scored = self.book[~self.book["account_id"].isin(defaulted)].reset_index(drop=True)
 
     def add_customers(self) -> None:
-        """Exposures, incomes and bureau files of the customers of the book, in rows by their places."""
+        """Read exposures, incomes and bureau files of the customers of the book, in rows by their places."""
         landing, day, as_of = self._landing, self._night.as_of, self._as_of
-        # Accounts of the book's customers that are missing from the snapshot, by their last state of forty days.
+        # Accounts of the book's customers that are missing from the snapshot, by their last state of 40 days.
         columns = ["account_id", "snapshot_date", *SNAPSHOT, "account_status"]
         within = ("snapshot_date", day - timedelta(days=40), day - timedelta(days=1))
         present = pd.Index(self._snapshot["account_id"])
@@ -246,7 +247,7 @@ class Book:
         within = ("pulled_on", _months_before(self._night.as_of, 23), self._night.as_of)
         pulls = self._landing.frame("bureau_pulls", columns, within=within, key="customer_id", ids=self._customers)
         pulls = pulls[~np.isin(pulls["row"], self._replaced_pulls)].sort_values(["place", "pulled_on"])
-        # The ids settle the order of the few pulls of one day.
+        # Sort by id only the few pulls that share a day.
         of_a_day = pulls.duplicated(["place", "pulled_on"], keep=False).to_numpy()
         pulls[of_a_day] = pulls[of_a_day].sort_values(["place", "pulled_on", "pull_id"])
         place = pulls["place"].to_numpy()
@@ -278,7 +279,7 @@ class Book:
         return stat().reindex(customers).to_numpy(np.float64)
 
     def others(self, accounts: pd.DataFrame) -> Columns:
-        """Everything that is not a window, of some accounts."""
+        """All features without windows, of some accounts."""
         # A place of -1 takes the row of nulls at the end.
         borrower = accounts["borrower"]
         exposure = self._exposures.reindex(borrower)
@@ -317,7 +318,7 @@ class Book:
         }
 
     def months(self, accounts: pd.DataFrame) -> Columns:
-        """Snapshots as matrices of months, month 0 first, and accounts; NaN where there is none."""
+        """Snapshots as matrices of months (month 0 first) and accounts, NaN if there is none."""
         count, day = len(accounts), self._night.as_of
         frame = self._landing.frame(
             "loan_servicing",
@@ -326,7 +327,7 @@ class Book:
             ids=pd.Index(accounts["account_id"]),
         )
         cells = self._months_since(frame["snapshot_date"]).astype(np.int64) * count + frame["place"].to_numpy()
-        # What is written last into a cell stays, and only cells with several rows need an order.
+        # The last write to a cell stays, so only cells with several rows need an order.
         is_shared = np.bincount(cells, minlength=MONTHS * count)[cells] > 1
         rows = np.arange(len(frame))
         rows[is_shared] = frame[is_shared].sort_values(["snapshot_date", *VERSION]).index
@@ -352,7 +353,7 @@ class Book:
         return matrices
 
     def ledger(self, accounts: pd.DataFrame) -> Columns:
-        """Payments as matrices of months and accounts; NaN, or a count of 0, where there is none."""
+        """Payments as matrices of months and accounts. Without a payment it is NaN, or a count of 0."""
         count, day = len(accounts), self._night.as_of
         frame = self._landing.frame(
             "payments",
@@ -365,7 +366,7 @@ class Book:
         frame = frame[~is_replaced[frame["row"]]].reset_index(drop=True)
         place = frame["place"].to_numpy()
         cells = self._months_since(frame["paid_on"]).astype(np.int64) * count + place
-        # The due day of a month is that of the terms known at its end; few accounts are ever redated.
+        # The due day of a month is that of the terms known at its end. Few accounts ever change it.
         terms = self._terms.assign(opened_on=self._terms["opened_on"].fillna(pd.Timestamp(1900, 1, 1)))
         opened = terms.groupby("place")["opened_on"].agg(["min", "max"]).reindex(accounts["place"])
         due_day = accounts["opened_on"].dt.day.clip(upper=28).to_numpy(np.float64)[place]
@@ -396,7 +397,7 @@ class Book:
         return 0 if first is None else max(0, int(self._months_since(pd.Series([first]))[0]) + 1)
 
     def _terms_on(self, places: np.ndarray, days: pd.Series) -> pd.DataFrame:
-        """The terms of accounts as known on a day each."""
+        """The terms of accounts, each as known on its day."""
         asked = pd.DataFrame({"place": places, "day": days.to_numpy(), "number": np.arange(len(places))})
         found = asked.merge(self._terms, on="place")
         return (
@@ -406,7 +407,7 @@ class Book:
         )
 
     def _months_since(self, days: pd.Series) -> np.ndarray:
-        """Calendar months up to the as-of date; NaN for no day."""
+        """Calendar months up to the as-of date, NaN without a day."""
         return ((self._as_of.year * 12 + self._as_of.month) - (days.dt.year * 12 + days.dt.month)).to_numpy(np.float64)
 
     def _is_default(self, rows: pd.DataFrame) -> pd.Series:
@@ -414,7 +415,7 @@ class Book:
 
 
 def measures(months: Columns, ledger_months: int) -> Columns:
-    """Every measure of some accounts, matrices of months and accounts; NaN for null."""
+    """Every measure of some accounts, as matrices of months and accounts, NaN for null."""
     now = {name: values[:-1] for name, values in months.items()}
     balance, limit, paid, scheduled = (
         now[name] for name in ("balance", "credit_limit", "amount_paid", "scheduled_payment")
@@ -456,7 +457,7 @@ def measures(months: Columns, ledger_months: int) -> Columns:
 
 
 def windows(measured: Columns, features: Sequence[Window]) -> Columns:
-    """Every window of some accounts; a longer sum is the next shorter one and the months beyond."""
+    """Every window of some accounts."""
     found = {}
     for measure in dict.fromkeys(window.measure for window in features):
         values = measured[measure]
@@ -469,7 +470,7 @@ def windows(measured: Columns, features: Sequence[Window]) -> Columns:
 
 
 def in_blocks(months: Columns, features: Sequence[Window], ledger_months: int, threads: int) -> Columns:
-    """Every window of the accounts of a turn, some thousands at a time; NumPy's loops run beside each other."""
+    """Every window of a batch of accounts, some thousands at a time in parallel threads."""
     count = months["balance"].shape[1]
     columns = {window.feature: np.empty(count) for window in features}
 
@@ -485,7 +486,7 @@ def in_blocks(months: Columns, features: Sequence[Window], ledger_months: int, t
 
 
 class _Parts:
-    """The parts of the statistics of one measure, each window's computed once."""
+    """The parts of the statistics of one measure. The parts of each window are computed once."""
 
     def __init__(self, values: np.ndarray) -> None:
         self.values = values
@@ -494,7 +495,7 @@ class _Parts:
         self._known: dict[tuple[str, int], np.ndarray] = {}
 
     def part(self, part: str, months: int) -> np.ndarray:
-        """count, sum; with t, the number of an observed month, sum_t, sum_tt, sum_xt."""
+        """count, sum, and with t, the number of an observed month: sum_t, sum_tt, sum_xt."""
         if (part, months) not in self._known:
             ago = np.arange(months, dtype=np.float64)
             observed, zeroed = self._is_observed[:months], self._zeroed[:months]
@@ -540,7 +541,7 @@ def _statistic(parts: _Parts, stat: str, months: int) -> np.ndarray:
 
 
 def _compare(compare: np.ufunc, left: np.ndarray, right: np.ndarray | int) -> np.ndarray:
-    """1 and 0, NaN where either side is."""
+    """1 or 0, and NaN if either side is NaN."""
     return np.where(np.isnan(left) | np.isnan(right), np.nan, compare(left, right))
 
 
@@ -576,9 +577,9 @@ def _table(accounts: pd.DataFrame, columns: Columns) -> pa.Table:
 
 
 def run(night: Night, clock: Clock, features: Sequence[Window] = WINDOWS) -> int:
-    """Compute the features, score them; returns how many accounts.
+    """Compute the features and score them. Returns the number of accounts.
 
-    features: the features over months, where they are to be others than the specification's.
+    features: the features over months, if not those of the specification.
     """
     pa.set_cpu_count(night.threads)
     book = Book(night)
@@ -600,7 +601,7 @@ def run(night: Night, clock: Clock, features: Sequence[Window] = WINDOWS) -> int
             columns = in_blocks(months, features, ledger_months, night.threads)
             columns |= book.others(accounts)
         with clock.stage("write"):
-            # Dictionaries of floats would take twice the time for no fewer bytes.
+            # Dictionaries of floats would take twice the time and save no bytes.
             pq.write_table(_table(accounts, columns), folder / f"part-{number:05d}.parquet", use_dictionary=False)
         with clock.stage("score"):
             for start in range(0, len(accounts), BATCH_ROWS):

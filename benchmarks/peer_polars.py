@@ -1,13 +1,13 @@
 """A peer: the same features and scores with Polars, lazy scans, joins on numbers, windows as horizontal expressions.
 
-Money is float64 here, so that a last bit may differ from what exact decimals give.
+Money is float64 here, so a last bit may differ from exact decimals.
 """
 
 import os
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-# Polars reads it once, on import.
+# Polars reads it only once, on import.
 os.environ.setdefault("POLARS_MAX_THREADS", "2")
 
 import command  # noqa: E402
@@ -17,7 +17,7 @@ from features import BUREAU, EXPOSURE, TENURE, WINDOWS, Pull, Window  # noqa: E4
 
 ACCOUNTS_AT_A_TIME = 600_000
 BATCH_ROWS = 32_768
-MONTHS = 25  # with the month before the last one of the longest window
+MONTHS = 25  # includes the month before the last one of the longest window
 
 NOT_OPEN = ["charged_off", "closed"]
 MONEY = ["balance", "credit_limit", "scheduled_payment", "amount_paid"]
@@ -28,7 +28,7 @@ OTHERS = [*TENURE, *EXPOSURE, *(pull.feature for pull in BUREAU)]
 
 
 class Book:
-    """The landing as the night knows it; accounts and customers get numbers, which are cheaper to join."""
+    """The landing as known on the night. Accounts and customers get numbers, which are cheaper to join."""
 
     def __init__(self, night: Night) -> None:
         self._night = night
@@ -36,7 +36,7 @@ class Book:
         self._month_start = night.as_of.replace(day=1)
 
     def read(self) -> None:
-        """The policy, and which rows of the payments and the bureau pulls another version has replaced."""
+        """Read the policy, and find superseded rows of payments and bureau pulls."""
         overrides = self._scan("policy_overrides").sort(VERSION).unique("name", keep="last", maintain_order=True)
         days = command.default_days(overrides.select("name", "value").collect().rows())
         self._is_default = (pl.col("account_status") == "charged_off").fill_null(False)
@@ -48,7 +48,7 @@ class Book:
         self._ledger_months = max(0, self._months_ago(first) + 1) if first else 0
 
     def open(self) -> None:
-        """Who is on the book, on which terms."""
+        """Find who is on the book, and on which terms."""
         servicing = self._scan("loan_servicing").filter(pl.col("snapshot_date") == self._as_of)
         self._snapshot = _last(servicing, "account_id").with_columns(_floats()).collect(engine="streaming")
         accounts = self._scan("accounts")
@@ -59,7 +59,7 @@ class Book:
             .sort("account_id")
             .with_row_index("account")
         )
-        # A version counts from the day before it was loaded, the first one from the beginning.
+        # A version counts from the day before it was loaded, the first version from the beginning.
         known_from = pl.col("_loaded_at").dt.date() - pl.duration(days=1)
         terms = (
             accounts.rename({"credit_limit": "original_limit"})
@@ -86,7 +86,7 @@ class Book:
         )
 
     def find_defaults(self) -> None:
-        """The accounts that are not in default on the as-of date are the ones to score."""
+        """Find the accounts to score: those that are not in default on the as-of date."""
         servicing = self._scan("loan_servicing").filter(pl.col("snapshot_date") <= self._as_of)
         snapshot = ["account_id", "snapshot_date"]
         suspects = (
@@ -96,7 +96,7 @@ class Book:
             .unique()
             .collect(engine="streaming")
         )
-        # A snapshot counts by its last version.
+        # Only the last version of a snapshot counts.
         shown = _last(servicing.join(suspects.lazy(), on=snapshot, how="semi"), *snapshot).filter(self._is_default)
         reported = _last(self._scan("default_events"), "account_id").filter(pl.col("defaulted_on") <= self._as_of)
         defaulted = pl.concat([shown.select("account_id"), reported.select("account_id")])
@@ -105,12 +105,12 @@ class Book:
         )
 
     def add_customers(self) -> None:
-        """Exposures, incomes and bureau files of the customers of the book."""
+        """Read exposures, incomes and bureau files of the customers of the book."""
         as_of = pl.lit(self._as_of)
         servicing = self._scan("loan_servicing").filter(
             pl.col("snapshot_date") >= self._as_of - timedelta(days=40), pl.col("snapshot_date") < self._as_of
         )
-        # Accounts of the book's customers that are missing from the snapshot, by their last state of forty days.
+        # Accounts of the book's customers that are missing from the snapshot, by their last state of 40 days.
         missing = (
             servicing.join(self._snapshot.lazy().select("account_id"), on="account_id", how="anti")
             .sort("snapshot_date", *VERSION)
@@ -170,7 +170,7 @@ class Book:
         self._bureau = pulls.group_by("borrower").agg(map(_pull, BUREAU)).collect(engine="streaming")
 
     def others(self, accounts: pl.DataFrame) -> pl.DataFrame:
-        """Everything that is not a window, of some accounts, in their order."""
+        """All features without windows, of some accounts, in their order."""
         tenure = self._months_since("opened_on")
         income, owed = pl.col("annual_income"), pl.col("owed")
         is_borrower = pl.col("borrower").is_not_null()
@@ -229,7 +229,7 @@ class Book:
             .select("place", "m", *SNAPSHOT, "snapshot_date", *VERSION)
             .collect(engine="streaming")
         )
-        # Only what is there twice is sorted.
+        # Sort only the rows whose account and month occur twice.
         key = pl.col("place").cast(pl.Int64) * 32 + pl.col("m")
         is_twice = key.is_in(_repeated(staged.select(key).to_series()).implode())
         settled = staged.filter(is_twice).sort("snapshot_date", *VERSION).unique(["place", "m"], keep="last")
@@ -327,8 +327,8 @@ class Book:
 def abreast(rows: int, months: pl.DataFrame, ledger: pl.DataFrame) -> pl.DataFrame:
     """The months of an account as columns of one row, in the order of the accounts.
 
-    Two ways were measured and left: windows as filtered aggregates over rows of months take three times as long as
-    horizontal expressions over columns, and a join of each month copies the columns of all the months before it.
+    Two other ways were measured and rejected. Windows as filtered aggregates over rows of months take three times as
+    long as horizontal expressions over columns. Joining each month copies the columns of all months before it.
     """
     frames = []
     for frame, columns in ((months.with_columns(is_seen=pl.lit(True)), [*SNAPSHOT, "is_seen"]), (ledger, LEDGER)):
@@ -409,7 +409,7 @@ def windows(months: pl.LazyFrame, features: Sequence[Window], ledger_months: int
     return months.with_columns(**measured).with_columns(**parts).select("account_id", *OTHERS, **named)
 
 
-# What a statistic is made of; those that are not named here are read off the months.
+# The parts of a statistic. Statistics without parts are computed from the months directly.
 PARTS = {
     "sum": ("count", "sum"),
     "avg": ("count", "sum"),
@@ -495,7 +495,7 @@ def _last(frame: pl.LazyFrame, *grain: str) -> pl.LazyFrame:
 
 
 def _repeated(keys: pl.Series) -> pl.Series:
-    """The keys that occur more than once; sorting numbers is cheaper than grouping by them."""
+    """The keys that occur more than once. Sorting numbers is cheaper than grouping by them."""
     keys = keys.sort()
     return keys.filter(keys == keys.shift()).unique()
 
@@ -516,7 +516,7 @@ def _is_known(on: pl.Expr) -> pl.Expr:
 
 
 def _sum(values: str | pl.Expr) -> pl.Expr:
-    """The sum; null without a value, as in SQL."""
+    """The sum, null without a value, as in SQL."""
     values = pl.col(values) if isinstance(values, str) else values
     return pl.when(values.count() > 0).then(values.sum())
 
@@ -527,9 +527,9 @@ def _months_before(day: date, months: int) -> date:
 
 
 def run(night: Night, clock: Clock, features: Sequence[Window] = WINDOWS) -> int:
-    """Compute the features, score them; returns how many accounts.
+    """Compute the features and score them. Returns the number of accounts.
 
-    features: the features over months, where they are to be others than the specification's.
+    features: the features over months, if not those of the specification.
     """
     if pl.thread_pool_size() != night.threads:
         raise SystemExit(f"set POLARS_MAX_THREADS to {night.threads}: Polars has {pl.thread_pool_size()} threads")

@@ -1,4 +1,4 @@
-"""The results of every size measured, as data and as the table that people read."""
+"""The results of every measured size, as data and as a table for readers."""
 
 import json
 import os
@@ -24,12 +24,12 @@ closed months have landed. The first night is dearer, as the first of every mont
 give to the windows, which the other nights of the month read. The weekly run is the first on the warehouse, so it
 builds all kept history from nothing.
 """
-# From here on the file is written by hand, and a benchmark leaves it as it is.
+# The file is hand-written from here on, and a benchmark does not change that part.
 _BY_HAND = "\n## Measured when deciding\n"
 
 
 def add(measured: dict) -> None:
-    """Put one size's results in the place of its old ones, and write the table anew; either file is replaced whole."""
+    """Replace one size's results and write the table again. Each file is replaced whole."""
     found = json.loads(DATA.read_text()) if DATA.exists() else []
     found = [one for one in found if one["accounts"] != measured["accounts"]] + [measured]
     found.sort(key=lambda one: one["accounts"])
@@ -44,7 +44,7 @@ def _by_hand() -> str:
 
 
 def table(found: Iterable[dict]) -> str:
-    """Markdown of some sizes."""
+    """The results of some sizes as Markdown."""
     found = list(found)
     rows = [
         ("accounts on the book", lambda one: f"{one['accounts']:,}"),
@@ -110,7 +110,7 @@ def _other(one: dict, name: str) -> str:
 
 
 def _ratio(night: float | None, one: dict, name: str) -> str:
-    """The night over another program's seconds, or those over the night's when `night` is None."""
+    """The night's seconds over another program's, or the inverse if `night` is None."""
     seconds = one["others"].get(name, {}).get("seconds")
     if seconds is None:
         return ""
@@ -123,7 +123,7 @@ def _tests(one: dict) -> str:
 
 
 def _monitoring(one: dict) -> str:
-    """Without their tests; empty for a night of before there were input gates."""
+    """Input gates and monitors, without their tests. Empty for a night from before there were input gates."""
     layers = one["night"]["layers"]
     if "inputs" not in layers:
         return ""

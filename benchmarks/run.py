@@ -1,8 +1,8 @@
 """Time whole nights of a chosen size through the command line that a user calls, beside the floor and the peers.
 
-`make benchmark ACCOUNTS=N`: a lender with N accounts on its book is landed, trained on, approved, and scored on two
-consecutive nights; then the bare computation of the second night and the same with other engines, in the same run, so
-that ratios hold on a noisy machine. The table goes to RESULTS.md when everything is done, and not before.
+`make benchmark ACCOUNTS=N` lands a lender with N accounts on its book, trains, approves, and scores two consecutive
+nights. Then it runs the bare computation of the second night, and the same with other engines. All of it happens in one
+run, so that ratios hold on a noisy machine. The table goes to RESULTS.md only when everything is done.
 """
 
 import argparse
@@ -31,11 +31,11 @@ MONTHS = 24
 APPLICATIONS = 9_000
 SEED = 2
 TRAINING_ACCOUNTS = 220_000
-# Of the accounts that the synthetic lender ever opened in 24 months and before, those on its book at the end.
+# Share of all accounts ever opened, in the 24 months and before, that are on the book at the end.
 OPEN_SHARE = 0.682
 # Measured at 4.1 million accounts and rounded up: landing, warehouse with two nights, spill.
 DISK_PER_ACCOUNT = 8_000
-# The weekly run grows with the book until DuckDB has what it may take; the floor knows no such bound.
+# The weekly run grows with the book until DuckDB has used its memory limit. The floor has no such limit.
 MEMORY_PER_ACCOUNT = 26_000
 MEMORY_OF_DUCKDB = 8_000_000_000
 MEMORY_BESIDE = 1_700_000_000
@@ -48,7 +48,7 @@ SECOND_NIGHT = ("2026-06-30", "2026-07-01 12:00:00")
 
 @dataclass(frozen=True)
 class Step:
-    """A finished command: wall seconds, and the resident memory that its largest process reached."""
+    """A finished command: wall seconds, and the peak resident memory of its largest process."""
 
     seconds: float
     peak_bytes: int
@@ -80,11 +80,11 @@ def main() -> int:
 
 
 class Refused(Exception):
-    """A benchmark that cannot be run, or a step of it that failed, in one line."""
+    """A benchmark that cannot run, or a step of it that failed, in one line."""
 
 
 def refuse_what_does_not_fit(accounts: int, folder: Path) -> None:
-    """Raise before any work starts when the disk or the memory is too small, with the figure that is needed."""
+    """Raise Refused before any work starts if disk or memory is too small, with the figure that is needed."""
     if not 1_000 <= accounts <= 12_000_000:
         raise Refused(f"ACCOUNTS={accounts:,}: give a number from 1,000 to 12,000,000")
     for what, needed, there in (
@@ -99,13 +99,13 @@ def refuse_what_does_not_fit(accounts: int, folder: Path) -> None:
 
 
 def needed_memory(accounts: int) -> int:
-    """Bytes that the largest process takes, whichever it is."""
+    """Bytes that the largest process needs."""
     weekly = min(accounts * MEMORY_PER_ACCOUNT, MEMORY_OF_DUCKDB) + MEMORY_BESIDE
     return max(weekly, accounts * FLOOR_MEMORY_PER_ACCOUNT)
 
 
 def free_disk(folder: Path) -> int:
-    """Free bytes where a folder, which need not exist, would lie."""
+    """Free bytes on the disk of a folder that need not exist."""
     return shutil.disk_usage(next(parent for parent in (folder, *folder.parents) if parent.exists())).free
 
 
@@ -115,7 +115,7 @@ def memory() -> int:
 
 
 def measure(accounts: int, home: Path, with_peers: bool) -> dict:
-    """Land, train, approve, score two nights, then floor and peers; returns one entry of the results."""
+    """Land, train, approve, score two nights, then run floor and peers. Returns one entry of the results."""
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     environment = os.environ | {"NIGHTBOOK_HOME": str(home)}
@@ -199,8 +199,12 @@ def measure(accounts: int, home: Path, with_peers: bool) -> dict:
 def run(command: list[str], environment: dict[str, str]) -> Step:
     """Run a Python script to its end.
 
+    Args:
+        command: the script and its arguments.
+        environment: its environment variables.
+
     Raises:
-        Refused: it did not end well; its last line says why.
+        Refused: it failed; the message is its last line.
     """
     started = time.monotonic()
     process = subprocess.Popen(
@@ -226,7 +230,7 @@ def run(command: list[str], environment: dict[str, str]) -> Step:
 
 
 def other(script: str, home: Path) -> dict:
-    """The second night's features and scores by another program: seconds and peak memory of its process."""
+    """The second night's features and scores by another program: seconds, peak memory and stages."""
     print(f"{datetime.now():%H:%M:%S} {script}", flush=True)
     step = run(
         [
@@ -246,7 +250,7 @@ def other(script: str, home: Path) -> dict:
 
 
 def agreement(home: Path, scores: Path) -> dict:
-    """How many accounts have the same pd as the night gave them: bit for bit, and within a millionth."""
+    """How many accounts have the night's pd: equal to the bit, and within a millionth."""
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
         accounts, equal, close = warehouse.execute(
             f"""
@@ -260,7 +264,7 @@ def agreement(home: Path, scores: Path) -> dict:
 
 
 def node_seconds(home: Path) -> dict:
-    """What the last build spent where: seconds by layer, tests apart, as dbt measured each node; two run at a time."""
+    """Seconds of the last build by layer, with tests apart, as dbt measured each node. Two nodes run at a time."""
     build = json.loads((home / "target" / "run_results.json").read_text())
     manifest = json.loads((home / "target" / "manifest.json").read_text())
     layers: dict[str, float] = {}
@@ -281,7 +285,7 @@ def node_seconds(home: Path) -> dict:
 
 
 def cpu() -> str:
-    """The processor's own name."""
+    """The processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What a page is made of; one template renders all of it, so that a page is one module and no HTML."""
+"""The blocks of a page. One template renders all of them, so a page is one module without HTML."""
 
 import hashlib
 import re
@@ -16,7 +16,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Prose:
-    """Markdown, out of a docs block."""
+    """Markdown from a docs block."""
 
     markdown: str
     kind: str = "prose"
@@ -24,7 +24,7 @@ class Prose:
 
 @dataclass(frozen=True)
 class Missing:
-    """What would stand here, why it does not, and what brings it."""
+    """Says that a figure is missing, why, and what would bring it."""
 
     reason: str
     kind: str = "missing"
@@ -32,7 +32,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Facts:
-    """Pairs of a term and its value, or its values."""
+    """Pairs of a term and its value or values."""
 
     pairs: Sequence[tuple[str, object]]
     kind: str = "facts"
@@ -40,7 +40,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of values. numbers: places of numeric columns. title: where it is given, the table opens when clicked."""
+    """Rows of values. `numbers`: positions of numeric columns. `title`: if given, the table is folded until clicked."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[object]]
@@ -51,7 +51,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Image:
-    """A picture, an SVG element; told: what it shows, for who cannot see it."""
+    """A picture, as an SVG element. `told` describes it for readers who cannot see it."""
 
     name: str
     svg: str
@@ -61,7 +61,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Link:
-    """A way to a page, a section of one, or a node of dbt's docs; target: path from the site's root."""
+    """A link to a page, a section of one, or a node of dbt's docs. `target`: path from the site's root."""
 
     shown: str
     target: str
@@ -69,7 +69,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what is under it; anchor: how others point to it."""
+    """A heading with its blocks. `anchor`: the name that links use."""
 
     title: str
     anchor: str
@@ -78,7 +78,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """One HTML file. path: from the site's root; nav: its name in the list of pages; lead: what it is for."""
+    """One HTML file. `path`: from the site's root. `nav`: its name in the list of pages. `lead`: what it is for."""
 
     path: str
     nav: str
@@ -88,12 +88,12 @@ class Page:
 
 
 def file_name(name: str) -> str:
-    """A name as part of a file's: as it is where it is made of letters, digits and underscores, else a digest of it."""
+    """A name that is safe in a file name: unchanged if it has only letters, digits and underscores, else a digest."""
     if re.fullmatch(r"\w{1,80}", name, re.ASCII):
         return name
     return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def node(name: str, shown: str = "", kind: str = "model") -> Link:
-    """The way to a model, seed or exposure in dbt's docs."""
+    """A link to a model, seed or exposure in dbt's docs."""
     return Link(shown or name, f"dbt/index.html#!/{kind}/{kind}.nightbook.{name}")

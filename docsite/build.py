@@ -1,4 +1,4 @@
-"""The site from end to end: dbt's docs, then the pages, then both in the place of what was there."""
+"""Build the whole site: dbt's docs, then the pages. Then replace the previous site by both."""
 
 import os
 import pkgutil
@@ -17,27 +17,34 @@ from docsite import dbt_docs, pages, rendering
 from docsite.blocks import Page
 from docsite.reading import Reading
 
-# What a folder must hold to be replaced: nobody's own files are.
+# A folder must hold these to be replaced, so that nobody's own files are deleted.
 _OF_A_SITE = ("style.css", "dbt/index.html")
 
 
 @dataclass(frozen=True)
 class Built:
-    """pages: how many, without dbt's docs. incomplete: why those are without compiled SQL; None where they have it."""
+    """The finished site.
+
+    pages: number of pages, without dbt's docs.
+    incomplete: why dbt's docs lack compiled SQL, or None.
+    """
 
     pages: int
     incomplete: str | None
 
 
 def build(folder: Path) -> Built:
-    """Write the site into a folder, in the place of the one that was there.
+    """Write the site into a folder, replacing the previous site there.
+
+    Args:
+        folder: the folder to write.
 
     Returns:
         What was written.
 
     Raises:
-        NightbookError: there is no warehouse, the project is not valid, the registry or a champion's artifact cannot be
-            read, or the folder holds something else than a site or cannot be written.
+        NightbookError: there is no warehouse, the project is not valid, or the registry or a champion's artifact cannot
+            be read. Or the folder holds something other than a site, or cannot be written.
     """
     if not warehouse.exists():
         raise NightbookError(f"{home.warehouse()} does not exist: nothing was landed yet; `python orchestrate.py demo`")
@@ -56,7 +63,7 @@ def build(folder: Path) -> Built:
 
 
 def every_page(reading: Reading) -> Iterator[Page]:
-    """What each module of `pages` makes of the warehouse, in the order of the modules' ORDER."""
+    """The pages of each module of `pages`, in the order of the modules' ORDER."""
     modules = [import_module(f"{pages.__name__}.{found.name}") for found in pkgutil.iter_modules(pages.__path__)]
     for module in sorted(modules, key=lambda module: (module.ORDER, module.__name__)):
         yield from module.pages(reading)
@@ -69,7 +76,7 @@ def _build(place: Path, folder: Path) -> Built:
     with warehouse.reading() as connection:
         found = list(every_page(Reading(connection, manifest)))
     rendering.write(found, made)
-    # A temporary folder is its maker's alone; the site is for whoever may read the home.
+    # A temporary folder is private to its owner. The site is for everybody who may read the home.
     os.chmod(made, 0o755)
     if folder.exists():
         folder.rename(place / "before")

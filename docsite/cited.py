@@ -1,4 +1,4 @@
-"""A value and where it stands: a page shows the one and names the other, so that a reader or a test can look there."""
+"""A value with its source. A page shows the value and names the source, so that a reader or a test can check it."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -15,11 +15,11 @@ _WHOLE_FROM = 1000
 
 @dataclass(frozen=True)
 class Cited:
-    """What is shown, how, and its source.
+    """A value, its form, and its source.
 
-    value: number, text, date or None. source: the SQL that gives it, a path in the registry (mlflow:/...), or, of what
-    the site computes itself, from what and how. form: rate (0.0123 as 1.23%), figure (three places), fine (four),
-    count, money, any (whole, or four places), text.
+    value: number, text, date or None.
+    source: the SQL that returns it, a path in the registry (mlflow:/...), or how the site computed it.
+    form: rate (0.0123 as 1.23%), figure (three places), fine (four), count, money, any (whole, or four places), text.
     """
 
     value: object
@@ -56,12 +56,12 @@ class Cited:
 
 
 def broken(text: str) -> Markup:
-    """A text, escaped, that a narrow column may break after an underscore."""
+    """Escape a text, and let a narrow column break it after an underscore."""
     return Markup(str(escape(shown.text(text))).replace("_", "_<wbr>"))
 
 
 def plain(value: object) -> str:
-    """A value as text that says all of it: every digit of a number, dates and times as ISO writes them."""
+    """A value as text without loss: every digit of a number, dates and times in ISO format."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime):

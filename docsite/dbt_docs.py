@@ -11,10 +11,11 @@ from runner import dbt_build
 
 _PARSED = "partial_parse.msgpack"
 _PAGE, _MANIFEST, _CATALOG = "index.html", "manifest.json", "catalog.json"
-# Where dbt puts the two files into a page that needs no server; as they are, although they hold texts of whoever acted.
+# Where dbt inserts the two files into a page that needs no server. dbt does not escape them, although they hold texts
+# from people.
 _INLINE = {'"MANIFEST.JSON INLINE DATA"': _MANIFEST, '"CATALOG.JSON INLINE DATA"': _CATALOG}
-# What dbt's page would ask a server for that is nowhere: icons whose names are filled in later, a favicon that its own
-# build has not filled in, and a path of the host that the page was made for. And its search, to which names are HTML.
+# Repairs of dbt's page. Without a server it would request things that do not exist: icons whose names are filled in
+# later, a favicon that its own build left open, and a path of its original host. Its search treats names as HTML.
 _MENDED = (
     ('xlink:href="{{ getIcon(', 'ng-attr-xlink:href="{{ getIcon('),
     ("${require('./assets/favicons/favicon.ico')}", "data:,"),
@@ -27,29 +28,31 @@ _MENDED = (
 
 
 def write(target: Path, page: Path) -> tuple[dict, str | None]:
-    """Have dbt compile the project and look at the warehouse, and write its docs as one page.
+    """Let dbt compile the project and read the warehouse, and write its docs as one page.
 
     Args:
-        target: folder for what dbt makes on the way.
+        target: folder for dbt's intermediate files.
+        page: the file to write.
 
     Returns:
-        The manifest that the page shows, and why it is without compiled SQL, where it is.
+        The manifest that the page shows, and why the page lacks compiled SQL, or None.
 
     Raises:
-        NightbookError: the project is not valid, the warehouse refuses, or the page is not one that is known here.
+        NightbookError: the project is not valid, the warehouse refuses, or dbt's page has changed.
     """
     target.mkdir()
-    # A project that has been parsed for this home is not parsed again, which saves ten seconds.
+    # dbt need not parse a project again that was parsed for this home. That saves ten seconds.
     parsed = home.home() / "target" / _PARSED
     if parsed.exists():
         shutil.copy(parsed, target / _PARSED)
     incomplete = dbt_build.document(target)
     text = (target / _PAGE).read_text(encoding="utf-8")
-    # The files last: what they hold is not looked through.
+    # Private macros are not for readers.
     made = {file: json.loads((target / file).read_text(encoding="utf-8")) for file in _INLINE.values()}
     for macro in made[_MANIFEST].get("macros", {}).values():
         if macro["name"].startswith("_") or "__" in macro["name"]:
             macro["docs"]["show"] = False
+    # Inserted last, so that the repairs do not search through the files' content.
     filled = [(place, shown.in_script(json.dumps(made[file]))) for place, file in _INLINE.items()]
     for before, after in (*_MENDED, *filled):
         if before not in text:

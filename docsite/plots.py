@@ -1,4 +1,4 @@
-"""Plots of a model: arrays in, an SVG element out; colours and line styles hold in grey as well."""
+"""Plots of a model: arrays in, an SVG element out. Colours and line styles are distinct in grey too."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,12 +7,12 @@ from nightbook.trail.svg import BLACK, BLUE, GREEN, ORANGE, drawn
 
 WIDTH = 7.2
 STYLES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, ":"), (BLACK, "-."))
-# A curve of a hundred thousand cases needs no more corners than the eye sees.
+# A curve of a hundred thousand cases needs no more points than the eye can see.
 _CORNERS = 400
 
 
 def roc(label: np.ndarray, pds: Mapping[str, np.ndarray]) -> str:
-    """Share of defaults found against share of goods refused, one curve per name; label and pds of shape (n,)."""
+    """Share of defaults found against share of goods refused, one curve per name. label and pds have shape (n,)."""
     with drawn(5.2, 5.0) as picture:
         axes = picture.figure.subplots()
         for (name, pd), (colour, style) in zip(pds.items(), STYLES, strict=False):
@@ -31,7 +31,7 @@ def ks(label: np.ndarray, pd: np.ndarray) -> str:
     order = np.argsort(pd, kind="stable")
     values, defaults = pd[order], label[order].astype(float)
     of_defaults, of_goods = np.cumsum(defaults) / defaults.sum(), np.cumsum(1 - defaults) / (1 - defaults).sum()
-    # Within a tie the curves have no points of their own.
+    # The curves have no points within a tie.
     last = np.append(values[1:] != values[:-1], True)
     values, of_defaults, of_goods = values[last], of_defaults[last], of_goods[last]
     widest = int(np.argmax(np.abs(of_goods - of_defaults)))
@@ -73,7 +73,7 @@ def calibration(grades: Sequence[str], pd: np.ndarray, rate: np.ndarray, low: np
 
 
 def distribution(samples: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
-    """Shares of cases over the score, one outline per name; each sample is (score in points, cases)."""
+    """Shares of cases over the score, one outline per name. Each sample is (score in points, cases)."""
     scores = np.concatenate([score for score, _ in samples.values()])
     edges = np.arange(np.floor(scores.min() / 20) * 20, np.ceil(scores.max() / 20) * 20 + 21, 20)
     with drawn(WIDTH, 3.8) as picture:
@@ -99,7 +99,7 @@ def bars(names: Sequence[str], values: Sequence[float], unit: str) -> str:
 
 
 def contributions(names: Sequence[str], parts: np.ndarray, values: np.ndarray) -> str:
-    """A dot per case and input: what it added to the log odds, coloured by the input's own value.
+    """A dot per case and input: its contribution to the log odds, coloured by the input's value.
 
     Args:
         names: inputs, the strongest first.
@@ -125,7 +125,7 @@ def contributions(names: Sequence[str], parts: np.ndarray, values: np.ndarray) -
 
 
 def dependence(curves: Mapping[str, tuple[np.ndarray, np.ndarray, str]]) -> str:
-    """Mean PD over an input's value, all else as it is: a small plot per input; (values, PDs as shares, direction)."""
+    """Mean PD over an input's value, all else equal: a small plot per input of (values, PDs as shares, direction)."""
     columns = 3
     lines = -(-len(curves) // columns)
     with drawn(8.4, 2.1 * lines + 0.3) as picture:
@@ -217,11 +217,11 @@ def _thinned(count: int, *kept: int) -> np.ndarray:
 
 
 def _plain_logs(*of_axes) -> None:
-    """Percent as people write them, not as powers of ten."""
+    """Show percentages as plain numbers instead of powers of ten."""
     for axis in of_axes:
         axis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def bare(axes) -> None:
-    """Axes without the two lines that say nothing."""
+    """Remove the top and the right axis line, which carry no information."""
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""What the lender has decided, as it is in force: pairs of what a value means and the value with its unit."""
+"""The policies in force: pairs of a policy's meaning and its value with unit."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from docsite.reading import Reading
 
 
 def facts(reading: Reading, names: Iterable[str]) -> list[object]:
-    """Blocks that show some values of the policy, and where they come from."""
+    """Blocks that show some policies and their source."""
     told = {
         row["name"].value: row
         for row in reading.cited("reference.policy", {"unit": "unit", "description": "description"}, key=["name"])

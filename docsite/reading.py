@@ -1,4 +1,4 @@
-"""What pages read: the warehouse, the registry and dbt's docs blocks; each value comes with where it stands."""
+"""Data for the pages: the warehouse, the registry and dbt's docs blocks. Each value comes with its source."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,16 @@ from docsite.cited import Cited, plain
 
 @dataclass(frozen=True)
 class Reading:
-    """A warehouse that is open, and dbt's manifest of the project.
+    """An open warehouse, and dbt's manifest of the project.
 
-    connection: as `warehouse.reading`. manifest: as dbt has written it.
+    connection: as `warehouse.reading` yields it. manifest: as dbt wrote it.
     """
 
     connection: warehouse.Connection
     manifest: dict
 
     def query(self, sql: str, parameters: Sequence[Any] | None = None) -> list[dict]:
-        """Rows of a query, a dictionary each."""
+        """Rows of a query as dictionaries."""
         return warehouse.rows(self.connection, sql, parameters)
 
     def has(self, relation: str) -> bool:
@@ -40,18 +40,18 @@ class Reading:
         where: Mapping[str, object] | None = None,
         order: str = "",
     ) -> list[dict[str, Cited]]:
-        """Rows of a relation, each value with the SQL that gives it alone.
+        """Rows of a relation, each value with the SQL that returns it alone.
 
         Args:
             relation: schema.name, or a query in parentheses with an alias.
-            columns: name -> what is selected, a column or an aggregate of the rows of a key; with the form that it is
-                shown in, as `Cited` has it.
-            key: columns by which a row is found; they are in the rows as well.
+            columns: name -> what is selected, a column or an aggregate over the rows of a key; optionally with its
+                form, as in `Cited`.
+            key: columns that identify a row; the rows contain them too.
             where: column -> value that every row has.
-            order: of the rows, by the key where it is not given.
+            order: of the rows; by the key if not given.
 
         Returns:
-            One dictionary per row; nothing where the relation is not there.
+            One dictionary per row. Empty if the relation does not exist.
         """
         if not relation.startswith("(") and not self.has(relation):
             return []
@@ -77,21 +77,21 @@ class Reading:
         ]
 
     def docs_block(self, name: str) -> str | None:
-        """The text of a docs block of the project."""
+        """The text of a docs block of the project, or None."""
         found = self.manifest["docs"].get(f"doc.nightbook.{name}")
         return found and found["block_contents"]
 
     def model_names(self) -> list[str]:
-        """Models that the catalog has inputs for, and those with a version on record."""
+        """Models with inputs in the catalog, and models with a recorded version."""
         return sorted({row["model_name"] for row in schema_yaml.read()} | set(self.record.model_names))
 
     @functools.cached_property
     def record(self) -> Record:
-        """What the warehouse has on record of versions and promotions."""
+        """The warehouse's record of versions, verdicts and promotions."""
         return Record.of(self.query)
 
     def champion(self, name: str) -> Version | None:
-        """The version of a model that is champion on record."""
+        """The recorded version of a model that is champion."""
         return next((one for one in self.record.versions_of(name) if one.is_champion), None)
 
     def last_night(self) -> dict | None:
@@ -99,7 +99,7 @@ class Reading:
         return self._last_run("accounts_scored is not null")
 
     def last_training(self) -> dict | None:
-        """run_id, as_of_date and started_at of the last training that came to a good end."""
+        """run_id, as_of_date and started_at of the last successful training."""
         return self._last_run("cadence in ('weekly', 'full')")
 
     def _last_run(self, condition: str) -> dict | None:

@@ -1,4 +1,4 @@
-"""Pages as HTML: one template for all of them, everything escaped that is not markup of the site's own."""
+"""Pages as HTML from one template. Everything is escaped except the site's own markup."""
 
 import posixpath
 import re
@@ -27,7 +27,7 @@ def write(pages: Sequence[Page], folder: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # Links in docs blocks are written for the place where dbt's docs show them; raw HTML in them stays text.
+    # Docs blocks contain Markdown for dbt's docs. Raw HTML in them stays text.
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     environment.filters["markdown"] = lambda text: Markup(markdown.render(text))
     environment.filters["ticked"] = _ticked
@@ -48,12 +48,12 @@ def write(pages: Sequence[Page], folder: Path) -> None:
 
 
 def file_of(image: Image) -> str:
-    """The file of a picture, whatever is in its name."""
+    """The file name of a picture, whatever its name contains."""
     return f"{file_name(image.name.removesuffix('.svg'))}.svg"
 
 
 def relative(target: str, here: str) -> str:
-    """A path from the site's root as a link from a page, whose path is from there as well."""
+    """A path from the site's root as a link from a page, whose path is also from the root."""
     path, hash_mark, anchor = target.partition("#")
     if not path or path == here:
         return f"{hash_mark}{anchor}" if anchor else posixpath.basename(here)
@@ -65,7 +65,7 @@ def _seen(value: object) -> object:
 
 
 def _ticked(value: str) -> Markup:
-    """A text with what stands between backticks as code; a long name may be broken where its words meet."""
+    """A text with parts in backticks shown as code. A long name may break at its underscores."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(broken(value))))
 
 

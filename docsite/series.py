@@ -1,4 +1,4 @@
-"""Plots of nights: matrices and values over time as SVG elements, in the colours of `plots`."""
+"""Plots over time: matrices and values by night as SVG elements, in the colours of `plots`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -8,9 +8,9 @@ from nightbook.trail.svg import BLACK, ORANGE, SKY, drawn
 
 from docsite.plots import STYLES, WIDTH, bare
 
-# (night, value, low, high); without an interval low and high are None.
+# (night, value, low, high). Without an interval, low and high are None.
 Point = tuple[date, float, float | None, float | None]
-# From so many rows on a scale beside the cells is worth its place; the numbers are in them anyway.
+# From this many rows on, a scale beside the cells is worth its space. The cells show the numbers anyway.
 _ROWS_WITH_SCALE = 5
 _TICKS = 8
 
@@ -26,11 +26,11 @@ def heat(
     across: str,
     down: str,
 ) -> str:
-    """A matrix of cells with their numbers in them; NaN stays empty. most: the value of the darkest colour."""
+    """A matrix of cells with their numbers. NaN stays empty. `most`: the value of the darkest colour."""
     is_slanted = len(columns) > 9 or max(map(len, columns)) > 6
     with drawn(min(11.0, 4.0 + 0.62 * len(columns)), 1.3 + 0.27 * len(rows)) as picture:
         axes = picture.figure.subplots()
-        # Light to dark: the order survives in grey.
+        # From light to dark, so that the order is visible in grey.
         image = axes.imshow(np.ma.masked_invalid(values), cmap="Blues", vmin=0, vmax=most, aspect="auto")
         for row, line in enumerate(values):
             for column, value in enumerate(line):
@@ -84,7 +84,7 @@ def stacked(columns: Sequence[str], parts: Mapping[str, Sequence[float]], unit: 
         axes.yaxis.set_major_formatter("{x:,.0f}")
         if len(columns) > 4:
             axes.tick_params(axis="x", rotation=30)
-        # Beside the bars, which may fill the plot.
+        # Beside the bars, because they may fill the plot.
         picture.figure.legend(loc="outside right center", frameon=False, reverse=True)
         bare(axes)
     return picture.svg

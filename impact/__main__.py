@@ -1,4 +1,4 @@
-"""`python -m impact --base REF`: builds both sides, writes the report, ends with 1 where a limit blocks."""
+"""`python -m impact --base REF`: build both sides and write the report. Ends with status 1 if a limit blocks."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ from impact import comparison, limits, report, sides
 def main() -> int:
     parser = argparse.ArgumentParser(prog="impact", description="What the working tree does to scores, against a base.")
     parser.add_argument("--base", required=True, metavar="REF", help="commit to compare with, say origin/main")
-    # With much fewer, the gate finds too few defaults among applications to register a model at all.
+    # With far fewer accounts, the gate finds too few defaults among applications to register a model.
     parser.add_argument("--accounts", type=int, default=40_000, metavar="N", help="of the synthetic lender (40000)")
     parser.add_argument("--quick", action="store_true", help="do not train the change: no figures of the gate")
     parser.add_argument(
@@ -36,10 +36,14 @@ def main() -> int:
 
 
 def run(reference: str, accounts: int, folder: Path, is_quick: bool = False) -> tuple[str, list[limits.Limit]]:
-    """The report, which is also written to `report.md` in the folder, and the limits that block."""
+    """Build both sides and compare.
+
+    Returns:
+        The report, which is also written to `report.md` in the folder, and the limits that block.
+    """
     os.chdir(Path(__file__).resolve().parents[1])
     folder.mkdir(parents=True, exist_ok=True)
-    # A run that fails leaves no report, least of all an old one.
+    # A failed run must leave no report, least of all an old one.
     (folder / "report.md").unlink(missing_ok=True)
     trees = {"base": sides.tree_of(reference), "change": sides.tree_of_checkout(folder)}
     code = {name: sides.lay_out(folder, name, tree) for name, tree in trees.items()}
@@ -62,7 +66,7 @@ def run(reference: str, accounts: int, folder: Path, is_quick: bool = False) -> 
         for book in base.homes
     }
     if not (base.is_new and change.is_new):
-        # Times of another day, on a machine that did other things, are told and not judged.
+        # Times that were measured on another day are shown, but no limit applies to them.
         most.pop("run_time", None)
     held = [one for book, impact in books.items() for one in limits.hold(book, impact.figures(), most, accepted)]
     text = report.markdown(books, held, _how(lost), notes)

@@ -1,7 +1,7 @@
-"""`python -m impact.changed STATE`: selectors of what differs from a manifest, what is made of it, what that needs.
+"""`python -m impact.changed STATE`: selectors of what differs from a manifest, with its children and their parents.
 
-dbt compares SQL, seeds, macros and configuration; an edited library it does not notice. The runner leaves the library's
-digest in the manifest, and where it is another, or none, all Python models count as modified.
+dbt compares SQL, seeds, macros and configuration, but does not notice an edited library. The runner leaves the
+library's digest in the manifest. If that digest differs or is missing, all Python models count as modified.
 """
 
 import json
@@ -20,6 +20,9 @@ def selectors(state: Path) -> list[str]:
 
     Args:
         state: folder with the manifest.json of a build, for `--state`.
+
+    Returns:
+        Selectors of the modified nodes.
 
     Raises:
         NightbookError: there is no manifest.

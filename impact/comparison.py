@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from nightbook.modelling import gate, metrics
 
-# What is read of each home; every table is small enough to be held.
+# What is read from each home. Every table is small enough for memory.
 RELATIONS = {
     "catalog": "select model_name, name, in_model, monotone_direction, reason_text from reference.feature_catalog"
     " order by all",
@@ -24,12 +24,12 @@ RELATIONS = {
     " from marts.fct_application_scores",
     "runs": "select cadence, date_diff('millisecond', started_at, ended_at) / 1000 as seconds from audit.fct_runs",
 }
-# What limits may be set for.
+# Figures that can have a limit.
 FIGURES = (
     "features_changed", "features_removed", "cases_changed", "score_psi", "grade_changes", "triage_changes",
     "provisions", "auc_fall", "run_time",
 )  # fmt: skip
-# Of a home that has trained.
+# Only in a home that has trained.
 TRAINING = {
     "gate": "select model_name, metric, value, low, high from training.gate_measurements"
     " where metric in ('auc', 'ks', 'brier')",
@@ -37,19 +37,21 @@ TRAINING = {
 }
 KEYS = {"account_pd": "account_id", "application_pd": "application_id"}
 SCORES = {"account_pd": "account_scores", "application_pd": "application_scores"}
-_SHIFT = 10  # bins of an index
-_NOISE = 60.0  # seconds by which a run of minutes may be longer on a busy machine
+_SHIFT = 10  # bins of a PSI
+_NOISE = 60.0  # seconds that a busy machine may add to a run of minutes
 
 Night = dict[str, pa.Table]
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A feature that is not what it was.
+    """A feature that differs between base and change.
 
-    change: added, removed, renamed, changed, left_out (no model input any more) or redeclared (its row of the
-    catalog is another); cases: how many both have; differing: of them with another value. Means and psi are null where
-    the values are no numbers or there are none; was: the name before, of a renamed one, or what was declared.
+    change: added, removed, renamed, changed, left_out (no longer a model input) or redeclared (its catalog row
+        differs).
+    cases: cases that both sides have. differing: those among them with another value.
+    mean_base, mean_change, psi: None if the values are not numbers or there are none.
+    was: the former name of a renamed feature, or what was declared.
     """
 
     model_name: str
@@ -66,7 +68,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of a model on both sides; shares are of the cases that both have."""
+    """Scores of a model on both sides. Shares are of the cases that both have."""
 
     model_name: str
     cases: int
@@ -84,7 +86,10 @@ class Scores:
 
 @dataclass(frozen=True)
 class Impact:
-    """All that differs on one book. loss: expected loss of base and change; seconds: by cadence, base and change."""
+    """Everything that differs on one book.
+
+    loss: expected loss of base and change. seconds: cadence -> run time of base and change.
+    """
 
     features: list[Feature]
     scores: list[Scores]
@@ -99,7 +104,7 @@ class Impact:
 
     @property
     def is_none(self) -> bool:
-        """Whether nothing that is scored, nor anything made of it, differs; a new or renamed feature is no impact."""
+        """Whether no feature, score or derived result differs. A new or renamed feature has no impact."""
         return not (
             any(one.change not in ("added", "renamed") for one in self.features)
             or any(one.differing or one.on_one_side for one in self.scores)
@@ -110,7 +115,7 @@ class Impact:
         )
 
     def figures(self) -> dict[str, float]:
-        """What limits are held against, by the limit's name."""
+        """Figures that have limits, by the limit's name."""
         inputs = [one for one in self.features if one.is_input]
         found = {
             "features_changed": sum(one.change == "changed" for one in inputs),
@@ -121,7 +126,7 @@ class Impact:
             "triage_changes": self.rebanded / self.queued if self.queued else 0.0,
             "provisions": abs(self.loss[1] - self.loss[0]) / self.loss[0] if self.loss[0] else float(self.loss[1] > 0),
         }
-        # A model that the change can no longer train has fallen by all there is.
+        # A model that the change can no longer train has lost its whole AUC.
         falls = [
             math.inf if row["change"] is None else row["base"] - row["change"]
             for row in self.measured
@@ -136,7 +141,7 @@ class Impact:
 
 
 def read(home: Path) -> Night:
-    """The night that a home has scored, and its training where there was one."""
+    """The scored night of a home, and its training if there was one."""
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
         has_trained = connection.execute(
             "select count(*) from information_schema.tables where table_name = 'gate_measurements'"
@@ -146,7 +151,7 @@ def read(home: Path) -> Night:
 
 
 def compare(base: Night, change: Night) -> Impact:
-    """What differs, feature by feature and score by score; rows are matched by key."""
+    """Compare feature by feature and score by score. Rows are matched by key."""
     with duckdb.connect() as connection:
         for side, night in (("base", base), ("change", change)):
             connection.execute(f"create schema {side}")
@@ -211,7 +216,7 @@ def _features(connection: duckdb.DuckDBPyConnection, model: str) -> list[Feature
 
 
 def _catalog(connection: duckdb.DuckDBPyConnection, side: str, model: str) -> dict[str, dict]:
-    """Feature -> what the catalog says of it beside its meaning."""
+    """Feature -> what the catalog says of it apart from its meaning."""
     rows = connection.execute(
         f"select name, in_model, monotone_direction, reason_text from {side}.catalog where model_name = ?", [model]
     ).fetchall()
@@ -222,7 +227,7 @@ def _catalog(connection: duckdb.DuckDBPyConnection, side: str, model: str) -> di
 
 
 def _differing(connection: duckdb.DuckDBPyConnection, model: str, names: list[str]) -> tuple[int, dict[str, int]]:
-    """Cases that both sides have, and for each feature those of them with another value, in one pass."""
+    """The number of cases on both sides, and per feature how many of them have another value, in one pass."""
     counts = "".join(f', count(*) filter (b."{name}" is distinct from c."{name}")' for name in names)
     cases, *found = connection.execute(
         f"select count(*){counts} from base.{model} as b inner join change.{model} as c using ({KEYS[model]})"
@@ -231,7 +236,7 @@ def _differing(connection: duckdb.DuckDBPyConnection, model: str, names: list[st
 
 
 def _renamed(connection: duckdb.DuckDBPyConnection, model: str, gone: list[str], come: list[str]) -> dict[str, str]:
-    """Old name -> new name, where a feature that is gone and one that has come agree in every case and vary."""
+    """Old name -> new name, if a removed and an added feature agree in every case and are not constant."""
     found: dict[str, str] = {}
     for was in gone:
         for name in come:
@@ -246,7 +251,7 @@ def _renamed(connection: duckdb.DuckDBPyConnection, model: str, gone: list[str],
 
 
 def _values(connection: duckdb.DuckDBPyConnection, side: str, model: str, key: str, name: str) -> np.ndarray:
-    """A feature in the order of its keys, NaN where there is none."""
+    """A feature's values in the order of its keys, NaN if missing."""
     rows = connection.execute(f'select cast("{name}" as double) as value from {side}.{model} order by {key}')
     return np.ma.filled(rows.fetchnumpy()["value"].astype(float), np.nan)
 
@@ -257,7 +262,7 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def _psi(old: np.ndarray, new: np.ndarray) -> float | None:
-    """Index over the deciles of the old values and a bin of those without one."""
+    """PSI over the deciles of the old values, with an extra bin for missing values."""
     if not (old.size and new.size):
         return None
     edges = metrics.quantile_edges(old[~np.isnan(old)], _SHIFT)
@@ -270,7 +275,7 @@ def _psi(old: np.ndarray, new: np.ndarray) -> float | None:
 
 
 def _scores(connection: duckdb.DuckDBPyConnection, model: str) -> Scores | None:
-    """Scores on both sides; nothing where neither has any."""
+    """Scores on both sides. None if neither side has any."""
     relation = SCORES[model]
     joined = f"base.{relation} as b full join change.{relation} as c using (key)"
     both = connection.execute(
@@ -298,7 +303,7 @@ def _scores(connection: duckdb.DuckDBPyConnection, model: str) -> Scores | None:
 
 
 def _provisions(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[float, float], int]:
-    # To the cent: a sum of doubles depends on their order.
+    # In cents, because a sum of doubles depends on their order.
     total = "select coalesce(sum(cast(expected_loss as decimal(18, 2))), 0) from"
     base, change = (connection.execute(f"{total} {side}.provisions").fetchall()[0][0] for side in ("base", "change"))
     restaged = connection.execute(
@@ -309,7 +314,7 @@ def _provisions(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[float, flo
 
 
 def _measured(connection: duckdb.DuckDBPyConnection) -> list[dict]:
-    """Figures of both sides' candidates on their holdouts, with the intervals of the base's; change may have none."""
+    """Figures of both sides' candidates on their holdouts, with the base's intervals. The change may have none."""
     rows = connection.execute(
         "select b.model_name, b.metric, b.value, b.low, b.high, c.value from base.gate as b"
         " left join change.gate as c using (model_name, metric) order by all"

@@ -1,4 +1,4 @@
-"""Limits on an impact: impact/limits.toml, and what this change alone is allowed to exceed."""
+"""Limits on an impact, from impact/limits.toml, and the exceptions accepted for this change."""
 
 import tomllib
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ FILE = Path("impact/limits.toml")
 
 @dataclass(frozen=True)
 class Limit:
-    """A figure held against its limit, on one book; accepted: why it may exceed it, empty where nobody said so."""
+    """A figure and its limit on one book. `accepted`: why the figure may exceed it, empty without a reason."""
 
     book: str
     name: str
@@ -34,21 +34,21 @@ class Limit:
 
 
 def read(base: Path, change: Path) -> tuple[dict[str, float], dict[str, str], list[str]]:
-    """Limits, what the change is accepted to exceed, and in a line each the limits that it moves.
+    """Read the limits, the accepted exceptions, and a line for each limit that the change moves.
 
-    It is accepted to exceed what its base does not accept already.
+    An exception counts only if the base does not contain it already.
 
     Args:
         base: the code of the base.
         change: the code of the change, whose limits count.
 
     Raises:
-        NightbookError: the file is not valid, sets no limit or one of another name, or accepts what is no limit.
+        NightbookError: the file is not valid, lacks a limit, sets an unknown one, or accepts an unknown one.
     """
     ours = _load(change)
     before = _load(base) if (base / FILE).exists() else {}
     theirs = before.get("accepted", {})
-    # Without a number, or under a name that no figure has, a limit would hold nothing.
+    # A missing number or a misspelt name would silently remove a limit.
     for name in sorted(set(ours["limits"]) ^ set(FIGURES)):
         said = "sets none" if name in FIGURES else "sets one that is none"
         raise NightbookError(f"{FILE}: [limits] {said}: {name}; the limits are {', '.join(FIGURES)}")
@@ -65,7 +65,7 @@ def read(base: Path, change: Path) -> tuple[dict[str, float], dict[str, str], li
 
 
 def hold(book: str, figures: dict[str, float], limits: dict[str, float], accepted: dict[str, str]) -> list[Limit]:
-    """Each figure against its limit, in the order of the limits."""
+    """Each figure with its limit, in the order of the limits."""
     return [
         Limit(book, name, figures[name], most, accepted.get(name, ""))
         for name, most in limits.items()

@@ -10,13 +10,13 @@ from impact.limits import Limit
 
 
 def markdown(books: dict[str, Impact], limits: list[Limit], how: str, notes: Sequence[str] = ()) -> str:
-    """The report: a verdict, what changed in a line each, then the figures.
+    """The report: a verdict, one line per change, then the figures.
 
     Args:
         books: what was found on each book.
-        limits: every limit as it was held, on every book.
+        limits: every limit with its figure, on every book.
         how: which models scored the two sides, in a sentence.
-        notes: what a reviewer must know beside the figures, a line each.
+        notes: what else a reviewer must know, a line each.
     """
     parts = ["# Score impact", _verdict(books, limits, notes), how]
     for book, impact in books.items():

@@ -1,6 +1,6 @@
-"""The two sides of a comparison: code laid out apart, and homes in which it lands, trains and scores.
+"""The two sides of a comparison: their code in separate folders, and homes in which each lands, trains and scores.
 
-A side is kept under the digest of the files that decide a score, so that what has not changed is not built again.
+A side is stored under the digest of its deciding files, so that an unchanged side is not built again.
 """
 
 import csv
@@ -20,13 +20,13 @@ from nightbook import shown
 from nightbook.errors import NightbookError
 from nightbook.trail import scratch_home
 
-# What a score can depend on. Tests, documentation and this report cannot move one.
+# What a score can depend on. Tests, documentation and this report cannot change one.
 DECIDING = ("dbt_project.yml", "macros", "models", "orchestrate.py", "profiles.yml", "python_models",
             "requirements.txt", "seeds", "selectors.yml", "snapshots")  # fmt: skip
-# What dbt and the limits need besides.
+# What dbt and the limits need as well.
 NEEDED = (".dbtignore", "analyses", "impact", "tests")
 CATALOG = Path("seeds/reference/feature_catalog.csv")
-# Tests are for the change's own checks: here a drift that would stop the night is what is to be seen.
+# Without tests, because a drift that would stop the night is exactly what the report must show.
 NIGHT = ("build", "--selector", "nightly", "--exclude-resource-type", "test", "unit_test")
 SAMPLE = ("seed", "--selector", "ci_landing")
 REGISTRY = "mlflow.db"
@@ -34,7 +34,7 @@ REGISTRY = "mlflow.db"
 
 @dataclass(frozen=True)
 class Side:
-    """A tree's code, and the homes of its two books; is_new: whether this run has built them."""
+    """A tree's code, and the homes of its two books. `is_new`: whether this run built them."""
 
     name: str
     key: str
@@ -51,6 +51,9 @@ class Side:
 def tree_of(reference: str) -> str:
     """The git tree of a commit.
 
+    Args:
+        reference: any name that git accepts for a commit.
+
     Raises:
         NightbookError: there is no such commit in this clone.
     """
@@ -61,10 +64,10 @@ def tree_of(reference: str) -> str:
 
 
 def tree_of_checkout(folder: Path) -> str:
-    """The git tree of the files as they are, committed or not; the index stays as it is.
+    """The git tree of the files as they are, committed or not. The repository's own index does not change.
 
     Args:
-        folder: where the index that this needs may lie.
+        folder: place for a temporary index.
     """
     index = folder / "index"
     environment = os.environ | {"GIT_INDEX_FILE": str(index)}
@@ -81,7 +84,7 @@ def key_of(tree: str) -> str:
 
 
 def lay_out(folder: Path, name: str, tree: str) -> Path:
-    """What decides a score and the limits, of a tree, in a folder of its own."""
+    """Extract a tree's deciding files and limits into a folder of its own."""
     code = folder / f"code-{name}"
     shutil.rmtree(code, ignore_errors=True)
     there = _git("ls-tree", "--name-only", tree).splitlines()
@@ -95,17 +98,17 @@ def lay_out(folder: Path, name: str, tree: str) -> Path:
 
 
 def libraries_differ(trees: dict[str, str]) -> bool:
-    """Whether two trees pin other libraries; both sides run on those that are installed here."""
+    """Whether two trees pin different libraries. Both sides run on the libraries that are installed here."""
     return len({_git("ls-tree", tree, "--", "requirements.txt") for tree in trees.values()}) > 1
 
 
 def lost_inputs(base: Path, change: Path) -> list[tuple[str, str]]:
-    """Model inputs of the base that the change's catalog lacks: the base's champion cannot score without them."""
+    """Model inputs of the base that the change's catalog lacks. Without them the base's champion cannot score."""
     return sorted(_features(base, in_model=True) - _features(change))
 
 
 def base(folder: Path, code: Path, key: str, accounts: int) -> Side:
-    """The base: lands, trains, has its candidates approved, and scores both books with them."""
+    """The base side: land, train, approve its candidates, and score both books with them."""
     side = _side(folder, "base", f"{key}-{accounts}", code)
     return _once(side, lambda: _of_its_own(side, accounts))
 
@@ -113,9 +116,9 @@ def base(folder: Path, code: Path, key: str, accounts: int) -> Side:
 def change(
     folder: Path, code: Path, key: str, accounts: int, against: Side, is_shared: bool, is_quick: bool = False
 ) -> Side:
-    """The change: scores both books with the base's champions if they find their inputs, else with models of its own.
+    """The change side: score both books with the base's champions if all their inputs exist, else with its own models.
 
-    It trains as well, on the same data, for the gate; a quick one only where it scores with its own.
+    It also trains on the same data, for the gate's figures. A quick run trains only if it scores with its own models.
     """
     is_quick = is_quick and is_shared
     side = _side(folder, "change", f"{against.key}-{key}{'-quick' if is_quick else ''}", code)
@@ -136,8 +139,8 @@ def _of_its_own(side: Side, accounts: int) -> None:
 
 def _with_champions_of(against: Side, side: Side, accounts: int, is_quick: bool) -> None:
     _land(side, accounts)
-    # Artifacts stay where they are: the registry names them by their place. What the change trains is registered
-    # apart, or it would be scored as a challenger, which the base's night has not.
+    # Artifacts stay where they are, because the registry names them by path. The change's own models go to another
+    # registry. Otherwise they would be scored as challengers, which the base's night does not have.
     for name in (REGISTRY, "training.db"):
         shutil.copy(against.lender / REGISTRY, side.lender / name)
     _carry_record(against.lender, side.lender)
@@ -150,7 +153,7 @@ def _with_champions_of(against: Side, side: Side, accounts: int, is_quick: bool)
 
 
 def _carry_record(scored: Path, home: Path) -> None:
-    """Let a home score with the champions of another one, and know of no other version."""
+    """Let a home score with the champions of another home, without any other version."""
     file = str(scored / "warehouse.duckdb").replace("'", "''")
     with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
         connection.execute(f"attach '{file}' as scored (read_only)")
@@ -173,7 +176,7 @@ def _side(folder: Path, name: str, key: str, code: Path) -> Side:
 
 
 def _once(side: Side, build: Callable[[], None]) -> Side:
-    """Build a side that is not there; one that was broken off is built again. Others of its name are forgotten."""
+    """Build a side if it does not exist or was interrupted. Other sides of its name are deleted."""
     home = side.lender.parent
     if (home / "built").exists():
         print(f"{side.name}: as built before", flush=True)
@@ -210,7 +213,7 @@ def _call(side: Side, home: Path, arguments: list[str], more: dict[str, str]) ->
     given = {
         "NIGHTBOOK_HOME": str(home),
         "NIGHTBOOK_ACTOR": "impact",
-        # A sample is no book, and a change that moves a feature is what is to be measured.
+        # A sample is not the whole book, and the effect of a changed feature must be measured instead of stopped.
         "NIGHTBOOK_OVERRIDE": "*",
         "NIGHTBOOK_OVERRIDE_REASON": "impact of a change",
     }
@@ -222,7 +225,7 @@ def _call(side: Side, home: Path, arguments: list[str], more: dict[str, str]) ->
 
 
 def _reason(done: subprocess.CompletedProcess) -> str:
-    """The runner's one line; of dbt, which tells of errors on its standard output, the first lines of the first one."""
+    """The runner's error line. For dbt, which prints errors on stdout, the first lines of the first error."""
     refused = [line for line in done.stderr.splitlines() if line.startswith("nightbook: ")]
     if refused:
         return refused[-1].removeprefix("nightbook: ")

@@ -1,4 +1,4 @@
-"""Which past dates are to be scored, by which versions, and which of them stand already."""
+"""Plan a backfill: which past dates to score, with which versions, and which dates are done already."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -14,7 +14,10 @@ from runner import promotions
 
 @dataclass(frozen=True)
 class Date:
-    """A past date to be scored. versions: as NIGHTBOOK_VERSIONS; is_done: its scores are what they would be again."""
+    """A past date to score.
+
+    `versions` has the form of NIGHTBOOK_VERSIONS. `is_done` means that scoring again would give the same scores.
+    """
 
     as_of_date: date
     versions: str
@@ -22,14 +25,17 @@ class Date:
 
 
 def plan(first: date, last: date, pinned: dict[str, int]) -> list[Date]:
-    """The dates from first to last that have a snapshot, in order.
+    """List the dates from `first` to `last` that have a snapshot, in order.
 
-    A date is scored by the versions that were champions at its end, but for those that are pinned, which must have been
-    champions at some time. It is done where a run that came to a good end scored it by the same versions, with the same
-    code, and would see the same rows again.
+    Each date is scored by the versions that were champions at the end of that day. A version in `pinned` takes the
+    place of its model's champion; it must have been champion at some time.
+
+    A date is done if a successful run scored it with the same versions and the same code, and would see the same rows
+    now.
 
     Raises:
-        NightbookError: no such date has a snapshot, a model had no champion then, or a pinned version never was one.
+        NightbookError: no such date has a snapshot, a model had no champion then, or a pinned version was never
+            champion.
     """
     if first > last:
         raise NightbookError(f"--from {first} is later than --to {last}: exchange them")
@@ -103,7 +109,7 @@ def _done(query: warehouse.Query, versions: dict[date, str]) -> set[date]:
 
 
 def _stands_whole(query: warehouse.Query, night: scored_nights.Night) -> bool:
-    """Whether the rows that the run published are there, all of them."""
+    """Whether the published rows of the run are still complete."""
     for relation, column in (
         ("fct_account_scores", "accounts_scored"),
         ("fct_application_scores", "applications_scored"),

@@ -23,7 +23,7 @@ _R = TypeVar("_R")
 
 
 def _writes(command: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """The home is this command's alone while it runs; one that was killed over it is named."""
+    """Let a command hold the home's lock while it runs. It also reports a previous command that was killed."""
 
     def decorate(call: Callable[_P, _R]) -> Callable[_P, _R]:
         @functools.wraps(call)
@@ -40,7 +40,7 @@ def _writes(command: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
 
 @_writes("land synthetic")
 def land_synthetic(accounts: int, months: int, seed: int, applications: int) -> landing.Load:
-    """Land the synthetic lender."""
+    """Land the synthetic lender and return its load."""
     with terminal.progress("Landing the synthetic lender") as on_progress:
         load = landing.land_synthetic(accounts, months, seed, applications, on_progress=on_progress)
     terminal.load(load)
@@ -61,7 +61,7 @@ def land_files(directory: Path) -> None:
 
 @_writes("stage")
 def stage() -> None:
-    """Put the library on the account's stage, for builds that dbt is told to do by others than this runner."""
+    """Put the library on the stage of the Snowflake account, for dbt builds that are started without this runner."""
     from runner import snowflake_stage
 
     terminal.say(f"{snowflake_stage.FILE} is on @{snowflake_stage.STAGE}, SHA-256 {snowflake_stage.stage()}")
@@ -76,7 +76,11 @@ def train(
     override: str = "",
     reason: str = "",
 ) -> list[dict]:
-    """Train every model; returns what became of each candidate, nothing where the rules see no need."""
+    """Train every model.
+
+    Returns:
+        One row per candidate with its outcome. The list is empty if the rules see no need for a training.
+    """
     answered = _answered_for(override, reason)
     mlflow_store.check()
     with _environment(**_named(as_of, known_at), **answered):
@@ -91,7 +95,7 @@ def train(
 @watch.watched()
 @_writes("approve")
 def approve(model: str, version: int, approver: str, change_request: str) -> None:
-    """Make a version champion."""
+    """Make a version the champion."""
     from runner import promotions
 
     asked = {"approver": approver, "change_request": given.line(change_request, "--change-request")}
@@ -103,7 +107,7 @@ def approve(model: str, version: int, approver: str, change_request: str) -> Non
 @watch.watched()
 @_writes("rollback")
 def rollback(model: str, approver: str, change_request: str) -> None:
-    """Make the version champion again that was it before."""
+    """Make the previous champion the champion again."""
     from runner import promotions
 
     asked = {"approver": approver, "change_request": given.line(change_request, "--change-request")}
@@ -115,7 +119,7 @@ def rollback(model: str, approver: str, change_request: str) -> None:
 @watch.watched("nightly")
 @_writes("score")
 def score(as_of: date | None = None, known_at: datetime | None = None, override: str = "", reason: str = "") -> None:
-    """Score a night."""
+    """Score one night."""
     _check_models()
     with _environment(**_named(as_of, known_at), **_answered_for(override, reason)):
         build = run.cadence("nightly", "Scoring")
@@ -125,7 +129,7 @@ def score(as_of: date | None = None, known_at: datetime | None = None, override:
 @watch.watched("backfill")
 @_writes("backfill")
 def backfill(first: date, last: date, pinned: dict[str, int], override: str = "", reason: str = "") -> None:
-    """Score past dates, one partition at a time; those that stand already are left."""
+    """Score past dates, one partition at a time. Dates that are done already are skipped."""
     from runner import backfill
 
     answered = _answered_for(override, reason)
@@ -147,7 +151,7 @@ def backfill(first: date, last: date, pinned: dict[str, int], override: str = ""
 def explain(
     as_of: date, account: str | None, application: str | None, as_json: bool = False, evidence: Path | None = None
 ) -> None:
-    """Tell how one score came about."""
+    """Explain one score."""
     from nightbook.trail import explanation
 
     told = explanation.explain(as_of, account=account, application=application)
@@ -163,7 +167,7 @@ def explain(
 
 
 def explain_version(model: str, version: int, against: int | None, as_json: bool = False) -> None:
-    """Tell how a version of a model came about, and what another one does not share with it."""
+    """Explain how a version of a model was made, and how another version differs from it."""
     from nightbook.trail import explanation
 
     told = explanation.explain_version(model, version, against)
@@ -176,7 +180,11 @@ def explain_version(model: str, version: int, against: int | None, as_json: bool
 def reproduce(
     as_of: date, account: str | None, application: str | None, sample: int | None, as_json: bool = False
 ) -> None:
-    """Derive a past night anew and compare."""
+    """Compute a past night again from raw rows and compare.
+
+    Raises:
+        NightbookError: a score differs, or the night cannot be computed again.
+    """
     from nightbook.trail import reproduce
 
     found = reproduce.reproduce(as_of, account=account, application=application, sample=sample)
@@ -190,12 +198,15 @@ def reproduce(
 
 
 def verify_audit(head: str | None = None) -> None:
-    """Compare the trail behind the scores with the audit log."""
+    """Compare runs, versions, promotions and published rows with the audit log."""
     terminal.verified(summaries.verified(head))
 
 
 def status(as_json: bool, as_metrics: bool = False) -> None:
-    """Show where things stand; as metrics, having written their file and told what nobody has told yet."""
+    """Show the state of the home.
+
+    With `as_metrics`, write the metrics file, send notices that are still unsent, and print the metrics.
+    """
     if as_metrics:
         watch.look()
         print(metrics_file.path().read_text() if metrics_file.path().exists() else "", end="")
@@ -209,7 +220,7 @@ def status(as_json: bool, as_metrics: bool = False) -> None:
 
 @_writes("docs")
 def docs(folder: Path | None = None) -> None:
-    """Write the documentation site: dbt's docs and the model-risk pack, of what the warehouse and the registry hold."""
+    """Write the documentation site, dbt's docs and the model-risk pages, from the warehouse and the registry."""
     from docsite.build import build
 
     folder = folder or home.home() / "docs"
@@ -224,7 +235,7 @@ def docs(folder: Path | None = None) -> None:
 
 @_writes("demo")
 def demo(accounts: int) -> None:
-    """From nothing to a scored book: land, train, approve by somebody else, score."""
+    """Go from an empty home to a scored book: land, train, approve as a second person, score."""
     maker, approver = "demo-modeller", "demo-approver"
     land_synthetic(accounts, months=36, seed=1, applications=200)
     with _environment(NIGHTBOOK_ACTOR=maker):
@@ -241,9 +252,9 @@ def demo(accounts: int) -> None:
 
 
 def _check_models() -> None:
-    """What would score is looked at first: at the end of the features of a large book is late to find out.
+    """Check the models before the build starts. Otherwise a large book fails only after its features are built.
 
-    The run looks again. A home of an earlier version has no record before that.
+    The run checks again. A home of an earlier version has no record yet, so nothing can be checked for it here.
     """
     mlflow_store.check()
     from nightbook.registry import record
@@ -253,7 +264,7 @@ def _check_models() -> None:
     if not warehouse.exists():
         return
     with warehouse.asking() as query:
-        # The record of an audit log that was emptied says of each row that it was put in.
+        # An emptied audit log would make every row of the record look forged, so check the log first.
         audit.check_unbroken(query)
         if not warehouse.has(query, "audit", "promotion_log"):
             return
@@ -262,7 +273,7 @@ def _check_models() -> None:
 
 
 def _is_training_needed() -> bool:
-    """Have the rules decide, and say why or why not."""
+    """Build the training decision and print its reason."""
     build = run.cadence("training_need", "Asking whether to train")
     decisions = summaries.training_decisions(build.run_id)
     terminal.training_decision(decisions)

@@ -1,4 +1,4 @@
-"""One dbt build, in this process: progress while it runs, one line per cause when it fails."""
+"""Run dbt in this process, with progress while it runs and one line per cause when it fails."""
 
 import contextlib
 import gc
@@ -16,17 +16,17 @@ from nightbook import provenance
 from nightbook.engine import home, messages
 from nightbook.errors import NightbookError
 
-# The user-caused error that a Python model raised, at the end of the traceback that dbt reports.
+# Finds the NightbookError of a Python model at the end of the traceback that dbt reports.
 _USER_ERROR = re.compile(r"^\s*nightbook\.errors\.NightbookError: (.+)$", re.MULTILINE)
 
 
 class Failed(NightbookError):
-    """A build that began and did not come to a good end."""
+    """A build that started and failed."""
 
 
 @dataclass(frozen=True)
 class Build:
-    """What a finished build says of itself: wall seconds, nodes built, tests passed, tests that warned."""
+    """Figures of a finished build: wall seconds, nodes built, tests passed or warned, and the tests that warned."""
 
     run_id: str
     seconds: float
@@ -38,11 +38,11 @@ class Build:
 def build(selector: str, title: str) -> Build:
     """Run `dbt build --selector ...` and return what it did.
 
-    Unit tests are left out: they test the code, on every pull request, not tonight's data.
+    Unit tests are left out. They test the code in every pull request, not tonight's data.
 
     Raises:
-        Failed: a node failed; the first cause in one line, and how many more there were.
-        NightbookError: dbt could not begin.
+        Failed: a node failed. The message is the first cause in one line, and how many more there were.
+        NightbookError: dbt could not start.
     """
     started = time.monotonic()
     os.environ.setdefault("NIGHTBOOK_ACTOR", home.actor())
@@ -63,7 +63,7 @@ def build(selector: str, title: str) -> Build:
 
 
 def parse() -> None:
-    """Have dbt read the project, so that its manifest is that of the files as they are.
+    """Let dbt parse the project, so that its manifest matches the files.
 
     Raises:
         NightbookError: the project is not valid.
@@ -72,7 +72,7 @@ def parse() -> None:
 
 
 def compile_all(selector: str) -> None:
-    """Have dbt compile the SQL of a selector, so that it lies under the home as a build would leave it.
+    """Let dbt compile the SQL of a selector. The result is in the home, as after a build.
 
     Raises:
         NightbookError: the project is not valid, or the warehouse refuses.
@@ -84,12 +84,12 @@ def compile_all(selector: str) -> None:
 
 
 def compiled(*models: str) -> dict[str, str]:
-    """SQL of models as the project has it, by name; nothing is run but the questions that the SQL itself asks.
+    """Return the compiled SQL of models, by name. Only the queries that compilation itself makes are run.
 
     Raises:
         NightbookError: the project is not valid, or the warehouse is in use.
     """
-    # Without the tests of a model, which would come with it.
+    # By default dbt would also compile the tests of each model.
     result = _invoke(["compile", "--indirect-selection", "empty", "--select", *models], [])
     for one in result.result.results:
         if one.status == "error":
@@ -103,7 +103,7 @@ def operate(macro: str, arguments: dict | None = None) -> None:
     Raises:
         NightbookError: the project is not valid, the warehouse is in use, or it refuses.
     """
-    # What a macro raises is told in an event alone.
+    # dbt reports a macro's error only as an event, not in the result.
     told: list[str] = []
 
     def hear(event: Any) -> None:
@@ -116,11 +116,11 @@ def operate(macro: str, arguments: dict | None = None) -> None:
 
 
 def document(folder: Path) -> str | None:
-    """Have dbt write its docs into a folder: index.html, manifest.json and catalog.json.
+    """Let dbt write its docs into a folder: index.html, manifest.json and catalog.json.
 
     Returns:
-        Why the docs are without compiled SQL, where it cannot be compiled: some of it asks the warehouse, which is that
-        of the last run, and the project may have moved on since.
+        None, or the reason why the docs lack compiled SQL. Some SQL queries the warehouse when it compiles, and the
+        warehouse may be older than the project.
 
     Raises:
         NightbookError: the project is not valid, or the warehouse refuses.
@@ -133,7 +133,7 @@ def document(folder: Path) -> str | None:
         reason = f"see {home.home() / 'logs' / 'dbt.log'}"
     except NightbookError as error:
         reason = str(error)
-    # Without compiling, dbt takes the manifest that is there.
+    # Without compiling, dbt takes the manifest that `parse` left.
     _invoke(["parse", *target], [])
     if not _invoke([*arguments, "--no-compile"], []).success:
         raise NightbookError(f"dbt could not write its docs: {reason}")
@@ -144,9 +144,10 @@ def _invoke(arguments: list[str], callbacks: list) -> Any:
     from dbt.cli.main import dbtRunner
 
     home.home().mkdir(parents=True, exist_ok=True)
-    # dbt makes and keeps a million small objects: to look through them as often as Python does costs a tenth of it.
+    # dbt creates about a million small objects that live long. With Python's default thresholds, garbage collection
+    # costs a tenth of the build.
     gc.set_threshold(100_000, 20, 20)
-    # dbt writes it into the manifest, by which `make changed` sees later that the library has been edited.
+    # dbt copies this variable into the manifest. `make changed` compares it to see that the library was edited.
     os.environ["DBT_ENV_CUSTOM_ENV_NIGHTBOOK_LIBRARY"] = provenance.library_digest()
     logs = ["--log-path", str(home.home() / "logs"), "--log-level", "none", "--log-level-file", "info"]
     try:
@@ -160,7 +161,7 @@ def _invoke(arguments: list[str], callbacks: list) -> Any:
 
 
 def _release() -> None:
-    """Let go of the warehouse file, which dbt-duckdb keeps open for the life of the process."""
+    """Close the warehouse file, which dbt-duckdb otherwise keeps open until the process ends."""
     if home.is_account():
         return
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -175,7 +176,7 @@ def _run_id() -> str:
 
 
 def _cause(failure: Any) -> str:
-    """One line for a failed node: what it says itself, or for a test what a failing row means."""
+    """Describe a failed node in one line: its own message, or for a test what a failing row means."""
     node, message = failure.node, failure.message or ""
     user_errors = _USER_ERROR.findall(message)
     if user_errors:
@@ -189,7 +190,7 @@ def _cause(failure: Any) -> str:
 
 
 def _such_as(sql: str | None) -> str:
-    """The first failing row of a test in words; nothing where the warehouse cannot be asked again."""
+    """Show the first failing row of a test in words. The result is empty if the warehouse cannot be queried again."""
     import duckdb
     from nightbook.engine import warehouse
 
@@ -203,7 +204,7 @@ def _such_as(sql: str | None) -> str:
 
 @contextlib.contextmanager
 def _progress(title: str) -> Iterator:
-    """A progress bar fed by dbt's events on a terminal; plain lines at the end of each stage elsewhere."""
+    """Show a progress bar from dbt's events. Without a terminal nothing is shown."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -232,9 +233,9 @@ def _progress(title: str) -> Iterator:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep libraries' chatter off the terminal while dbt runs; errors are reported by the result."""
+    """Keep libraries' log messages off the terminal while dbt runs. Errors are reported through the result."""
     logging.disable(logging.WARNING)
-    # A log file on a full disk is no news of its own, told with a traceback for every line that was not written.
+    # On a full disk, logging would print a traceback for each line that it could not write.
     told, logging.raiseExceptions = logging.raiseExceptions, False
     try:
         yield

@@ -1,23 +1,24 @@
-"""What somebody has given in words: refused in one line, before anything happens, where it cannot be shown again."""
+"""Check texts that a user gives on the command line. A text that could not be shown later is refused at once."""
 
 from nightbook import shown
 from nightbook.errors import NightbookError
 
-# A tag of MLflow's holds five thousand characters.
+# A tag in MLflow holds 5,000 characters.
 LONGEST = 500
 
 
 def line(text: str, option: str) -> str:
-    """A text that is recorded, and shown to whoever asks later.
+    """Check a text that will be recorded and shown later.
 
     Args:
-        option: where it was given, for the refusal.
+        text: the text as given.
+        option: the option's name, for the error message.
 
     Returns:
         The text without blanks around it.
 
     Raises:
-        NightbookError: it holds a control character, a line break or another that would not be seen, or is too long.
+        NightbookError: the text is too long, or holds a line break, a control character or another invisible character.
     """
     text = text.strip()
     if shown.line(text) != text:

@@ -1,7 +1,7 @@
-"""One writer at a time: whoever writes a home holds its lock, and whoever comes second is told who that is.
+"""One writer at a time: a command that writes a home holds its lock, and a second one is told who holds it.
 
-The kernel holds the lock and lets go of it with the process, however that ended. The note beside it only names the
-holder; a note that nobody took away belongs to a command that was killed, and keeps nobody out.
+The operating system holds the lock and releases it with the process, however that ended. The note beside the lock only
+names the holder. A note that was left behind belongs to a killed command and keeps nobody out.
 """
 
 import json
@@ -20,10 +20,10 @@ from filelock import FileLock, Timeout
 from nightbook.engine import home, messages
 from nightbook.errors import NightbookError
 
-# A run that cannot even say how it ended leaves a riddle; what a night takes depends on the book, and DuckDB says when
-# it is too much.
+# Room for a run to record how it ended, even if it fails. How much a night needs depends on the book. DuckDB reports it
+# when its space runs out.
 ROOM = 32 * 2**20
-# Between taking the lock and writing the note a holder has no name.
+# A holder has the lock for a moment before its note exists.
 _UNNAMED_SECONDS = 1.0
 
 _held: set[Path] = set()
@@ -31,7 +31,7 @@ _held: set[Path] = set()
 
 @dataclass(frozen=True)
 class Holder:
-    """Who writes a home; since: UTC, to the second."""
+    """The process that writes a home. `since` is in UTC, to the second."""
 
     command: str
     actor: str
@@ -44,7 +44,7 @@ class Holder:
 
     @property
     def is_alive(self) -> bool:
-        """False where the process is known to have ended; of one on another machine nothing is known."""
+        """False only if the process is known to have ended. A process on another machine counts as alive."""
         if self.host != socket.gethostname() or os.name != "posix":
             return True
         try:
@@ -58,17 +58,16 @@ class Holder:
 
 @contextmanager
 def writing(command: str) -> Iterator[Holder | None]:
-    """Hold the home while the block runs; a block inside another of the same process holds it already.
+    """Hold the home's lock while the block runs. An inner block of the same process shares the lock.
 
     Args:
-        command: what the holder is doing, as the user typed it.
+        command: the command, as the user typed it.
 
     Yields:
-        The command that wrote the home before and was killed over it, None where none was.
+        The holder that was killed while it wrote this home, or None.
 
     Raises:
-        NightbookError: somebody else writes the home, another process has its warehouse open, or nothing can be
-            written there.
+        NightbookError: another process writes the home or has its warehouse open, or the home cannot be written.
     """
     folder = home.home()
     if folder in _held:
@@ -76,7 +75,7 @@ def writing(command: str) -> Iterator[Holder | None]:
         return
     with _acquired(folder):
         _check_room(folder)
-        # Left by somebody who was killed: nobody else holds the lock.
+        # Since this process has the lock, a note that is still there belongs to a killed process.
         before = _noted(folder)
         _note(folder, command)
         _held.add(folder)
@@ -118,9 +117,10 @@ def _holder(folder: Path) -> str:
 
 
 def _sweep(folder: Path) -> None:
-    """Take away what the engine of a killed run had spilled, while nobody can be using it.
+    """Delete the spill files of a killed run, while nobody can be using them.
 
-    DuckDB's own lock is what plain dbt, a notebook or a documentation server hold, who know nothing of ours.
+    Plain dbt, notebooks and documentation servers do not know the home's lock. DuckDB's own lock shows whether they use
+    it.
     """
     if home.is_account() or not home.warehouse().exists():
         return

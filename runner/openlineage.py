@@ -1,7 +1,8 @@
-"""OpenLineage events of a finished dbt build: made by openlineage-dbt, with columns joined up, kept until delivered.
+"""OpenLineage events of a finished dbt build.
 
-Events go to a file under the home, or to where the standard OpenLineage environment variables or configuration file
-say. They are written to an outbox first: what cannot be delivered tonight is delivered, in order, with the next run's.
+openlineage-dbt makes the events; this module adds column lineage. Events go to a file under the home, or to where the
+standard OpenLineage variables or configuration file say. They are first written to an outbox. Events that cannot be
+delivered tonight are delivered, in order, after the next run.
 """
 
 import json
@@ -32,19 +33,20 @@ _Into = dict[str, dict[str, list[dict]]]
 
 
 def tell(project: Path) -> str | None:
-    """Make the events of the last dbt build and deliver them, and those that waited.
+    """Make the events of the last dbt build and deliver them, with those that still wait.
 
     Returns:
-        Why some are still waiting, None when all are delivered. Nothing is raised: no night fails for its events.
+        Why some events are still waiting, or None if all are delivered. Nothing is raised: events must not fail a
+        night.
     """
     try:
         run_id, events = of_last_build(project)
         outbox = home.home() / "lineage" / "outbox"
         outbox.mkdir(parents=True, exist_ok=True)
-        # Left by a run that was killed: there is one writer at a time.
+        # A killed run left these. There is only one writer, so nobody is using them.
         for left in outbox.glob("*.part"):
             left.unlink()
-        # Names in the order of time; whole or not at all.
+        # The names sort by time. The rename makes a file appear whole or not at all.
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run_id}.jsonl"
         part = outbox / f"{name}.part"
         try:
@@ -58,10 +60,10 @@ def tell(project: Path) -> str | None:
 
 
 def deliver() -> str | None:
-    """Send what waits in the outbox, oldest first; a file goes once its last event has been taken.
+    """Send the files in the outbox, oldest first. A file is deleted once its last event was accepted.
 
     Returns:
-        Why some are still waiting, None when the outbox is empty.
+        Why some events are still waiting, or None when the outbox is empty.
     """
     outbox = home.home() / "lineage" / "outbox"
     waiting = sorted(outbox.glob("*.jsonl"))
@@ -75,7 +77,7 @@ def deliver() -> str | None:
             lines = file.read_text().splitlines()
             done = file.with_suffix(".sent")
             start = int(done.read_text() or 0) if done.exists() else 0
-            # Noted after each: a run that is killed here tells at most one event twice.
+            # Noted after each event, so that a run killed here sends at most one event twice.
             for number, line in enumerate(lines[start:], start=start + 1):
                 transport.emit(json.loads(line))
                 done.write_text(str(number))
@@ -90,10 +92,14 @@ def deliver() -> str | None:
 
 
 def of_last_build(project: Path) -> tuple[str, list[dict]]:
-    """The events of the build whose artifacts lie in the home's target folder, in order of time.
+    """Return the events of the last build, read from the artifacts in the home's target folder, in order of time.
+
+    Args:
+        project: the dbt project's folder.
 
     Returns:
-        The dbt invocation, and its events: START of the whole, each node's own, then COMPLETE or FAIL of the whole.
+        The dbt invocation id, and its events: START of the build, each node's events, then COMPLETE or FAIL of the
+        build.
 
     Raises:
         NightbookError: there is no finished build.
@@ -104,7 +110,7 @@ def of_last_build(project: Path) -> tuple[str, list[dict]]:
     from openlineage.dbt import dbt_run_event_end, dbt_run_event_failed, dbt_run_event_start
 
     class Processor(DbtLocalArtifactProcessor):
-        """Columns are joined up afterwards, over all relations, and for Python models too."""
+        """Leaves column lineage out. `_join_columns` adds it afterwards for all relations, Python models included."""
 
         def get_column_lineage(self, *arguments: object) -> None:
             return None
@@ -144,7 +150,7 @@ def of_last_build(project: Path) -> tuple[str, list[dict]]:
 
 
 def _join_columns(events: list[dict]) -> None:
-    """Give each output dataset the facet of its columns, and each model that scored a dataset of its own."""
+    """Add the column lineage facet to each output dataset. Each model version is a dataset of its own."""
     try:
         with warehouse.asking() as query:
             edges = [
@@ -162,13 +168,13 @@ def _join_columns(events: list[dict]) -> None:
                 for schema, relation in (("scoring", "champions"), _REGISTRATIONS)
             )
     except Exception:
-        # A first run that failed early has no such relation yet; its events say as much as they can.
+        # After a first run that failed early, a relation may be missing. Events then go out without column lineage.
         return
     into: _Into = defaultdict(lambda: defaultdict(list))
     for edge in edges:
         into[edge["to_relation"]][edge["to_column"]].append(edge)
     for event in events:
-        # Said once a node, by the event that says that it is there.
+        # Once per node, in the event that says the relation exists.
         for dataset in list(event.get("outputs", [])) if event["eventType"] == "COMPLETE" else ():
             database, _, relation = dataset["name"].partition(".")
             if relation not in into:
@@ -198,7 +204,10 @@ def _join_columns(events: list[dict]) -> None:
 
 
 def _facet(producer: str, into: _Into, relation: str, place: tuple[str, str], versions: dict[str, int]) -> dict:
-    """Which column of which dataset each column of a relation was made of; place: namespace and database of all."""
+    """Build the facet that names, for each column of a relation, the columns that it was made from.
+
+    `place` is the namespace and database of the datasets.
+    """
     told = {}
     for column, found in into[relation].items():
         named = [_input_field(edge, *place, versions) for edge in _of_one(found, into)]
@@ -212,9 +221,9 @@ def _facet(producer: str, into: _Into, relation: str, place: tuple[str, str], ve
 
 
 def _of_one(found: list[dict], into: _Into) -> list[dict]:
-    """Edges into a column, as they can be told to who knows datasets but no rows of one model in them.
+    """Translate edges into a column for a reader who knows datasets, but not the rows of one model within them.
 
-    A column that is made of one model's rows of a relation is told to be made of what those rows are made of.
+    If a column uses only one model's rows of a relation, it gets the origins of those rows instead.
     """
     told, waiting, seen = [], list(found), set()
     models: dict[tuple, set] = defaultdict(set)
@@ -253,7 +262,7 @@ def _input_field(edge: dict, namespace: str, database: str, versions: dict[str, 
 
 
 def _transport() -> "Transport":
-    """Where events go: what OpenLineage's own settings say, else one file under the home."""
+    """Choose the transport: OpenLineage's own settings, or else one file under the home."""
     from openlineage.client.client import OpenLineageClient
     from openlineage.client.transport.file import FileConfig, FileTransport
 

@@ -1,4 +1,4 @@
-"""What the checkout itself says of who may do what: rows of the policy seed that no landing can replace."""
+"""Policies on who may do what. They come from the checkout's policy seed, and no landed row can replace them."""
 
 import csv
 from pathlib import Path
@@ -10,13 +10,13 @@ ONE_ACCOUNT = "one_account_trains_and_approves"
 
 
 def one_account_trains_and_approves() -> bool:
-    """Whether the account that trained a version may type its approval, which somebody else has given.
+    """Whether the actor that trained a version may type its approval, which somebody else has given.
 
-    Read from the file, which is reviewed, and not from the warehouse, where a lender's landing replaces rows of it. A
-    file without the row says no.
+    This is read from the reviewed file. The warehouse is no source, because a lender's landed rows can replace its
+    policies. A file without the row means no.
 
     Raises:
-        NightbookError: the file cannot be read, or says neither true nor false.
+        NightbookError: the file cannot be read, or its value is neither true nor false.
     """
     try:
         with FILE.open(newline="", encoding="utf-8") as file:

@@ -1,7 +1,7 @@
-"""Approvals and rollbacks: checked, put on record in the warehouse, then carried out in the registry.
+"""Approvals and rollbacks: checked, recorded in the warehouse, then carried out in the registry.
 
-In this order, so that no alias moves that nobody answers for. A process that dies in between leaves a promotion on
-record that was not carried out: no night scores before the same words, said again, have carried it out.
+The record comes first, so that the alias never moves without a named approver. A process that dies in between leaves a
+recorded promotion that was not carried out. No night scores until the same command is run again, which completes it.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,10 @@ from runner import dbt_build, policy
 
 
 def record() -> Record:
-    """The warehouse's record; of a home of an earlier version, what its audit log knows of it is taken over first."""
+    """Return the warehouse's record.
+
+    If it is missing, it is created first. For a home of an earlier version, it takes over what the audit log confirms.
+    """
     with warehouse.asking() as query:
         is_there = warehouse.has(query, "audit", "promotion_log")
     if not is_there:
@@ -27,13 +30,13 @@ def record() -> Record:
 
 
 def approve(model_name: str, version: int, *, approver: str, change_request: str) -> Promotion:
-    """Make a version champion, on the word of somebody other than its maker.
+    """Make a version champion, approved by somebody other than its maker.
 
-    The same words as those of the last promotion on record are no new one: what was broken off is carried out.
+    If the last recorded promotion has the same arguments, no new one is recorded. An interrupted one is then completed.
 
     Raises:
-        NightbookError: no such version, no verdict on it, already champion, made by the approver, by who types this or
-            by nobody known, a name is missing, or record, registry and artifact do not say the same.
+        NightbookError: there is no such version, it has no verdict, or it is champion already. The approver or the
+            actor made it, the approver is unknown, or a name is missing. Or record, registry and artifact disagree.
     """
     approver, change_request = _named(approver, change_request)
     known = record()
@@ -52,7 +55,7 @@ def approve(model_name: str, version: int, *, approver: str, change_request: str
 
 
 def rollback(model_name: str, *, approver: str, change_request: str) -> Promotion:
-    """Make the version champion that was it before this one; the same words twice are one rollback, as in `approve`.
+    """Make the previous champion the champion again. Repeating the same command is one rollback, as in `approve`.
 
     Raises:
         NightbookError: there is no earlier champion, or as `approve`.
@@ -73,16 +76,16 @@ def rollback(model_name: str, *, approver: str, change_request: str) -> Promotio
 
 
 def write(promotion: Promotion) -> None:
-    """Put a promotion on record and into the audit log, in one transaction, on either engine.
+    """Record a promotion and its entry in the audit log, in one transaction, on either engine.
 
     Raises:
-        NightbookError: the warehouse is in use, or this role may not.
+        NightbookError: the warehouse is in use, or this role lacks the right.
     """
     dbt_build.operate("record_promotion", asdict(promotion) | {"promoted_at": promotion.promoted_at.isoformat(" ")})
 
 
 def _second(known: Record, model_name: str, version: int, approver: str) -> bool:
-    """See that neither who decides nor who types this made the version; whether policy let the maker type it."""
+    """Check that neither the approver nor the actor made the version. Returns whether policy let the maker type it."""
     return people.second_of(
         f"{model_name} version {version}",
         known.version(model_name, version).maker,
@@ -101,7 +104,7 @@ def _promote(
     change_request: str,
     is_by_makers_account: bool,
 ) -> Promotion:
-    # Its bytes too: an approval of what cannot score would stop every night until it is undone.
+    # The artifact's bytes are checked too. A champion that cannot score would stop every night.
     known.held(model_name, version)
     promotion = Promotion(
         model_name=model_name,
@@ -130,7 +133,7 @@ def _promote(
 def _asked_before(
     known: Record, model_name: str, action: str, version: int | None, approver: str, change_request: str
 ) -> Promotion | None:
-    """The last promotion on record, where it is the very one that is asked for; version: None for a rollback."""
+    """Return the last recorded promotion if it is the one that is asked for. `version` is None for a rollback."""
     last = next(reversed(known.moves(model_name)), None)
     if last is None:
         return None

@@ -1,4 +1,4 @@
-"""One run of a cadence: the library staged where an account runs it, the build, and the events that tell of it."""
+"""One run of a cadence: stage the library on Snowflake, build, and send the events."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +8,10 @@ from runner import dbt_build, openlineage
 
 
 def cadence(selector: str, title: str) -> dbt_build.Build:
-    """Build what a selector of the project names, nightly, weekly or training_need, and tell receivers of events.
+    """Build a selector of the project (nightly, weekly or training_need) and send its OpenLineage events.
 
     Raises:
-        NightbookError: as `dbt_build.build`; or the library cannot be staged.
+        NightbookError: as `dbt_build.build`, or the library cannot be staged.
     """
     if home.is_account():
         from runner import snowflake_stage

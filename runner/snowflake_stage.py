@@ -1,7 +1,7 @@
-"""The library as a Snowflake account imports it: one zip on a stage, the same bytes for the same code and deployment.
+"""The library as a Snowflake account imports it: one zip file on a stage.
 
-Beside the library it holds what a procedure cannot find out where it runs: which checkout it was made from, where the
-registry is, what its functions need, and the SQL whose lineage is read there.
+The same code and deployment give the same bytes. The zip also holds what a procedure cannot find out where it runs: the
+commit, the address of the registry, what its functions need, and the SQL whose lineage is read there.
 """
 
 import hashlib
@@ -22,21 +22,23 @@ from runner import dbt_build
 STAGE = "code.library"
 FILE = "nightbook.zip"
 CADENCES = ("weekly", "nightly")
-# What runs beside the account and decides what it is asked.
+# These run outside the Snowflake account and decide which statements it gets.
 _BESIDE = ("dbt-core", "dbt-snowflake")
-# The earliest time that a ZIP file can hold: the library says nothing of when it was staged.
+# The earliest time that a zip file can hold. The bytes must not depend on when the library was staged.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def stage(cadences: Iterable[str] = CADENCES) -> str:
-    """Put the library on its stage, fit for builds of some cadences, weekly or nightly; others read no lineage.
+    """Put the library on its stage, ready for builds of the given cadences, weekly or nightly.
+
+    Other selectors are accepted, but they read no lineage, so no SQL is packed for them.
 
     Returns:
         SHA-256 of the zip.
 
     Raises:
-        NightbookError: the target is no account, the registry is no server, the project is not valid, or the account
-            refuses.
+        NightbookError: the target is not Snowflake, the registry is not a server, the project is not valid, or
+            Snowflake refuses.
     """
     if not home.is_account():
         raise NightbookError("DuckDB runs Python beside dbt and needs no stage: set NIGHTBOOK_TARGET=snowflake")
@@ -54,10 +56,10 @@ def stage(cadences: Iterable[str] = CADENCES) -> str:
 
 
 def pack(record: dict, nodes: list[dict]) -> bytes:
-    """The zip: every module of the library, and what it is to know of its deployment."""
+    """Return the zip: every module of the library, and its deployment record."""
     root = Path(provenance.__file__).parent
     files = {f"nightbook/{path.relative_to(root).as_posix()}": path.read_bytes() for path in root.glob("**/*.py")}
-    # Who is who is asked where the scores are made too; the account's own channel does not have it.
+    # Names of people are compared inside Snowflake too, and Snowflake's package channel lacks this package.
     look_alikes = resources.files("homoglyphs_fork")
     files |= {f"homoglyphs_fork/{one.name}": one.read_bytes() for one in look_alikes.iterdir() if one.is_file()}
     files[f"nightbook/{deployment.FILE}"] = json.dumps(record, sort_keys=True).encode()
@@ -72,7 +74,7 @@ def pack(record: dict, nodes: list[dict]) -> bytes:
 
 
 def _nodes(cadences: Iterable[str]) -> list[dict]:
-    """Nodes of the cadences; the SQL of each as it is when its own cadence is built."""
+    """Nodes of the cadences. The SQL of each node is that of a build of its own cadence."""
     found: dict[str, dict] = {}
     dbt_build.parse()
     for cadence in filter(CADENCES.__contains__, cadences):
@@ -96,7 +98,7 @@ def _record(uri: str) -> dict:
 
 
 def _runtime() -> dict:
-    """What the Python models are configured to run with, all of them with the same."""
+    """Return the runtime that the Python models are configured with. All of them have the same."""
     manifest = json.loads((home.home() / "target" / "manifest.json").read_text())
     node = next(node for node in manifest["nodes"].values() if node.get("language") == "python")
     return {name: node["config"][name] for name in ("python_version", "packages", "imports")}

@@ -1,4 +1,4 @@
-"""What the command line shows, read from the warehouse and the registry; it writes nothing."""
+"""Read what the command line shows, from the warehouse and the registry. Nothing is written."""
 
 from collections import defaultdict
 from dataclasses import asdict, replace
@@ -12,7 +12,7 @@ from nightbook.landing import ledger
 from nightbook.trail import audit
 from runner import dbt_build
 
-# The last night that published: a later run that failed, or that only trained, has marts of nothing.
+# The last night that published. A later run that failed or only trained has no rows in the marts.
 _LAST_NIGHT = """(
     select as_of_date, run_id from audit.run_log where outcome = 'succeeded' and accounts_scored is not null
     order by started_at desc limit 1
@@ -30,7 +30,7 @@ def training_decisions(run_id: str) -> list[dict]:
 
 
 def candidates() -> list[dict]:
-    """The last training's candidate per model: metrics, verdict, version if registered, failed rules in a sentence."""
+    """The last training's candidate per model: metrics, verdict, version if registered, failed rules in words."""
     with asking() as query:
         found = query(
             """
@@ -64,7 +64,7 @@ def candidates() -> list[dict]:
 
 
 def night() -> dict:
-    """The last night: how many were scored and triaged, provisions by stage, share by grade, drift."""
+    """The last night: grades with mean PD, queue by triage band, provisions by stage, and the worst drift."""
     with asking() as query:
         return {
             **query(f"select as_of_date, run_id from {_LAST_NIGHT}")[0],
@@ -97,7 +97,10 @@ def night() -> dict:
 
 
 def status() -> dict:
-    """Champions, last runs, last gate metrics, worst drift, open approvals; keys are the machine's contract."""
+    """Champions, last runs, last gate metrics, worst drift and open approvals.
+
+    The keys are the interface of `status --json`.
+    """
     from nightbook.registry.record import Record
 
     versions = []
@@ -141,7 +144,7 @@ def status() -> dict:
 
 
 def check_audit_log() -> None:
-    """Refuse to go on with an audit log that was emptied or cut; one that has not begun is none.
+    """Refuse an audit log that was emptied or has gaps. A home without an audit log passes.
 
     Raises:
         NightbookError: as `audit.check_unbroken`.
@@ -152,7 +155,13 @@ def check_audit_log() -> None:
 
 
 def verified(head: str | None) -> audit.Checked:
-    """The trail compared with the audit log, by the SQL that the project has now."""
+    """Compare the trail (runs, versions, promotions, verdicts, partitions) with the audit log.
+
+    The SQL of the comparison is that of the current project.
+
+    Raises:
+        NightbookError: there is no audit log, or something differs from it.
+    """
     with asking() as query:
         audit.check_unbroken(query)
         for relation in ("audit_chain", "audit_facts"):
@@ -166,7 +175,7 @@ def verified(head: str | None) -> audit.Checked:
 
 
 def _check_landed() -> tuple[str, ...]:
-    """Hash every landed file; what is to be said of it."""
+    """Hash every landed file and return notes about it."""
     with reading() as connection:
         assert isinstance(connection, duckdb.DuckDBPyConnection)
         ledger.check_views(connection)

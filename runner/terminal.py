@@ -1,4 +1,4 @@
-"""What a person reads at the end of a command."""
+"""What the commands print for people."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from nightbook.trail.reproduce import Reproduction
     from runner.dbt_build import Build
 
-# Logs and pipes have no width of their own; a table squeezed into 80 columns cannot be read. Square brackets and colons
-# are part of what people write, and mean nothing here.
+# Logs and pipes have no width of their own, and a table squeezed into 80 columns cannot be read. Square brackets and
+# colons are part of names and reasons, so rich's markup is off.
 _console = Console(width=None if Console().is_terminal else 140, markup=False, emoji=False)
 
 
 class _Table(Table):
-    """A table of texts; None for an empty cell."""
+    """A table of texts. None is an empty cell."""
 
     def add_row(self, *cells: object, style: StyleType | None = None, end_section: bool = False) -> None:
         texts = (None if one is None else shown.line(one) for one in cells)
@@ -35,14 +35,14 @@ class _Table(Table):
 
 
 def say(text: str, aside: bool = False) -> None:
-    """Print one line; aside: to where it is not taken for output that a machine reads."""
+    """Print one line. With `aside`, it goes to stderr, so that it does not mix with output for machines."""
     console = Console(stderr=True, markup=False, emoji=False) if aside else _console
     console.print(shown.line(text), soft_wrap=True, highlight=False)
 
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for a step that counts (done, total); silent where there is no terminal."""
+    """Show a progress bar for a step that reports (done, total). Without a terminal nothing is shown."""
     screen = Console(stderr=True)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task(title, total=None)
@@ -50,7 +50,7 @@ def progress(title: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def load(landed: "Load") -> None:
-    """Rows per landing table of a load."""
+    """Print the rows per landing table of a load."""
     table = _table(f"Landed {landed.load_id}, last snapshot {landed.last_snapshot}", "table", "rows")
     for name, rows in landed.rows.items():
         table.add_row(name, f"{rows:,}")
@@ -60,7 +60,7 @@ def load(landed: "Load") -> None:
 
 
 def training(build: "Build", candidates: list[dict]) -> None:
-    """Candidates against their champions and their benchmark, and what the gate said."""
+    """Print candidates beside their champions and benchmarks, with the gate's result."""
     table = _table(
         f"Training {build.run_id[:8]}: {build.models} models, {build.tests} tests, {build.seconds:.0f} s",
         "model", "candidate", "holdout AUC", "KS", "Brier", "champion", "logistic", "gate",
@@ -89,14 +89,14 @@ def training(build: "Build", candidates: list[dict]) -> None:
 
 
 def training_decision(decisions: list[dict]) -> None:
-    """In one line, why there is a training or why there is none."""
+    """Print one line that says why a training is needed, or why not."""
     is_needed = any(row["decision"] == "train" for row in decisions)
     told = [f"{row['model_name']}: {row['reason']}" for row in decisions if row["rules_met"] or not is_needed]
     say(f"{'Training is needed' if is_needed else 'Not trained'}: {'. '.join(told)}")
 
 
 def promotion(made: "Promotion") -> None:
-    """Who is champion now, by whose word."""
+    """Print who is champion now and who approved it."""
     before = f"version {made.previous_version}" if made.previous_version else "none"
     say(
         f"{made.model_name}: version {made.model_version} is champion ({made.action} by "
@@ -106,7 +106,7 @@ def promotion(made: "Promotion") -> None:
 
 
 def night(build: "Build", scored: dict) -> None:
-    """The book by grade, the queue by band, provisions by stage, and what drifted."""
+    """Print the book by grade, the queue by band, provisions by stage, and the worst drift."""
     accounts = sum(row["accounts"] for row in scored["grades"])
     applications = sum(row["applications"] for row in scored["triage"])
     provision = sum(row["expected_loss"] for row in scored["provisions"])
@@ -136,17 +136,17 @@ def night(build: "Build", scored: dict) -> None:
 
 
 def explanation(told: dict) -> None:
-    """One score as a tree: what it is, whose model gave it, what moved it, and on which rows it rests."""
+    """Print one score as a tree: the score, its model, its contributions and its source rows."""
     _console.print(_tree(explanation_text.of_score(told)), highlight=False)
 
 
 def version(told: dict) -> None:
-    """How a version came about, and what another one does not share with it."""
+    """Print how a version was made, and how another version differs from it."""
     _console.print(_tree(explanation_text.of_version(told)), highlight=False)
 
 
 def reproduction(found: "Reproduction") -> None:
-    """How many scores were derived anew, how many came out the same, and what did not."""
+    """Print how many scores were computed again, how many are equal, and the differences."""
     night = found.night
     table = _table(
         f"Night of {night.as_of_date}, run {night.run['run_id'][:8]}, derived anew by {found.code}",
@@ -160,7 +160,7 @@ def reproduction(found: "Reproduction") -> None:
 
 
 def verified(checked: "Checked") -> None:
-    """How much of the trail was checked, and the hash that answers for all of it."""
+    """Print how much was checked, and the hash of the last entry, which covers all entries before it."""
     say(
         f"As recorded: {checked.entries:,} entries of the audit log, {checked.facts:,} runs, versions, promotions and "
         f"verdicts, {checked.partitions:,} partitions, {checked.versions:,} model versions",
@@ -171,7 +171,7 @@ def verified(checked: "Checked") -> None:
 
 
 def status(state: dict) -> None:
-    """Champions, approvals that wait, last runs."""
+    """Print champions, last runs, the last gate and open approvals."""
     champions = _table(f"Champions in {state['home']}", "model", "version", "algorithm", "maker", "approver", "change")
     for row in state["champions"]:
         champions.add_row(
@@ -213,7 +213,7 @@ def status(state: dict) -> None:
 
 
 def demo(state: dict, maker: str, approver: str) -> None:
-    """What the demo did and where to look next."""
+    """Print what the demo did and which commands to try next."""
     figures = {row["model_name"]: row for row in state["last_gate"]}
     _console.print()
     for row in state["champions"]:

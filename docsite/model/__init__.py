@@ -1,1 +1,1 @@
-"""The sections of a model's page, one module per question that a validation asks."""
+"""The sections of a model's page, one module per question of a validation."""

@@ -1,4 +1,4 @@
-"""Who made, approved and replaced which version, and what versions do not share."""
+"""Who made, approved and replaced which version, and how versions differ."""
 
 from nightbook.registry import model_versions
 from nightbook.registry.record import Version
@@ -83,7 +83,7 @@ def _differences(before: Version, after: Version) -> list[list[object]]:
 
 
 def _known(version: Version) -> dict:
-    """As far as it can be told: a version whose artifact is gone is on record all the same."""
+    """What is known even if the artifact is missing. The version itself stays on record."""
     return {
         "algorithm": version.algorithm,
         "data_digest": version.data_digest,

@@ -1,4 +1,4 @@
-"""What the model learned from: cases by cohort and split, landed sources, and every input with its direction."""
+"""The training data: cases by cohort and split, landed sources, and every input with its direction."""
 
 from docsite.blocks import Missing, Section, Table, Text, node
 from docsite.cited import Cited
@@ -51,7 +51,7 @@ def section(subject: Subject) -> Section:
 
 
 def inputs(subject: Subject) -> Section:
-    """Inputs with source, window, direction and reason text; the strongest first where there is a model."""
+    """Inputs with source, window, direction and reason text. With a champion, the strongest come first."""
     rows = subject.catalog
     read = [name for name, row in rows.items() if str(row["in_model"]) in ("yes", "true")]
     names = (
@@ -97,7 +97,7 @@ def inputs(subject: Subject) -> Section:
 
 
 def gain(subject: Subject, name: str) -> Cited:
-    """An input's part of the model's gain."""
+    """An input's share of the model's gain."""
     return Cited(
         subject.gain.get(name, 0.0),
         f"computed: total_gain of {name} in models:/{subject.name}@champion, of all inputs'",

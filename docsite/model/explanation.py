@@ -1,4 +1,4 @@
-"""What moves the model: inputs by weight, contributions case by case, the shape of each effect, and its direction."""
+"""What drives the model: inputs by weight, contributions by case, the shape of each effect, and its direction."""
 
 import numpy as np
 import xgboost as xgb
@@ -66,7 +66,7 @@ def importance(subject: Subject) -> Section:
 
 
 def dependence(subject: Subject) -> Section:
-    """Mean PD as one leading input moves and all else stays."""
+    """Mean PD while one leading input varies, all else equal."""
     if subject.sample is None:
         return Section("Partial dependence", "dependence", [Missing("The training set is not in this warehouse.")])
     curves = {}
@@ -93,7 +93,7 @@ def dependence(subject: Subject) -> Section:
 
 
 def monotonicity(subject: Subject) -> Section:
-    """How many inputs are held to a direction, and whether the fitted model keeps to them."""
+    """How many inputs have a direction, and whether the fitted model respects it."""
     directions = subject.model.metadata["monotone"]
     found = subject.reading.cited(
         "training.fct_gate_decisions",
@@ -122,7 +122,7 @@ def monotonicity(subject: Subject) -> Section:
 
 
 def _grid(values: np.ndarray) -> np.ndarray:
-    """Values that occur, ascending: dense where cases are, and evenly out to the rare ones; float32."""
+    """Observed values, ascending: dense where cases are, and evenly spaced out to the rare ones; float32."""
     known = np.sort(values[~np.isnan(values)])
     if not known.size:
         return np.zeros(1, dtype=np.float32)
@@ -133,7 +133,7 @@ def _grid(values: np.ndarray) -> np.ndarray:
 
 
 def _contributions(subject: Subject) -> np.ndarray:
-    """Contributions of every input and, last, the base value to the sample's log odds; shape (cases, inputs + 1)."""
+    """Contributions of every input and, last, of the base value, in log odds; shape (cases, inputs + 1)."""
     cases = xgb.DMatrix(subject.sample[:SAMPLE], feature_names=list(subject.model.features))
     return subject.booster.predict(cases, pred_contribs=True)
 

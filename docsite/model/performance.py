@@ -1,4 +1,4 @@
-"""How well the model ranks and fits on cases that no fit has seen, beside its benchmark and what else was tried."""
+"""How well the model ranks and fits on cases that no fit has seen, beside its benchmark and the other candidates."""
 
 import numpy as np
 from nightbook.modelling import metrics
@@ -32,7 +32,7 @@ _COUNTS = ("holdout_rows", "holdout_defaults", "monotonicity_violations")
 
 
 def candidates(subject: Subject) -> Section:
-    """What was fitted for this version, and what the gate said of it."""
+    """What was fitted for this version, and the gate's verdicts on it."""
     fits = [
         [
             name,
@@ -73,7 +73,8 @@ def _verdicts(subject: Subject) -> list[object]:
     )
     if not found:
         return [Missing("This warehouse holds no verdicts of the gate on this version: it was trained elsewhere.")]
-    # A training that is repeated on the same data judges the same candidate again: the first verdicts let it pass.
+    # A training repeated on the same data judges the same candidate again. The first verdicts are those that admitted
+    # it.
     first = [row for row in found if row["run_id"].value == found[0]["run_id"].value]
     head = ["rule", "verdict", "severity", "figure", "bar", "champion then", "in words"]
     rows = [
@@ -95,7 +96,7 @@ def _verdicts(subject: Subject) -> list[object]:
 
 
 def holdout(subject: Subject) -> Section:
-    """Figures with 95 % intervals, ROC, KS."""
+    """Figures with 95 % intervals, ROC and KS."""
     side = subject.stands_in
     prefix = "" if side == "candidate" else "champion_"
     columns = {"value": (f"{prefix}value", "fine"), "low": (f"{prefix}low", "fine"), "high": (f"{prefix}high", "fine")}
@@ -153,7 +154,7 @@ def holdout(subject: Subject) -> Section:
 
 
 def calibration(subject: Subject) -> Section:
-    """Default rate against mean PD by grade, on the holdout; matured cohorts are on the monitoring page."""
+    """Default rate against mean PD by grade, on the holdout. Matured cohorts are on the monitoring page."""
     seen = subject.holdout
     if seen is None:
         return Section("Calibration by grade", "calibration", [Missing("No holdout of this version: see above.")])
@@ -212,7 +213,7 @@ def calibration(subject: Subject) -> Section:
 
 
 def distribution(subject: Subject) -> Section:
-    """Scores of goods and defaults on the holdout, and of the last night."""
+    """Scores of goods and defaults on the holdout, and scores of the last night."""
     samples = {}
     if subject.holdout is not None:
         points = _points(subject, subject.holdout.pd)
@@ -268,7 +269,7 @@ def distribution(subject: Subject) -> Section:
 
 
 def _points(subject: Subject, pd: np.ndarray) -> np.ndarray:
-    """PDs as points of the score, by the policy in force, as macro scaled_score has them."""
+    """PDs as score points, by the policy in force, as macro scaled_score computes them."""
     [policy] = subject.reading.query(
         "select score_offset, score_odds, score_points_to_double from intermediate.int_policy"
     )

@@ -1,4 +1,4 @@
-"""What the model is for, whom it speaks of, what it predicts, and where it must not be used."""
+"""The model's purpose, its population, what it predicts, and where it must not be used."""
 
 from docsite import policy
 from docsite.blocks import Facts, Link, Missing, Prose, Section
@@ -12,12 +12,12 @@ _OF_COHORTS = {
 
 
 def section(subject: Subject) -> Section:
-    """Purpose, from the docs block that the lender has written."""
+    """Purpose, from the docs block that the lender wrote."""
     return Section("Purpose and use", "purpose", [_block(subject, "purpose"), *_standing(subject)])
 
 
 def population(subject: Subject) -> Section:
-    """Who is scored and what the label is, with the policy that is in force."""
+    """Who is scored and what the label is, with the policy in force."""
     return Section(
         "Population and label",
         "population",

@@ -1,4 +1,4 @@
-"""Results by segment on the holdout: where the model ranks worse, or fits worse, than on the whole."""
+"""Results by segment on the holdout: where the model ranks or fits worse than on the whole."""
 
 from collections import defaultdict
 
@@ -10,11 +10,11 @@ from docsite.blocks import Image, Missing, Section, Table, Text
 from docsite.cited import Cited
 from docsite.model.subject import Subject
 
-# Fewer say nothing of how a model ranks.
+# With fewer cases of a class, an AUC says nothing.
 _LEAST = 20
 _MOST = 30
 _OF = {"vintage": ", when the account was opened or the application made"}
-# How fine vintages are, the finest first.
+# Forms of a vintage, the finest first.
 _YEAR = "{:%Y}".format
 _VINTAGES = {
     "account": (lambda day: f"{day.year} Q{(day.month + 2) // 3}", _YEAR),
@@ -67,7 +67,7 @@ def section(subject: Subject) -> Section:
 
 
 def _cases(subject: Subject) -> list[dict]:
-    """Holdout cases with product, began_on and state; terms as known on the date, a state as last known."""
+    """Holdout cases with product, began_on and state. Terms are as known on the date, the state as last known."""
     if subject.kind == "application":
         return subject.reading.query(f"""
             select cases.entity_id, cases.as_of_date, terms.product, terms.applied_on as began_on, customers.state
@@ -90,7 +90,7 @@ def _cases(subject: Subject) -> list[dict]:
 
 
 def _grouped(keys: list[tuple], found: dict[tuple, dict], name: str, kind: str) -> dict[str, list[int]]:
-    """Segment -> places of its cases; vintages by year where there would be too many."""
+    """Segment -> positions of its cases. Vintages are by year if there would otherwise be too many."""
     for form in _VINTAGES[kind] if name == "vintage" else (None,):
         groups = defaultdict(list)
         for place, key in enumerate(keys):
@@ -103,7 +103,7 @@ def _grouped(keys: list[tuple], found: dict[tuple, dict], name: str, kind: str) 
 
 
 def _joined(groups: dict[str, list[int]]) -> tuple[dict[str, list[int]], int]:
-    """The largest segments, and the rest as one."""
+    """The largest segments, with the rest merged into one. Returns also how many were merged."""
     if len(groups) <= _MOST:
         return dict(groups), 0
     order = sorted(groups, key=lambda name: (-len(groups[name]), name))

@@ -1,4 +1,4 @@
-"""Whether the model still meets the population that it learned from, and what came of its scores."""
+"""Whether the population still resembles the training population, and how the model's scores turned out."""
 
 from docsite.blocks import Link, Missing, Section, Table, Text, node
 from docsite.model.subject import Subject
@@ -7,7 +7,7 @@ _SHOWN = 10
 
 
 def section(subject: Subject) -> Section:
-    """PSI of the score and of the inputs that moved most, and performance against approval, of the last night."""
+    """The last night: PSI of the score and of the most drifted inputs, and performance compared with approval."""
     night = subject.reading.last_night()
     where = subject.of_last_night
     score = (

@@ -1,4 +1,4 @@
-"""One scoring model as its page sees it: the champion, what the last training left of it, and cases to look into."""
+"""One scoring model for its page: the champion, the last training's results for it, and sample cases."""
 
 import functools
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from nightbook.trail import scored_nights
 from docsite.cited import Cited
 from docsite.reading import Reading
 
-# Cases that contributions and partial dependence are computed on: the figures move in the third digit with more.
+# Cases for contributions and partial dependence. With more, the figures change only in the third digit.
 SAMPLE = 2000
 
 
@@ -24,7 +24,7 @@ SAMPLE = 2000
 class Subject:
     """A model of the catalog or of the record.
 
-    version: the champion's record, and model its checked artifact; both None without a champion.
+    version: the champion's record. model: its checked artifact. Both are None without a champion.
     """
 
     reading: Reading
@@ -37,7 +37,7 @@ class Subject:
         """Read a model from the record and the registry.
 
         Raises:
-            NightbookError: record, registry and artifact do not say the same.
+            NightbookError: record, registry and artifact disagree.
         """
         model = reading.record.champion(name) if model_versions.champion_version(name) is not None else None
         version = reading.champion(name) if model else None
@@ -45,17 +45,17 @@ class Subject:
 
     @property
     def versions(self) -> list[Version]:
-        """Every version on record, oldest first."""
+        """Every recorded version, oldest first."""
         return self.reading.record.versions_of(self.name)
 
     @property
     def kind(self) -> str | None:
-        """What it scores, account or application; None where it is neither."""
+        """What it scores, account or application. None if it is neither."""
         return next((kind for kind in scored_nights.SCORES if self.name.startswith(f"{kind}_")), None)
 
     @functools.cached_property
     def catalog(self) -> dict[str, dict[str, Cited | str]]:
-        """The model's rows of the feature catalog by name, as the warehouse has them; before a first run the file's."""
+        """The model's rows of the feature catalog by name, from the warehouse. Before a first run, from the file."""
         columns = ("description", "source", "window_months", "monotone_direction", "reason_text", "in_model")
         found = self.reading.cited(
             "reference.feature_catalog", {name: name for name in columns}, key=["name"], where={"model_name": self.name}
@@ -66,7 +66,7 @@ class Subject:
 
     @property
     def of_last_night(self) -> dict[str, object]:
-        """What picks the last night's rows of this version out of a mart: another version's are not this one's."""
+        """Conditions for the last night's rows of this version in a mart. Rows of another version are excluded."""
         night = self.reading.last_night()
         return {
             "as_of_date": night and night["as_of_date"],
@@ -79,13 +79,13 @@ class Subject:
         return cited(self.version, field, form)
 
     def of_fit(self, metric: str, form: str = "count") -> Cited:
-        """A figure that training logged for the champion, None where it logged none."""
+        """A figure that training logged for the champion, None if it logged none."""
         value = self.model.metadata["metrics"].get(metric)
         return Cited(value, f"mlflow:/runs/{self.model.mlflow_run_id}/metrics/{metric}", form)
 
     @functools.cached_property
     def candidate(self) -> dict | None:
-        """The last training's candidate: status, reason, mlflow_run_id, data_digest."""
+        """The last training's candidate: status, reason, mlflow_run_id, data_digest, model_digest."""
         if not self.reading.has("training.candidates"):
             return None
         found = self.reading.query(
@@ -97,12 +97,12 @@ class Subject:
 
     @property
     def is_of_last_training(self) -> bool:
-        """Whether the champion came out of the last training, so that what that one measured is of the champion."""
+        """Whether the champion came from the last training, so that its measurements are the champion's."""
         return bool(self.candidate and self.model and self.candidate["mlflow_run_id"] == self.model.mlflow_run_id)
 
     @property
     def stands_in(self) -> str | None:
-        """Which side of the last training's comparison the champion stands on: candidate, champion, or neither."""
+        """The champion's side in the last training's comparison: candidate, champion, or None if it took no part."""
         if self.is_of_last_training:
             return "candidate"
         training = self.reading.last_training()
@@ -116,7 +116,7 @@ class Subject:
 
     @property
     def has_its_training_set(self) -> bool:
-        """Whether the warehouse still holds the very cases that the champion learned from."""
+        """Whether the warehouse still holds the exact cases that the champion was trained on."""
         return bool(
             self.candidate
             and self.version
@@ -126,12 +126,12 @@ class Subject:
 
     @property
     def training_set(self) -> str:
-        """The relation of the cases that it learns from."""
+        """The relation with its training cases."""
         return f"training.training_set_{self.name}"
 
     @functools.cached_property
     def holdout(self) -> "Holdout | None":
-        """Outcomes and PDs of the holdout; None where the last training says nothing of the champion."""
+        """Outcomes and PDs of the holdout. None if the last training did not score the champion."""
         if not self.stands_in or not self.reading.has("training.holdout_scores"):
             return None
         table = warehouse.arrow(
@@ -152,19 +152,19 @@ class Subject:
 
     @functools.cached_property
     def booster(self) -> xgb.Booster:
-        """The champion's trees, once their digest is the registered one."""
+        """The champion's trees, after a check of their digest."""
         return inference.load_booster(self.model.booster_bytes, self.model.digest)
 
     @functools.cached_property
     def gain(self) -> dict[str, float]:
-        """Input -> its part of the loss that all splits reduced, in [0, 1]; the strongest first."""
+        """Input -> its share of the loss that all splits reduced, in [0, 1], the strongest first."""
         gains = inference.gains(self.booster)
         total = sum(gains.values()) or 1.0
         return {name: gains[name] / total for name in sorted(gains, key=lambda name: (-gains[name], name))}
 
     @functools.cached_property
     def sample(self) -> np.ndarray | None:
-        """Inputs of holdout cases, drawn by a hash, float32 of shape (cases, inputs); None where there are none."""
+        """Inputs of holdout cases, sampled by a hash, float32 of shape (cases, inputs). None if there are none."""
         if not self.reading.has(self.training_set):
             return None
         columns = {

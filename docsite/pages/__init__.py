@@ -1,4 +1,4 @@
-"""One module per page, or per kind of page: ORDER among the others, and pages(reading), which makes them.
+"""One module per page, or per kind of page: ORDER, its place among the pages, and pages(reading), which makes them.
 
-A page whose relations are not there, or are empty, says so (`Missing`) and what would fill it.
+A page whose relations are missing or empty says so (`Missing`), and says what would fill it.
 """

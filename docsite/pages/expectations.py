@@ -1,4 +1,4 @@
-"""Supervisors' expectations, and where the evidence for each is; the list is expectations.csv."""
+"""Supervisors' expectations, and where the evidence for each is. The list is expectations.csv."""
 
 import csv
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _OF_MODELS = "models/{model}.html"
 
 
 def pages(reading: Reading) -> Iterator[Page]:
-    """One page; a row that is about models leads to each of them."""
+    """One page. A row about models links to each model."""
     with _FILE.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     head = ["expectation", "SR 26-2", "SR 11-7", "EBA/GL/2017/16", "EBA/GL/2020/06", "evidence"]
@@ -67,7 +67,7 @@ def _row(row: dict, reading: Reading) -> list[object]:
 
 
 def _anchor(anchor: str, reading: Reading, name: str) -> str:
-    """A model without a champion has fewer sections: its page says why."""
+    """The page of a model without a champion has fewer sections, and says why."""
     from nightbook.registry import model_versions
 
     has_champion = model_versions.champion_version(name) is not None

@@ -1,4 +1,4 @@
-"""Groups that the law protects: approval, errors and calibration by group, and fairer alternatives to each model."""
+"""Protected groups: approval, errors and calibration by group, and fairer alternatives to each model."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from docsite.reading import Reading
 
 ORDER = 40
 _RELATION, _ALTERNATIVES = "fairness.fct_fairness", "fairness.fct_fairness_alternatives"
-# Metric of fct_fairness -> how its column is headed: what is decided, and whether the PDs are right.
+# Metric of fct_fairness -> heading of its column: metrics of decisions, and metrics of the PDs' fit.
 _DECISIONS = {
     "approval_rate": "approved",
     "approval_rate_ratio": "ratio to reference",
@@ -28,7 +28,7 @@ _RATES = ("approval_rate", "false_positive_rate", "false_negative_rate", "defaul
 
 
 def pages(reading: Reading) -> Iterator[Page]:
-    """One page; it says so where nothing has been measured."""
+    """One page. It says so if nothing has been measured."""
     yield Page(
         "fairness.html",
         "fairness",
@@ -60,7 +60,7 @@ def _sections(reading: Reading) -> Iterator[Section]:
 
 
 def _measured(reading: Reading, name: str) -> list[dict]:
-    """Keys of what stands of a model: the holdout of its champion's training, or the last; and the last night."""
+    """Keys of a model's figures: the holdout of its champion's training, or of the last one; and the last night."""
     own = _trainings(reading, name, _RELATION, "attribute", "population = 'holdout'")
     night = reading.last_night()
     tonight = (
@@ -86,7 +86,7 @@ def _measured(reading: Reading, name: str) -> list[dict]:
 
 
 def _trainings(reading: Reading, name: str, relation: str, column: str = "null", condition: str = "true") -> list[dict]:
-    """Runs that a relation knows of, the last first; of the champion's training alone where it is among them."""
+    """Runs in a relation, latest first. If the champion's training is among them, only that one."""
     champion = reading.champion(name)
     found = reading.query(
         f"select distinct {column} as attribute, found.as_of_date, found.run_id, mlflow_run_id, started_at"
@@ -145,7 +145,7 @@ def _groups(reading: Reading, where: dict) -> Section:
 
 
 def _by_group(of: dict, names: list[str], attribute: str, metrics: dict[str, str]) -> Table:
-    """One row per group, one column per metric that is measured of any."""
+    """One row per group, and one column per metric that was measured for any of them."""
     shown = [metric for metric in metrics if any((group, metric) in of for group in names)]
     rows = []
     for group in names:
@@ -157,7 +157,7 @@ def _by_group(of: dict, names: list[str], attribute: str, metrics: dict[str, str
 
 
 def _bars(reading: Reading) -> dict[str, float]:
-    """What fairness_rules warns beyond, as marks of a plot."""
+    """The warning thresholds of fairness_rules, as marks of a plot."""
     found = reading.query(
         "select distinct threshold from reference.fairness_rules where metric = 'approval_rate_ratio'"
         " and measure = 'value' order by threshold"
@@ -166,7 +166,7 @@ def _bars(reading: Reading) -> dict[str, float]:
 
 
 def _ratios(of: dict, names: list[str], image: str, bars: dict[str, float]) -> list[object]:
-    """Approval-rate ratios with their intervals, where there are any."""
+    """Approval-rate ratios with their intervals, if there are any."""
     rows = [(group, of[group, "approval_rate_ratio"]) for group in names if (group, "approval_rate_ratio") in of]
     rows = [
         (group, row) for group, row in rows if None not in (row["value"].value, row["low"].value, row["high"].value)
@@ -187,7 +187,7 @@ def _cell(row: dict | None, metric: str) -> list[object] | None:
 
 
 def _alternatives(reading: Reading, name: str) -> Section | None:
-    """What else the training fitted: performance beside the worst ratio, at one approval rate."""
+    """The training's other fits: performance beside the worst ratio, at one approval rate."""
     if not reading.has(_ALTERNATIVES):
         return None
     last = _trainings(reading, name, _ALTERNATIVES)
@@ -233,7 +233,7 @@ def _alternatives(reading: Reading, name: str) -> Section | None:
 
 
 def _alternative(row: dict) -> list[object]:
-    """An alternative as a line of the table; without the ratio of an attribute that has no two groups to compare."""
+    """An alternative as a table row. The ratio is empty if the attribute has no two groups to compare."""
     figures = [row[column] for column in ("finding", "auc", "auc_difference", "ks", "brier", "approval_rate")]
     compared = [row["worst_group"], row["worst_ratio"], [row["low"], " to ", row["high"]]]
     named = [row["alternative"], " (", row["role"], ")"]

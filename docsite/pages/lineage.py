@@ -1,4 +1,4 @@
-"""Column-level lineage as a reviewer reads it: from what is published back to what landed, Python models included."""
+"""Column-level lineage for a reviewer: from published columns back to landed ones, Python models included."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,7 +10,7 @@ from docsite.blocks import Link, Missing, Page, Section, Table, Text, node
 from docsite.reading import Reading
 
 ORDER = 50
-# What outsiders read, in the order in which they ask.
+# What external readers use, in the order in which they ask.
 _PUBLISHED = (
     "marts.fct_account_scores",
     "marts.fct_application_scores",
@@ -28,14 +28,14 @@ Column = tuple[str, str]
 
 @dataclass(frozen=True)
 class Edges:
-    """into: column -> what it is made of -> how -> for the rows of which models, where a relation holds several's."""
+    """`into`: column -> its origins -> how -> models whose rows are meant, if a relation holds rows of several."""
 
     into: Mapping[Column, Mapping[Column, Mapping[str, set[str]]]]
     steps: lineage.Steps
 
 
 def pages(reading: Reading) -> Iterator[Page]:
-    """One page, of the last night's and the last training's code."""
+    """One page, for the code of the last night and the last training."""
     yield Page(
         "lineage.html",
         "lineage",
@@ -132,7 +132,7 @@ def _direct(relation: str, edges: Edges) -> Table:
 
 
 def _edges(reading: Reading) -> Edges | None:
-    """Of the code of the last night and the last training."""
+    """Edges of the code of the last night and the last training."""
     if not reading.has("audit.fct_lineage_edges"):
         return None
     runs = [run["run_id"] for run in (reading.last_night(), reading.last_training()) if run]
@@ -151,7 +151,7 @@ def _edges(reading: Reading) -> Edges | None:
 
 
 def _origins(start: Column, edges: Edges) -> set[Column]:
-    """Every column that something goes back to, however far."""
+    """Every column upstream of one, however far."""
     return {(place, column) for place, column, _ in lineage.reached((*start, None), edges.steps)} - {start}
 
 
@@ -160,7 +160,7 @@ def _columns(relation: str, edges: Edges) -> list[str]:
 
 
 def _listed(sources: Iterable[Column]) -> str:
-    """Direct sources, one relation's columns together; long lists by their number."""
+    """Direct sources, with the columns of one relation together. Long lists are given as a number."""
     by = defaultdict(list)
     for place, column in sorted(sources):
         by[place].append(column)

@@ -1,4 +1,4 @@
-"""A page per scoring model: the model-risk pack, whatever models the catalog and the registry have."""
+"""A page per scoring model, for all models of the catalog and the record: the model-risk documentation."""
 
 from collections.abc import Iterator
 
@@ -24,12 +24,12 @@ _OF_A_CHAMPION = (
 
 
 def path(name: str) -> str:
-    """Where a model's page is, from the site's root."""
+    """Path of a model's page from the site's root."""
     return f"models/{file_name(name)}.html"
 
 
 def pages(reading: Reading) -> Iterator[Page]:
-    """One page per model, with a champion or without."""
+    """One page per model, with or without a champion."""
     for name in reading.model_names():
         yield page(reading, name)
 
@@ -38,7 +38,7 @@ def page(reading: Reading, name: str) -> Page:
     """The page of one model.
 
     Raises:
-        NightbookError: record, registry and artifact of its champion do not say the same.
+        NightbookError: record, registry and artifact of its champion disagree.
     """
     return Page(
         path(name),

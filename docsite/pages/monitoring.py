@@ -1,4 +1,4 @@
-"""Drift, migration and performance over all nights, and what was found in the last night's input."""
+"""Drift, migration and performance over all nights, and the findings in the last night's input."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from docsite.blocks import Image, Missing, Page, Prose, Section, Table, Text, no
 from docsite.reading import Reading
 
 ORDER = 20
-# What fits a picture: the latest nights, one of each day; inputs by what the model makes of them, and by what moved.
+# What fits into a picture: the latest nights, one per date; inputs with the most gain, and those that drifted most.
 _NIGHTS, _INPUTS = 13, 24
 _WARN, _ALERT = 0.1, 0.25
 _GRADES = "ABCDEFGH"
@@ -141,7 +141,7 @@ def _performance(reading: Reading, name: str) -> Section:
     )
     if not found:
         return Section(title, anchor, [Missing(f"No night has been scored with {name} yet.")])
-    # A cohort that was measured again counts as it was measured last.
+    # Of a cohort that was measured again, the last measurement counts.
     latest = {}
     for row in found:
         latest.setdefault((row["metric"].value, row["basis"].value, row["cohort_date"].value), row)
@@ -322,5 +322,5 @@ def _input(reading: Reading) -> Section:
 
 
 def _place(grade: str) -> tuple[bool, str]:
-    """Grades in their order, who came or left after them."""
+    """Sorts grades in their order. Accounts that came or left are last."""
     return (grade not in _GRADES, grade)

@@ -1,4 +1,4 @@
-"""The first page: the system in one picture, where each reader goes on, and where things stand."""
+"""The first page: the system in one picture, links for each kind of reader, and the current state."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ _PICTURE = Path(__file__).parents[1] / "templates" / "system.svg"
 
 
 def pages(reading: Reading) -> Iterator[Page]:
-    """index.html."""
+    """Make index.html."""
     yield Page(
         "index.html",
         "overview",

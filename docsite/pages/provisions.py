@@ -1,4 +1,4 @@
-"""Expected credit loss: by stage, product and grade, over time, with the parameters that it rests on."""
+"""Expected credit loss by stage, product and grade and over time, with its parameters."""
 
 from collections import defaultdict
 from collections.abc import Iterator

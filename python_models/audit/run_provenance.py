@@ -1,6 +1,6 @@
-"""Say which code, libraries and engine this run is made with.
+"""Record the code, the libraries and the engine of this run.
 
-Python because git, the lock and the library are files, not relations.
+Python because git, the lock file and the library are files, not relations.
 """
 
 from nightbook import provenance

@@ -1,6 +1,6 @@
-"""Measure the alternatives of this training against its selected candidate, in performance and in fairness.
+"""Compare the alternatives of this training with its selected candidate, in performance and in fairness.
 
-Python because DeLong's variance and the paired bootstrap are no work for SQL.
+Python because DeLong's variance and the paired bootstrap have no practical SQL form.
 """
 
 from nightbook.engine import frames

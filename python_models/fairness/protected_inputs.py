@@ -1,6 +1,6 @@
-"""Follow each protected attribute from where it landed, and say which inputs of tonight it reaches, if any.
+"""Follow each protected attribute from its landing table, and list tonight's model inputs that it reaches.
 
-Python because a walk over a graph whose depth nobody knows is no work for SQL.
+Python because the walk goes through a graph of unknown depth.
 """
 
 from nightbook.engine import frames

@@ -1,4 +1,4 @@
-"""Bring what each champion's training saw of the landing tables into the warehouse: what tonight's input is judged by.
+"""List what each champion's training saw of the landing tables. Input checks compare tonight's rows with it.
 
 Python because the profile is part of the model's artifact.
 """

@@ -1,6 +1,6 @@
-"""Read off the SQL which columns training's model inputs are made of, before any fit; once for each code version.
+"""Read from the SQL which columns the training inputs come from, before any fit. Read once per code version.
 
-Python because SQL has to be read by a parser.
+Python because SQL needs a parser.
 """
 
 from nightbook import lineage
@@ -16,6 +16,6 @@ def model(dbt, session):
 
 
 def _comes_after(dbt):
-    # Never called: dbt reads the references from the file. All SQL upstream of the features is compiled by then.
+    # Never called. dbt takes the references from the file, so that all SQL upstream of the features is compiled first.
     dbt.ref("feat_cohort_accounts")
     dbt.ref("feat_cohort_applications")

@@ -1,6 +1,6 @@
-"""Read off the SQL of a nightly run which column came from which; once for each version of the code.
+"""Read the column lineage of a nightly run from its SQL. Read once per code version.
 
-Python because SQL has to be read by a parser.
+Python because SQL needs a parser.
 """
 
 from nightbook import lineage
@@ -18,7 +18,7 @@ def model(dbt, session):
 
 
 def _comes_after(dbt):
-    # Never called: dbt reads the references from the file. All SQL of the run is compiled by then.
+    # Never called. dbt takes the references from the file, so that all SQL of the run is compiled first.
     dbt.ref("fct_calibration")
     dbt.ref("fct_challenger_comparison")
     dbt.ref("fairness_of_nights")

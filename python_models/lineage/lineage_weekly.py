@@ -1,6 +1,6 @@
-"""Read off the SQL of a weekly run which column came from which; once for each version of the code.
+"""Read the column lineage of a weekly run from its SQL. Read once per code version.
 
-Python because SQL has to be read by a parser.
+Python because SQL needs a parser.
 """
 
 from nightbook import lineage
@@ -18,7 +18,7 @@ def model(dbt, session):
 
 
 def _comes_after(dbt):
-    # Never called: dbt reads the references from the file. All SQL of the run is compiled by then.
+    # Never called. dbt takes the references from the file, so that all SQL of the run is compiled first.
     dbt.ref("fairness_of_trainings")
     dbt.ref("fct_fairness")
     dbt.ref("fct_fairness_alternatives")

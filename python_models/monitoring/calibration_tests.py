@@ -1,4 +1,4 @@
-"""Test the PD of each grade against the defaults that came of it.
+"""Test the PD of each grade against the observed defaults.
 
 Python because the beta distribution has no SQL form.
 """

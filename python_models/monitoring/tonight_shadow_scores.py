@@ -9,7 +9,7 @@ from nightbook.scoring import challenger_scores
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    # Not read: the scores of record come first.
+    # Not read. The published scores are built first.
     dbt.ref("fct_account_scores")
     dbt.ref("fct_application_scores")
     populations = {

@@ -1,7 +1,7 @@
-"""What Nightbook's dbt models and runner import: landing, features' statistics, training, gate, registry, scoring."""
+"""The library of Nightbook's dbt models and runner: landing, lineage, training, gate, registry, scoring, audit."""
 
 import os
 
-# An idle OpenMP thread that spins slows a two-thread fit by an order of magnitude on cores that others use too. Read
-# once, when XGBoost loads its runtime.
+# Idle OpenMP threads spin. On cores that others use too, that slows a two-thread fit by an order of magnitude. The
+# variable is read once, when XGBoost loads OpenMP.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -1,9 +1,9 @@
-"""The one exception that a user may see."""
+"""The exception for errors that a user can fix."""
 
 
 class NightbookError(Exception):
-    """Something the user can put right.
+    """An error that the user can fix.
 
-    The message is one line that says what is wrong, where, and what to do. The runner prints it on stderr and
-    exits with status 1; no traceback is shown.
+    The message is one line that says what is wrong, where, and what to do. The runner prints it on stderr without a
+    traceback and exits with status 1.
     """

@@ -1,11 +1,14 @@
-"""Which column came from which: read off the SQL that ran, declared for what is not SQL.
+"""Column lineage: read from the SQL that ran, or declared in YAML for what is not SQL.
 
-An edge leads from a column of one relation to a column of another. It is IDENTITY where the value is handed on as it
-is, TRANSFORMATION where it is computed row by row, AGGREGATION where rows are folded, and INDIRECT where no value
-flows: a constant depends on the columns that decide which rows it stands in. The words are OpenLineage's.
+An edge leads from a column of one relation to a column of another. Its kind is a term of OpenLineage:
 
-Some relations hold rows of several scoring models, told apart by their column model_name. An edge says whose rows it is
-about on either side, so that what one model was made of is never taken for what the other was.
+- IDENTITY: the value is passed on unchanged.
+- TRANSFORMATION: the value is computed row by row.
+- AGGREGATION: several rows are combined.
+- INDIRECT: no value flows. A constant depends on the columns that decide in which rows it appears.
+
+Some relations hold rows of several scoring models, which the column model_name separates. An edge names the model whose
+rows are meant on either side, so that the origins of two models never mix.
 """
 
 import json
@@ -46,25 +49,25 @@ FEATURES = {
     "account_pd": ("features.feat_accounts", "features.feat_cohort_accounts"),
     "application_pd": ("features.feat_applications", "features.feat_cohort_applications"),
 }
-# Cadence -> where the edges upstream of its inputs are kept.
+# Cadence -> the relation that keeps the edges upstream of its inputs.
 _INPUT_LINEAGE = {"nightly": "audit.input_lineage", "weekly": "audit.input_lineage_weekly"}
-# Whose rows on either side; everybody's without a model.
+# The model whose rows are meant on either side. None means the rows of all models.
 Pairs = list[tuple[str | None, str | None]]
 _SAME_MODELS: Pairs = [(name, name) for name in FEATURES]
-# relation -> column names in order
+# Relation -> column names in order.
 Columns = Mapping[str, list[str]]
-# Relation, column, and the model whose rows are meant; all rows without one.
+# Relation, column, and the model whose rows are meant. None means all rows.
 Node = tuple[str, str, str | None]
-# Column -> for whose rows, and the column that it is made of, or that is made of it.
+# Column -> the model whose rows are meant, and the next column upstream or downstream.
 Steps = dict[tuple[str, str], list[tuple[str | None, Node]]]
 _REGISTERED = "models:/"
 
 
 @dataclass(frozen=True)
 class Edge:
-    """One column's dependence on another; relations are schema.name, or models:/NAME for a model of the registry.
+    """One column's dependence on another. A relation is schema.name, or models:/NAME for a model of the registry.
 
-    Where a relation holds rows of several models, *_model_name says whose are meant; None means everybody's.
+    Where a relation holds rows of several models, *_model_name names the model. None means the rows of all models.
     """
 
     from_relation: str
@@ -80,18 +83,18 @@ _EDGE = tuple(one.name for one in fields(Edge))
 
 
 def of_sql(sql: str, relation: str, columns: Columns, written_for: str = "duckdb") -> list[Edge]:
-    """Edges into a relation from those that its SQL reads.
+    """Edges into a relation from the relations that its SQL reads.
 
     Args:
         sql: one query, as it ran.
-        relation: what it fills, schema.name; columns that the query gives and the relation lacks are passed over.
-        columns: of every relation that it reads, and its own.
-        written_for: the engine whose dialect it is in.
+        relation: the relation that it fills, schema.name. Columns of the query that the relation lacks are skipped.
+        columns: the columns of every relation that it reads, and of the relation itself.
+        written_for: the engine whose dialect the SQL is in.
 
     Raises:
         NightbookError: the SQL cannot be read.
     """
-    # What was read is followed by DuckDB's rules, by which a name is the same in every case.
+    # The SQL is parsed in its own dialect. Names are then resolved by DuckDB's rules, which ignore case.
     dialect = "duckdb"
     schema: dict = {}
     for name, found in columns.items():
@@ -133,17 +136,18 @@ def of_declaration(
     """Edges into a relation from what the YAML of its Python model declares.
 
     Args:
-        declared: entries with `to` (columns; all without one), `from` (model, or models:/NAME -> columns, '*' for all,
-            or `inputs` for those that are model inputs) and `by` (a transformation). IDENTITY leads from each column to
-            its namesake. `into` names another target. `model` says whose rows are meant where a relation holds those of
-            several models: a model's name, or `each` where the rows of each are made of its own.
+        declared: entries with `to`, `from` and `by`, and optionally `into` and `model`. `to` lists columns; all without
+            it. `from` maps a model or models:/NAME to columns, to '*' for all, or to `inputs` for the model inputs.
+            `by` is a transformation; IDENTITY leads from each column to the column of the same name. `into` names
+            another target. `model` is needed where both relations hold rows of several models. It is a model's name, or
+            `each` if each model's rows come from its own rows.
         relation: schema.name.
-        columns: of every relation.
+        columns: the columns of every relation.
         relations: model name -> schema.name.
         inputs: names of the model inputs.
 
     Raises:
-        NightbookError: a declaration names what does not exist.
+        NightbookError: a declaration names something that does not exist.
     """
     edges = []
     for entry in declared:
@@ -172,7 +176,7 @@ def of_declaration(
 
 
 def _declared_models(model: str | None, origin: str, into: str, columns: Columns) -> Pairs:
-    """Whose rows of the origin make whose rows of the target."""
+    """Pairs of models: whose rows of the origin make whose rows of the target."""
     if model not in (None, EACH, *FEATURES):
         raise NightbookError(f"{into}: lineage declared of {model}, which is no scoring model")
     is_split = [COLUMN in columns.get(relation, ()) for relation in (origin, into)]
@@ -195,14 +199,14 @@ def _declared_models(model: str | None, origin: str, into: str, columns: Columns
 def of_run(
     session: frames.Session, cadence: str, manifest_digest: str, inputs: Collection[str], upstream: Iterable[dict] = ()
 ) -> list[dict]:
-    """Edges of one cadence by every version of the code so far, rows of `SCHEMA`; SQL is read once for each.
+    """Edges of one cadence for every code version so far, as rows of `SCHEMA`. Each version's SQL is read once.
 
     Args:
-        session: the engine's.
-        cadence: nightly or weekly; what is kept stands in audit.lineage_<cadence>.
-        manifest_digest: of the code that runs.
+        session: the engine's session.
+        cadence: nightly or weekly. Earlier edges are in audit.lineage_<cadence>.
+        manifest_digest: digest of the code that runs.
         inputs: names of the model inputs.
-        upstream: rows of `of_inputs`, whose SQL this run has read already.
+        upstream: rows of `of_inputs`, whose SQL this run has already read.
     """
     columns = frames.columns(session)
     kept = _kept(session, columns, f"audit.lineage_{cadence}")
@@ -217,12 +221,12 @@ def of_run(
 
 
 def of_inputs(session: frames.Session, cadence: str, manifest_digest: str, inputs: Collection[str]) -> list[dict]:
-    """Edges upstream of the feature relations of a cadence, by every version of the code so far, rows of `SCHEMA`.
+    """Edges upstream of the feature relations of a cadence, for every code version so far, as rows of `SCHEMA`.
 
     Args:
-        session: the engine's.
-        cadence: nightly or weekly; its SQL is read where no earlier run with this code has.
-        manifest_digest: of the code that runs.
+        session: the engine's session.
+        cadence: nightly or weekly. Its SQL is read unless an earlier run with this code has read it.
+        manifest_digest: digest of the code that runs.
         inputs: names of the model inputs.
     """
     columns = frames.columns(session)
@@ -235,11 +239,11 @@ def of_inputs(session: frames.Session, cadence: str, manifest_digest: str, input
 
 
 def nodes() -> list[dict]:
-    """What dbt knows of its last run: relations, their tags, what they declare, and the SQL that ran.
+    """List the nodes of dbt's last run: relations, their tags, what they declare, and the SQL that ran.
 
     Returns:
         One dictionary per model, snapshot and seed: name, relation (schema.name), kind (model, snapshot or seed), tags,
-        declared, engine, and sql, null for what is not SQL or was not compiled.
+        declared, engine, and sql. `sql` is None for what is not SQL or was not compiled.
     """
     target = home.home() / "target"
     manifest = json.loads((target / "manifest.json").read_text())
@@ -265,10 +269,11 @@ def nodes() -> list[dict]:
 
 
 def steps(edges: Iterable[Mapping], *, upstream: bool = True) -> Steps:
-    """What each column is made of, or with upstream=False what is made of it.
+    """Map each column to the columns that it comes from, or with upstream=False to the columns made from it.
 
     Args:
         edges: rows with the fields of `Edge`.
+        upstream: the direction of the steps.
     """
     found: Steps = {}
     for edge in edges:
@@ -279,14 +284,14 @@ def steps(edges: Iterable[Mapping], *, upstream: bool = True) -> Steps:
 
 
 def _end(edge: Mapping, end: str) -> Node:
-    # What an earlier version of the code has kept does not say whose rows are meant.
+    # Edges that an earlier version of the code kept do not name a model.
     return edge[f"{end}_relation"], edge[f"{end}_column"], edge.get(f"{end}_model_name")
 
 
 def reached(start: Node, leads: Steps) -> dict[Node, Node | None]:
-    """Every column that some steps lead to, with the one before it on a shortest path; the start has none.
+    """Every column that the steps reach, with the column before it on a shortest path. The start has None.
 
-    A path that came to the rows of one model goes on by steps of that model, or of all, alone.
+    A path that reached the rows of one model continues only through steps of that model or of all models.
     """
     came_from: dict[Node, Node | None] = {start: None}
     waiting = deque([start])
@@ -300,7 +305,7 @@ def reached(start: Node, leads: Steps) -> dict[Node, Node | None]:
 
 
 def path(node: Node, came_from: Mapping[Node, Node | None]) -> list[Node]:
-    """From the start of a walk to a column that it reached."""
+    """The path from the start of a walk to a column that it reached."""
     found = [node]
     while (before := came_from[found[-1]]) is not None:
         found.append(before)
@@ -317,10 +322,10 @@ def of_project(
     """Edges between the relations of one cadence.
 
     Args:
-        nodes: as `nodes` gives them.
-        columns: of every relation of the warehouse.
+        nodes: as returned by `nodes`.
+        columns: the columns of every relation of the warehouse.
         inputs: names of the model inputs.
-        tag: of the cadence; nodes without it are passed over.
+        tag: the cadence's tag; nodes without it are skipped.
         read: relation -> edges into it, where they are known already.
 
     Raises:
@@ -339,14 +344,14 @@ def of_project(
 def of_upstream(
     nodes: Collection[dict], columns: Columns, inputs: Collection[str], targets: Iterable[str]
 ) -> list[Edge]:
-    """Edges of everything that some relations are made of, themselves included, back to what landed.
+    """Edges of some relations and of everything upstream of them, back to the landed tables.
 
     Args:
         nodes, columns, inputs: as `of_project`.
         targets: relations, schema.name.
 
     Raises:
-        NightbookError: as `of_project`; or something on the way was not compiled: nobody knows what it is made of.
+        NightbookError: as `of_project`, or an upstream model was not compiled, so that its origins are unknown.
     """
     relations = {node["name"]: node["relation"] for node in nodes}
     made_by = {node["relation"]: node for node in nodes}
@@ -370,22 +375,22 @@ def of_upstream(
 
 
 def _into(node: dict, columns: Columns, relations: Mapping[str, str], inputs: Collection[str]) -> list[Edge]:
-    """Edges into one node's relation: as declared, else off its SQL."""
+    """Edges into one node's relation: as declared, or else read from its SQL."""
     if node["declared"]:
         return of_declaration(node["declared"], node["relation"], columns, relations, inputs)
     return [] if node["sql"] is None else of_sql(node["sql"], node["relation"], columns, node["engine"])
 
 
 def _told_apart(edges: list[Edge], columns: Columns) -> list[Edge]:
-    """The edges without those about rows that no relation holds; all into rows of one model are that model's.
+    """Remove edges about rows that do not exist, and name the model where a relation holds only some models' rows.
 
-    A query that reads two relations as one says of both that they hold rows of every model. What a relation holds is
-    what its model_name can be.
+    A query that reads the union of two relations seems to say that both hold rows of every model. The origins of a
+    relation's model_name show which models it really holds.
     """
     models: dict[str, set[str]] = {
         edge.to_relation: set() for edge in edges if edge.to_column == COLUMN and COLUMN in columns[edge.to_relation]
     }
-    # Whatever is made of names alone is one of them.
+    # A value made only of model_name columns is itself a model's name.
     is_made_of_names = {
         relation: all(
             edge.from_column == COLUMN
@@ -448,7 +453,7 @@ def _selects(query: exp.Expr) -> list[exp.Expr]:
 
 @dataclass
 class _Walker:
-    """Walks from a projection down to the columns of relations; what was found once is remembered."""
+    """Walks from a projection down to columns of relations, and caches what it found."""
 
     columns: Columns
     found: dict[tuple[int, int], Origins] = field(default_factory=dict)
@@ -457,7 +462,7 @@ class _Walker:
     def origins(self, scope: Scope, position: int) -> Origins:
         key = (id(scope), position)
         if key not in self.found:
-            self.found[key] = {}  # a recursive query ends here
+            self.found[key] = {}  # ends the walk through a recursive query
             self.found[key] = self._origins(scope, position)
         return self.found[key]
 
@@ -477,7 +482,7 @@ class _Walker:
             kind = IDENTITY
         else:
             kind = AGGREGATION if value.find(exp.AggFunc) else TRANSFORMATION
-        # A window over all models' rows makes one model's of another's.
+        # A window over the rows of all models makes one model's row depend on another's.
         is_mixed = any(not self._of(scope).keeps_apart(one) for one in value.find_all(exp.Window))
         merged: Origins = {}
         for column in find_all_in_scope(projection, exp.Column):
@@ -491,7 +496,7 @@ class _Walker:
         return merged
 
     def _of_rows(self, scope: Scope) -> Origins:
-        """A constant's: the columns that decide in which rows it stands."""
+        """Origins of a constant: the columns that decide in which rows it appears."""
         clauses = [scope.expression.args.get(name) for name in ("where", "group", "having", "qualify")]
         clauses += scope.expression.args.get("joins") or []
         merged: Origins = {}
@@ -499,7 +504,7 @@ class _Walker:
             for column in find_all_in_scope(clause, exp.Column) if clause else ():
                 _merge(merged, self._of_column(scope, column.table, column.name), INDIRECT)
         if not merged:
-            # Of those in sight, the ones it selects from: a query before it may have nothing to do with it.
+            # Only the sources that the query selects from. An earlier CTE is visible too, but may be unrelated.
             for alias, (_, source) in scope.selected_sources.items():
                 for name in self._columns(source):
                     _merge(merged, self._of_column(scope, alias, name), INDIRECT)
@@ -532,7 +537,7 @@ class _Walker:
 
 
 def _range_of(scope: Scope, table: str) -> list[exp.Column]:
-    """Columns that a source is looked up by, where that is by a range: which row is found depends on their values."""
+    """Columns by whose range a source is joined. Their values decide which row is found."""
     for join in scope.expression.args.get("joins") or []:
         condition = join.args.get("on")
         if join.this.alias_or_name == table and condition and condition.find(exp.GT, exp.GTE, exp.LT, exp.LTE):

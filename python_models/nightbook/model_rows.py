@@ -1,6 +1,6 @@
-"""Whose rows a query reads and gives, where a relation holds those of several scoring models.
+"""Which scoring model's rows a query reads and makes, where a relation holds rows of several models.
 
-Rows of different models are told apart by the column model_name. What is not understood is taken for rows of all.
+The column model_name separates the rows of different models. A condition that is not understood counts as all models.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -11,7 +11,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
 COLUMN = "model_name"
-# The rows of each model are made of its own.
+# The rows of each model come from its own rows.
 EACH = "each"
 # (relation, column, whose rows there, whose rows here) -> transformation
 Origins = dict[tuple[str, str, str | None, str | None], str]
@@ -19,10 +19,11 @@ Origins = dict[tuple[str, str, str | None, str | None], str]
 
 @dataclass(frozen=True)
 class ModelRows:
-    """What a query says of models.
+    """What a query says about models.
 
-    alike: sources whose model_name is that of the row made. fixed: source -> the one model whose rows are read. own:
-    the one model whose rows are made; None where there are several, or no model_name.
+    alike: sources whose model_name equals that of the row made.
+    fixed: source -> the one model whose rows are read.
+    own: the one model whose rows are made. None if there are several, or no model_name.
     """
 
     alike: frozenset[str] = frozenset()
@@ -31,7 +32,7 @@ class ModelRows:
 
     @classmethod
     def of(cls, scope: Scope, split: Collection[str]) -> "ModelRows":
-        """As the conditions of a query and its own model_name say; split: the sources that have one."""
+        """Read it from a query's conditions and its own model_name. `split`: the sources that have a model_name."""
         select = scope.expression
         if not isinstance(select, exp.Select):
             return cls()
@@ -49,11 +50,11 @@ class ModelRows:
         return self.own is not None or any(_is_model(part, self.alike) for part in partition)
 
     def seen(self, source: str | None, found: Origins, is_mixed: bool = False) -> Origins:
-        """What columns of a source are made of, told of the rows that the query makes.
+        """Restate the origins of a source's columns for the rows that the query makes.
 
         Args:
-            source: its alias.
-            found: told of the source's own rows.
+            source: its alias, or None for a subquery.
+            found: origins of the source's own rows.
             is_mixed: rows of all models take part, whatever the query's model_name is.
         """
         is_alike = source in self.alike and not is_mixed
@@ -70,13 +71,13 @@ class ModelRows:
 
 
 def _groups(select: exp.Select, split: Collection[str]) -> tuple[list[frozenset[str]], dict[str, str]]:
-    """Sources that a query takes of the same model, and the model where it is named."""
+    """Group the sources that a query joins on the same model, with the model where the query names it."""
     groups = [frozenset([alias]) for alias in sorted(split)]
     named: dict[str, str] = {}
     joins = select.args.get("joins") or []
     where = select.args.get("where")
     equal = [(part, True) for part in _equalities(where and where.this)]
-    # An outer join leaves the rows that its condition does not meet.
+    # An outer join keeps the rows that do not meet its condition, so a model named there does not filter.
     equal += [(part, not join.side) for join in joins for part in _equalities(join.args.get("on"))]
     for part, names_rows in equal:
         one, other = sorted((part.left, part.right), key=lambda side: isinstance(side, exp.Literal))
@@ -91,7 +92,7 @@ def _groups(select: exp.Select, split: Collection[str]) -> tuple[list[frozenset[
 
 
 def _equalities(condition: exp.Expr | None) -> Iterable[exp.EQ]:
-    """What must hold for a condition to hold."""
+    """The equalities that must hold for a condition to hold."""
     parts = condition.flatten() if isinstance(condition, exp.And) else [condition] if condition else []
     return [equal for part in parts if isinstance(equal := part.unnest(), exp.EQ)]
 

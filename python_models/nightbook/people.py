@@ -1,7 +1,7 @@
-"""Who is who: names that can be read, and when two of them are one person's.
+"""Names of people: which are readable, and when two of them mean the same person.
 
-Whoever made a version does not let it score. A name is what somebody typed, so two that a reader takes for one another
-count as one: the doubt costs another colleague's word, the mistake would cost the second pair of eyes.
+The maker of a version may not approve it. Names are typed by hand, so two names that a reader could confuse count as
+one. A false match costs another colleague's approval; a missed match would remove the four-eyes check.
 """
 
 import functools
@@ -12,17 +12,17 @@ from importlib import resources
 
 from nightbook.errors import NightbookError
 
-# What stands where a run was given no name and has no login (macro actor), and what people write to the same end.
+# The name of a run that has neither a name nor a login (macro actor). People may also type the second one.
 NOBODY = "unknown"
 _NOBODIES = (NOBODY, "nobody")
-# Printable to Python, and nothing is seen of them: fillers, joiners, variation selectors, a blank of Braille. The macro
-# refuse_nameless_actor has the same list.
+# Python calls these printable, but they are invisible: fillers, joiners, variation selectors, a Braille blank. The
+# macro refuse_nameless_actor has the same list.
 UNSEEN = (
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
     "\U000e0000-\U000e0fff]"
 )
-# Letters to a reader that confusables.txt has no line for: small capitals, letters with a stroke or a hook, in coloured
-# squares, of flags.
+# Letters for which confusables.txt has no line: small capitals, letters with a stroke or a hook, letters in coloured
+# squares, letters of flags.
 _LATIN = re.compile(
     r"^(?:LATIN (?:SMALL LETTER|CAPITAL LETTER|LETTER SMALL CAPITAL)|NEGATIVE \w+ LATIN CAPITAL LETTER"
     r"|REGIONAL INDICATOR SYMBOL LETTER) ([A-Z])(?: WITH .+)?$"
@@ -30,14 +30,15 @@ _LATIN = re.compile(
 
 
 def checked(name: str, option: str, remedy: str = "write the name of the person who answers for this") -> str:
-    """A name that somebody can read, without the blanks around it.
+    """Check that a name can be read, and remove the blanks around it.
 
     Args:
-        option: where it was given, as the user knows it.
-        remedy: what to do, as the end of the sentence.
+        name: the name as given.
+        option: where it was given, in the user's terms.
+        remedy: what to do, as the end of the message.
 
     Raises:
-        NightbookError: it is empty, has neither letter nor digit, or has a character that is not seen: control, format,
+        NightbookError: it is empty, has neither letter nor digit, or has an invisible character: control, format,
             another blank than the space, unassigned, private use.
     """
     name = name.strip()
@@ -50,30 +51,31 @@ def checked(name: str, option: str, remedy: str = "write the name of the person 
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two names are one, or can be taken for one another.
+    """Whether two names are the same, or a reader could confuse them.
 
-    Case, accents, blanks, hyphens, other punctuation and the order of words do not tell people apart, nor does what
-    looks alike by Unicode's confusables (UTS 39): letters of other scripts, full-width forms, ligatures; rn and m, l
-    and i and 1, O and 0.
+    Case, accents, blanks, hyphens, other punctuation and the order of words make no difference. Characters that look
+    alike by Unicode's confusables (UTS 39) count as the same: letters of other scripts, full-width forms, ligatures, rn
+    and m, l and i and 1, O and 0.
     """
     return bool(_forms(one) & _forms(other))
 
 
 def is_nobody(name: str) -> bool:
-    """Whether a name says that nobody is known, or says nothing."""
+    """Whether a name says that nobody is known, or has no letters at all."""
     return "" in _forms(name) or any(same_person(name, nobody) for nobody in _NOBODIES)
 
 
 def second_of(what: str, maker: str, *, approver: str, actor: str, one_account: bool = False) -> bool:
-    """See that a version gets the word of somebody other than its maker.
+    """Check that somebody other than the maker approves a version.
 
     Args:
         what: the version, as a message names it.
-        approver, actor: who decided, and who typed it.
+        maker: the actor of the training that made it.
+        approver, actor: who decided, and who typed the command.
         one_account: whether policy lets the maker's account type what somebody else has decided.
 
     Returns:
-        Whether it was the maker's account that typed it.
+        Whether the maker's account typed it.
 
     Raises:
         NightbookError: one of the three is nobody, or the maker is one of the other two.
@@ -98,25 +100,26 @@ def second_of(what: str, maker: str, *, approver: str, actor: str, one_account: 
 
 
 def approval(approver: str | None, is_by_makers_account: bool | None) -> str:
-    """Who approved a version, as readers are told."""
+    """Who approved a version, in words for a reader."""
     return f"{approver or 'nobody'}{', typed by the account that made it' if is_by_makers_account else ''}"
 
 
 @functools.lru_cache(maxsize=1024)
 def _forms(name: str) -> frozenset[str]:
-    """What is left of a name once everything that does not tell people apart is gone.
+    """All forms of a name without the differences that do not distinguish people.
 
-    A character may look like another one than it stands for, or than its small letter does (I like l, a Greek capital
-    nu like N and a small one like v), so both are taken: its looks, and the looks of what it stands for.
+    A character may look different from the letter it stands for, or from its own lower case. I looks like l; a Greek
+    capital nu looks like N, a small one like v. So there is a form of the looks, and one of the looks of the letter
+    meant.
     """
     found = set()
-    # A bar looks like l, and stands between words.
+    # A bar looks like l, but it is also a separator between words.
     for text in {name, name.replace("|", " ")}:
         words = [word for word in re.split(r"[\W_]+", unicodedata.normalize("NFC", text)) if word]
         for meant in (lambda one: unicodedata.normalize("NFKC", one).casefold(), lambda one: _look(one).casefold()):
             found.add(_letters(_look(meant(text))))
             if len(words) > 1:
-                # Who writes the family name first is nobody else.
+                # The family name may come first.
                 found.add("".join(sorted(_letters(_look(meant(word))) for word in words)))
     return frozenset(found)
 
@@ -134,7 +137,7 @@ def _prototype(character: str) -> str:
 
 
 def _latin(character: str) -> str | None:
-    """The small letter that a character is to a reader, None for other characters and for plain letters."""
+    """The small letter that a reader sees in a character. None for other characters and for plain letters."""
     is_plain = len(character) != 1 or character.isascii()
     letter = None if is_plain else _LATIN.search(unicodedata.name(character, ""))
     return letter and {"M": "rn"}.get(letter[1], letter[1].lower())
@@ -142,18 +145,18 @@ def _latin(character: str) -> str | None:
 
 def _letters(text: str) -> str:
     kept = [one for one in unicodedata.normalize("NFD", text.casefold()) if _is_letter(one) or one in _symbols()]
-    # Dashes have a letter for their prototype, the long vowel of Katakana.
+    # The prototype of dashes is a letter, the long vowel of Katakana.
     return re.sub(f"{UNSEEN}|\u30fc", "", "".join(kept)).replace("i", "l")
 
 
 def _is_letter(character: str) -> bool:
-    """Not so a modifier, which is a mark to a reader: a low line, a circumflex, an Arabic stretching."""
+    """Modifiers are not letters here. A reader sees them as marks: a low line, a circumflex, an Arabic stretching."""
     return unicodedata.category(character)[0] in "LN" and unicodedata.category(character) != "Lm"
 
 
 @functools.cache
 def _symbols() -> frozenset[str]:
-    """Symbols that are prototypes of letters, as that of a partial differential is of the Icelandic eth."""
+    """Symbols that are prototypes of letters, such as the partial differential for the Icelandic eth."""
     return frozenset(
         symbol
         for one, prototype in _prototypes().items()
@@ -165,20 +168,21 @@ def _symbols() -> frozenset[str]:
 
 @functools.cache
 def _prototypes() -> dict[str, str]:
-    """Character -> the one that stands for all that look like it, or several; as Unicode's confusables.txt has it.
+    """Character -> its prototype, one or several characters that stand for all that look like it.
 
-    The library lists each pair of that file both ways. A line of it leads from a character to its prototype, which is
-    the prototype of many or, alone with one, the longer or the smaller of the two.
+    Source: Unicode's confusables.txt, as homoglyphs_fork lists it. The library lists each pair both ways. A line of the
+    file leads from a character to its prototype. The prototype has many characters, or with only one, it is the longer
+    or the smaller of the two.
     """
     text = (resources.files("homoglyphs_fork") / "confusables.json").read_text(encoding="utf-8")
-    # Marks that keep a line of the file readable where its characters are written from right to left.
+    # Direction marks keep a line of the file readable where its characters are written from right to left.
     alike = {key.strip("\u200e"): [one.strip("\u200e") for one in ones] for key, ones in json.loads(text).items()}
     found = {}
     for character, [first, *more] in alike.items():
         is_alone = len(alike.get(first, ())) == 1
         if len(character) == 1 and not more and (not is_alone or (-len(first), first) < (-1, character)):
             found[character] = first
-    # The letter of a whole group is that of its small capital, where there is one.
+    # A group that contains a small capital is named by the plain small letter.
     named = sorted(one for one in {*found, *found.values()} if "SMALL CAPITAL" in unicodedata.name(one[0], ""))
     group = {one: found.get(one, one) for one in named if _latin(one)}
     of_group = {prototype: _latin(one) for one, prototype in group.items() if not prototype.isascii()}

@@ -1,4 +1,4 @@
-"""Where a result came from: code, libraries, machine settings."""
+"""The origin of a result: code, libraries, machine settings."""
 
 import functools
 import hashlib
@@ -16,20 +16,20 @@ from nightbook.engine import deployment, home
 from nightbook.errors import NightbookError
 
 LIBRARIES = ("dbt-core", "dbt-duckdb", "duckdb", "mlflow", "numpy", "pyarrow", "scikit-learn", "scipy")
-# Of these a staged library has what it computes with; the rest ran beside the account and stands in its deployment.
+# Libraries of a staged run inside Snowflake. Versions of what runs outside are in its deployment record.
 COMPUTING = ("mlflow", "numpy", "pyarrow", "scikit-learn", "scipy", "snowflake-snowpark-python")
 
-# The package of the library that no model imports: a change of it makes no past night other code.
+# No model imports this package of the library, so no score depends on it.
 _READERS = "trail"
-# Folders in which a file that nobody has committed is code all the same.
+# Folders in which an uncommitted file counts as code.
 CODE = ("macros", "models", "python_models", "seeds", "snapshots")
 DIGESTS = ("manifest_digest", "library_digest", "lock_digest", "tests_digest")
-# Configuration that no score depends on: what readers are told, how much is done at a time, where and as whom.
+# Configuration that no score depends on: texts for readers, batch sizes, where and as whom something runs.
 _NO_MATTER = ("access", "docs", "group", "meta", "external_access_integrations", "imports", "query_tag", "secrets",
               "snowflake_warehouse", "transient")  # fmt: skip
-# What dbt knows of a node beside its content and its configuration, and runs it by.
+# What dbt uses to run a node, besides its content and its configuration.
 _RUN_BY = ("name", "alias", "schema", "language", "tags", "index", "test_metadata")
-# What dbt makes a macro of.
+# Blocks from which dbt makes a macro.
 _BLOCKS = {"macro", "materialization", "test", "data_test"}
 _DIRTY = "-dirty"
 
@@ -49,9 +49,9 @@ SCHEMA = pa.schema(
 
 @functools.cache
 def git_commit() -> str:
-    """The commit of the working tree, with '-dirty' when it holds changes or new code; 'unknown' outside a checkout.
+    """The commit of the working tree, with '-dirty' if it has changes or new code. 'unknown' outside a checkout.
 
-    Of a staged library: what it was when the library was staged.
+    In a staged library, this is the value when the library was staged.
     """
     staged = deployment.record()
     if staged is not None:
@@ -66,12 +66,12 @@ def git_commit() -> str:
 
 
 def is_commit(name: object) -> bool:
-    """Whether a name is the whole hash of a commit: git takes others for options, files and branches as well."""
+    """Whether a name is the full hash of a commit. git would read other names as options, files or branches."""
     return isinstance(name, str) and re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", name) is not None
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of everything whose change could change a model or a score."""
+    """Versions of everything that could change a model or a score."""
     import xgboost
 
     staged = deployment.record()
@@ -81,10 +81,10 @@ def library_versions() -> dict[str, str]:
 
 
 def record(engine: str) -> dict:
-    """The code and the settings of this run, a row of `SCHEMA`; `versions` is JSON.
+    """The code and the settings of this run, a row of `SCHEMA`. `versions` is JSON.
 
     Args:
-        engine: name and version of what runs the SQL, as `frames.engine` gives it.
+        engine: name and version of what runs the SQL, as `frames.engine` returns it.
     """
     commit = git_commit()
     versions = library_versions() | {"python": platform.python_version()}
@@ -98,13 +98,14 @@ def record(engine: str) -> dict:
 
 
 def code_digests() -> dict[str, str]:
-    """SHA-256 of the three things that decide a score, what dbt runs, the library and the lock, and of the data tests.
+    """SHA-256 of what decides a score (what dbt runs, the library, the lock file), and of the data tests.
 
-    Keys manifest_digest, library_digest, lock_digest and tests_digest. The first is of the manifest that dbt has
-    written for this run: content and configuration of models, seeds and snapshots, hooks, where sources are, and all
-    macros but the engine's adapter's, so that the same code has the same digest on every engine. Those must be as they
-    were installed. Data tests decide no score, only whether it is published, and have a digest of their own;
-    descriptions and unit tests decide nothing.
+    The keys are manifest_digest, library_digest, lock_digest and tests_digest.
+
+    The manifest digest covers content and configuration of models, seeds, snapshots and hooks, and where sources are.
+    It covers all macros but the adapter's, so that the same code has the same digest on every engine. The adapter's
+    macros must be as they were installed. Data tests only decide whether a score is published, so they have a digest of
+    their own. Descriptions and unit tests are in no digest.
 
     Raises:
         NightbookError: dbt runs other macros of the adapter than the installed ones.
@@ -123,13 +124,13 @@ def code_digests() -> dict[str, str]:
 
 
 def library_digest() -> str:
-    """SHA-256 of the library's files, which dbt does not look at; not of those that read scores and make none."""
+    """SHA-256 of the library's files, which dbt does not digest. The package that only reads scores is left out."""
     library = Path(__file__).parent
     return _files_digest(library, *(file for file in library.glob("**/*.py") if library / _READERS not in file.parents))
 
 
 def threads() -> int:
-    """Threads of a fit or a scoring; results do not depend on it."""
+    """Number of threads of a fit or a scoring. Results do not depend on it."""
     return int(os.environ.get("NIGHTBOOK_THREADS", "2"))
 
 
@@ -170,7 +171,7 @@ def _digest(content: object) -> str:
 
 
 def _macros_of(adapter: str) -> list[str]:
-    """The macros of an installed adapter, as dbt takes them from its files."""
+    """The macros of an installed adapter, extracted from its files as dbt does it."""
     from dbt_common.clients import jinja
 
     folder = Path(str(metadata.distribution(f"dbt-{adapter}").locate_file(f"dbt/include/{adapter}/macros")))
@@ -182,7 +183,8 @@ def _macros_of(adapter: str) -> list[str]:
 
 
 def _content_digest(node: dict) -> str:
-    # What dbt runs: the checksum beside it is of the file, and dbt's cache of an earlier parse may say otherwise.
+    # A digest of what dbt runs. The checksum in the manifest is of the file, and dbt's partial parse may hold older
+    # code.
     if node["resource_type"] == "seed":
         content = (Path(node["root_path"]) / node["original_file_path"]).read_bytes()
     else:
@@ -195,7 +197,7 @@ def _is_no_matter(key: str) -> bool:
 
 
 def _files_digest(folder: Path, *files: Path) -> str:
-    """SHA-256 of the digests of files and their names, in the order of the names."""
+    """SHA-256 over the digests and names of files, in the order of the names."""
     lines = [
         f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder).as_posix()}\n"
         for file in sorted(files)

@@ -1,4 +1,4 @@
-"""Bring the training population of each champion, bin by bin, into the warehouse: what drift is measured against.
+"""List the training population of each champion, bin by bin. Drift is measured against it.
 
 Python because the profile is part of the model's artifact.
 """

@@ -1,4 +1,4 @@
-"""Say, once a run, which version of each model scores: what the record, the registry and the artifact's bytes agree on.
+"""Decide once per run which version of each model scores. Record, registry and the artifact's bytes must agree.
 
 Python because the registry is MLflow.
 """
@@ -10,7 +10,7 @@ from nightbook.scoring import scorer
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    # Not read: nothing is scored while a protected attribute is an input.
+    # Not read. Nothing is scored while a protected attribute reaches an input.
     dbt.ref("protected_inputs")
     populations = {"account_pd": dbt.ref("accounts_tonight"), "application_pd": dbt.ref("applications_tonight")}
     run = frames.rows(dbt.ref("int_run"))[0]

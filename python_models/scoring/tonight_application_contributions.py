@@ -1,6 +1,6 @@
 """Attribute each application's score to its inputs, exactly.
 
-Python because tree contributions walk the ensemble.
+Python because tree contributions are computed by walking the ensemble.
 """
 
 from nightbook.engine import frames
@@ -9,7 +9,7 @@ from nightbook.scoring import scorer
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    # Not read: the drift tests on it must pass before anything is explained.
+    # Not read. Its drift tests must pass before anything is explained.
     dbt.ref("fct_feature_psi")
     champions = frames.rows(dbt.ref("champions"))
     return scorer.contributions(session, champions, "application_pd", dbt.ref("applications_tonight"), "application_id")

@@ -9,7 +9,7 @@ from nightbook.modelling import candidates
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    # Not read: nothing is fitted while a protected attribute is an input.
+    # Not read. Nothing is fitted while a protected attribute reaches an input.
     dbt.ref("protected_inputs_weekly")
     training_sets = {
         "account_pd": dbt.ref("training_set_account_pd"),

@@ -1,6 +1,6 @@
 """Measure each candidate against the champion: discrimination, calibration, stability, monotonicity.
 
-Python because DeLong's variance, the bootstrap and a sweep of the fitted model are no work for SQL.
+Python because DeLong's variance, the bootstrap and a sweep of the fitted model have no practical SQL form.
 """
 
 from nightbook.engine import frames

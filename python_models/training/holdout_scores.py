@@ -1,6 +1,6 @@
-"""Score train and holdout with each candidate, its champion, the logistic benchmark and the fit that was not selected.
+"""Score training and holdout cases with each candidate, its champion, the logistic benchmark and the runner-up.
 
-Python because the models and the benchmark's binning are.
+Python because the models and the benchmark's binning are Python.
 """
 
 from nightbook.engine import frames

@@ -1,4 +1,4 @@
-"""Register the candidates that passed every blocking rule of the gate; the champion stays who it is.
+"""Register the candidates that passed every blocking rule of the gate. The champion does not change.
 
 Python because the registry is MLflow.
 """

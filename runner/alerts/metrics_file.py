@@ -12,7 +12,7 @@ from nightbook.engine import home
 from nightbook.engine.warehouse import Query, has
 from runner.alerts.notices import Ended
 
-# (name, labels) -> value; labels are pairs of name and value.
+# (name, labels) -> value. Labels are pairs of name and value.
 Figures = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 _HELP = {
@@ -37,7 +37,7 @@ _HELP = {
 
 
 def path() -> Path:
-    """The metrics file: NIGHTBOOK_METRICS_FILE, a relative one under the home, by default metrics/nightbook.prom there.
+    """Path of the metrics file: NIGHTBOOK_METRICS_FILE, or else `metrics/nightbook.prom`, both relative to the home.
 
     The textfile collector reads files whose names end in .prom.
     """
@@ -45,10 +45,10 @@ def path() -> Path:
 
 
 def measured(query: Query) -> tuple[Figures, dict[str, str]]:
-    """What the warehouse has figures of; of a relation that is not there yet there are none.
+    """Read all figures from the warehouse. A relation that does not exist yet gives none.
 
     Returns:
-        The figures, and for each reader that failed, by its name, why.
+        The figures, and for each reader that failed, its name and the error's type.
     """
     figures: Figures = {}
     problems: dict[str, str] = {}
@@ -63,7 +63,7 @@ def measured(query: Query) -> tuple[Figures, dict[str, str]]:
 
 
 def of_runs(last: dict[str, Ended]) -> Figures:
-    """How the last run of each cadence ended, as the runner knows it: also where nothing could be written of it."""
+    """How the last run of each cadence ended, as the runner knows it, even if the warehouse holds nothing of it."""
     figures: Figures = {}
     for cadence, run in last.items():
         labels = (("cadence", shown.line(cadence)),)
@@ -79,10 +79,10 @@ def of_runs(last: dict[str, Ended]) -> Figures:
 
 
 def read(file: Path) -> Figures:
-    """What a metrics file says; nothing where there is none.
+    """Read the figures of a metrics file. A missing file has none.
 
     Raises:
-        ValueError: it is no metrics file.
+        ValueError: it is not a metrics file.
     """
     from prometheus_client.parser import text_string_to_metric_families
 
@@ -97,10 +97,10 @@ def read(file: Path) -> Figures:
 
 
 def write(file: Path, figures: Figures) -> None:
-    """Replace a metrics file whole: whoever reads it sees the one before or this one.
+    """Replace a metrics file whole. A reader sees either the previous file or this one.
 
     Raises:
-        OSError: it cannot be written; the one before stands.
+        OSError: it cannot be written; the previous file stays.
     """
     from prometheus_client import CollectorRegistry, write_to_textfile
 
@@ -111,7 +111,7 @@ def write(file: Path, figures: Figures) -> None:
 
 
 class _Collected:
-    """Figures as prometheus_client wants them."""
+    """A collector of figures, in the form that prometheus_client needs."""
 
     def __init__(self, figures: Figures):
         self._figures = figures
@@ -130,14 +130,14 @@ class _Collected:
 
 
 _Read = Iterable[tuple[str, float | None, dict[str, str]]]
-# A backfill runs as a night does, for dates that nobody waits for.
+# A backfill runs like a night, but nobody waits for its dates. It therefore counts as a cadence of its own.
 _LOG = """(
     select
         case when pinned_versions is null then cadence else 'backfill' end as cadence,
         run_id, started_at, ended_at, outcome, first_failure, accounts_scored, applications_scored, rows_by_relation
     from audit.run_log
 ) as runs"""
-# The last night that came as far as to measure drift, whatever became of it.
+# The last night that measured drift, whether or not it succeeded.
 _MEASURED = """(
     select run_id from audit.run_log
     where run_id in (select run_id from monitoring.fct_feature_psi) and pinned_versions is null
@@ -159,9 +159,9 @@ def last_runs(query: Query) -> list[dict]:
 
 
 def drift(query: Query) -> list[dict]:
-    """Drift of the last night measured: model_name, feature, as_of_date, value, is_alert, was_alert (the night before).
+    """Drift of the last night that measured it: model_name, feature, as_of_date, value, is_alert, was_alert.
 
-    The score of a model is its feature `(score)`.
+    `was_alert` is about the night before. A model's score is the feature `(score)`.
     """
     if not (has(query, "monitoring", "fct_feature_psi") and has(query, "audit", "run_log")):
         return []
@@ -238,8 +238,11 @@ _SAID_AS = {"fail": "failures", "warn": "warnings"}
 
 
 def verdicts(query: Query) -> list[dict]:
-    """What the gate said of each candidate of the last training: model_name, run_id, reasons of what failed (failures)
-    and of what is to be weighed (warnings), and model_version where it was registered.
+    """The gate's verdicts on each candidate of the last training.
+
+    Returns:
+        One row per candidate: model_name, run_id, the reasons of failed rules (failures) and of warnings (warnings),
+        and model_version if it was registered.
     """
     if not has(query, "training", "fct_gate_decisions"):
         return []
@@ -294,7 +297,7 @@ def _performance(query: Query) -> _Read:
 
 
 def deadlines(query: Query) -> list[dict]:
-    """The current deadline of each cadence and the one before it, the current one first: rows of fct_deadlines."""
+    """The current deadline of each cadence and the one before it, current first, as rows of fct_deadlines."""
     if not has(query, "operations", "fct_deadlines"):
         return []
     return query(

@@ -1,7 +1,7 @@
-"""What is told to whoever watches: each thing once, and again at the next run if nobody took it.
+"""Notices to the people who watch the runs: each is sent once, and tried again at the next run if it was not accepted.
 
-All of it is one file under the home: what waits, what has been told, and how the last run of each cadence ended. It is
-replaced whole, so that a run killed at any moment leaves the file from before or the file from after.
+One file under the home holds everything: notices that wait, keys of notices that were sent, and how the last run of
+each cadence ended. The file is replaced whole, so a run killed at any moment leaves the old or the new file.
 """
 
 import contextlib
@@ -19,16 +19,16 @@ from nightbook import shown
 from nightbook.engine import home
 from runner.alerts import webhook
 
-# Slack cuts a text at 40,000 characters and asks for 4,000.
+# Slack cuts a text at 40,000 characters and recommends at most 4,000.
 _MESSAGE = 3_500
 _LINE = 1_000
-# Things that can still come up again are those of the last nights; ten thousand are years of them.
+# Only events of the last nights can repeat. Ten thousand keys cover years.
 _REMEMBERED = 10_000
 
 
 @dataclass(frozen=True)
 class Notice:
-    """One line to be told; keys name what it is about, and what has been told under a key is not told again."""
+    """One line to send. Its keys name what it is about; once all of them were sent, it is not sent again."""
 
     keys: tuple[str, ...]
     text: str
@@ -37,7 +37,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended: times in ISO form, UTC; the line of its failure, None when it succeeded."""
+    """How a run ended: times in ISO format, UTC, and the failure in one line, None if it succeeded."""
 
     started_at: str
     ended_at: str
@@ -46,27 +46,28 @@ class Ended:
 
 @dataclass
 class Journal:
-    """What the file holds; `told` is ordered, oldest first."""
+    """Content of the file. `told` holds the keys of sent notices, oldest first."""
 
     waiting: list[Notice] = field(default_factory=list)
     told: dict[str, None] = field(default_factory=dict)
     last: dict[str, Ended] = field(default_factory=dict)
 
     def knows(self, key: str) -> bool:
-        """Whether something has been told under a key, or waits to be."""
+        """Whether a notice with this key was sent or waits to be sent."""
         return key in self.told or any(key in notice.keys for notice in self.waiting)
 
     def add(self, notices: Iterable[Notice]) -> None:
-        """Have notices wait, but for those of which every key is known already."""
+        """Add notices to those that wait, except those whose keys are all known."""
         for notice in notices:
             if not all(self.knows(key) for key in notice.keys):
                 self.waiting.append(notice)
 
     def ended(self, cadence: str, run: Ended) -> Notice | None:
-        """Take note of how a run ended.
+        """Record how a run ended.
 
         Returns:
-            What is to be told of it: a failure, but not the same line twice on one day, or the first success after one.
+            The notice to send: a failure, unless the same line was sent that day, or the first success after a failure.
+            None if there is nothing to send.
         """
         before = self.last.get(cadence)
         self.last[cadence] = run
@@ -81,15 +82,15 @@ class Journal:
 
 
 def folder() -> Path:
-    """Where the journal lies."""
+    """Folder of the journal."""
     return home.home() / "notices"
 
 
 def read() -> Journal:
-    """The journal as it stands; an empty one where there is none.
+    """Read the journal. Without a file it is empty.
 
     Raises:
-        OSError, ValueError, TypeError, KeyError: it cannot be read, or is none.
+        OSError, ValueError, TypeError, KeyError: it cannot be read, or is not a journal.
     """
     try:
         held = json.loads((folder() / "journal.json").read_text())
@@ -104,10 +105,10 @@ def read() -> Journal:
 
 @contextlib.contextmanager
 def changing() -> Iterator[Journal]:
-    """The journal, held while it is changed and written when the block ends well; nobody else changes it meanwhile.
+    """Hold the journal while the block changes it, and write it if the block succeeds. No other process can change it.
 
     Raises:
-        OSError: it cannot be written; what read() raises.
+        OSError: it cannot be written; also what read() raises.
     """
     with _held("lock"):
         journal = read()
@@ -129,14 +130,14 @@ def changing() -> Iterator[Journal]:
 
 
 def deliver(address: str, seconds: float) -> str | None:
-    """Send what waits, oldest first; nothing that was taken is sent again.
+    """Send waiting notices, oldest first. A notice that was accepted is not sent again.
 
     Args:
-        address: the webhook's.
-        seconds: how long all of it may take.
+        address: the webhook's address.
+        seconds: the time limit for all of it.
 
     Returns:
-        Why some still wait, None when nothing does, or when another process is delivering.
+        Why some notices still wait; None if none waits or another process is delivering.
     """
     deadline = time.monotonic() + seconds
     with contextlib.suppress(Timeout), _held("delivering", wait=False):
@@ -153,14 +154,14 @@ def deliver(address: str, seconds: float) -> str | None:
 
 
 def message(notices: list[Notice]) -> dict:
-    """Notices in the format of Slack's webhooks, which others take as well: a line each, and where they come from."""
+    """Format notices for a Slack webhook, which other receivers accept too: the sender, then one line per notice."""
     lines = [f"Nightbook on {platform.node()}, {home.home()}", *(f"{one.at} UTC {_cut(one.text)}" for one in notices)]
-    # A value out of somebody's data must neither call a whole channel nor be set in bold.
+    # A value from the data must not mention a whole channel or use markup.
     return {"text": "\n".join(shown.slack(line) for line in lines), "mrkdwn": False}
 
 
 def _as_many_as_fit(waiting: list[Notice]) -> list[Notice]:
-    """The oldest notices, as many as make one message; at least one."""
+    """The oldest notices that fit into one message; at least one."""
     sent: list[Notice] = []
     length = 0
     for notice in waiting:
@@ -178,10 +179,10 @@ def _cut(text: str) -> str:
 
 @contextlib.contextmanager
 def _held(name: str, wait: bool = True) -> Iterator[None]:
-    """A lock that the system takes back from whoever dies.
+    """Hold a file lock, which the system releases if the process dies.
 
     Raises:
-        Timeout: somebody else has it, and there is no waiting.
+        Timeout: another process has the lock, and `wait` is false.
     """
     folder().mkdir(parents=True, exist_ok=True)
     with FileLock(folder() / name, timeout=-1 if wait else 0, poll_interval=0.01):

@@ -1,6 +1,7 @@
-"""What a command owes to those who watch: a word if it will be late, notices and the metrics file when it has ended.
+"""Notices and metrics around a command: a warning if it will be late, then notices and the metrics file at its end.
 
-Nothing in here fails a command or holds it up for longer than SECONDS, whatever becomes of receiver, warehouse or disk.
+Nothing in this module makes a command fail, whatever happens to the receiver, the warehouse or the disk. The webhook
+delays a command by at most SECONDS.
 """
 
 import contextlib
@@ -20,10 +21,10 @@ from runner import terminal
 from runner.alerts import metrics_file, notices, webhook
 from runner.alerts.notices import Ended, Journal, Notice
 
-# What the webhook may cost a command: before the run, where a late end is foreseen, and after it.
+# Seconds that the webhook may take: before the run, if it is predicted to be late, and in all.
 SECONDS = 5.0
 _BEFORE = 2.0
-# Drifted inputs that a notice names.
+# How many drifted inputs a notice lists by name.
 _NAMED = 10
 _READERS = {
     "runs": metrics_file.last_runs,
@@ -35,11 +36,11 @@ _READERS = {
 
 @contextlib.contextmanager
 def watched(cadence: str | None = None) -> Iterator[None]:
-    """Around a command, as a context or a decorator.
+    """Watch a command, as a context manager or a decorator.
 
     Args:
-        cadence: as in the run log, or backfill; how the run ends is then told. None for a command that somebody waits
-            for: what is new in the warehouse is told after it, and the metrics file brought up to date.
+        cadence: as in the run log, or backfill; a notice then says how the run ended. None for an interactive command:
+            afterwards, news in the warehouse is sent and the metrics file is updated.
     """
     watch = _Watch(cadence)
     watch.begin()
@@ -52,13 +53,13 @@ def watched(cadence: str | None = None) -> Iterator[None]:
 
 
 def look() -> None:
-    """Do what is done after a command, for runs that this runner had no part in; a warning goes to stderr."""
+    """Do the work that follows a command, for runs that were started without this runner. Warnings go to stderr."""
     _Watch(None, warnings=sys.stderr).end()
 
 
 @dataclass
 class _Seen:
-    """What the warehouse knows that somebody may want to be told; nothing where it could not be asked."""
+    """What the warehouse knows that may be worth a notice. Empty if the warehouse could not be queried."""
 
     runs: list[dict] = field(default_factory=list)
     deadlines: list[dict] = field(default_factory=list)
@@ -82,7 +83,7 @@ class _Seen:
                 seen.problems += [f"metrics: {name} could not be read: {why}" for name, why in failed.items()]
                 seen.was_asked = True
         except Exception:
-            # Missing or in use, which the command itself says where it matters; figures then stay as they were.
+            # The warehouse is missing or in use. The command reports that if it matters; figures stay as they were.
             pass
         return seen
 
@@ -97,10 +98,10 @@ class _Watch:
         self._seconds = SECONDS
 
     def begin(self) -> None:
-        """Tell what happened since the last command, and that this run will be late if it will."""
+        """Send what happened since the last command, and a warning if this run is predicted to be late."""
         if not (self._address and self._cadence):
             return
-        # Whatever fails here is seen again, and said, when the command has ended.
+        # An error here would occur again at the end of the command, and is reported there.
         with contextlib.suppress(Exception):
             seen = _Seen.now()
             with notices.changing() as journal:
@@ -113,7 +114,7 @@ class _Watch:
                 self._watch_the_clock(seen.deadlines)
 
     def end(self, failure: str | None = None) -> None:
-        """Tell how the command ended and what the warehouse has news of, write the metrics file, warn in one line."""
+        """Send how the command ended and what is new in the warehouse, write the metrics file, and warn in one line."""
         problems: list[str] = []
         try:
             if (timer := self._timer) is not None:
@@ -134,13 +135,17 @@ class _Watch:
                 print(shown.line(line), file=self._warnings)
 
     def _within(self, call: Callable[[], object]) -> None:
-        """Take what a call takes off the seconds that are left."""
+        """Make a call and subtract its time from the seconds that are left."""
         started = time.monotonic()
         call()
         self._seconds -= time.monotonic() - started
 
     def _tell(self, failure: str | None, seen: _Seen, problems: list[str]) -> tuple[dict[str, Ended], int | None]:
-        """How the last runs ended, and how many notices are left waiting, None where that cannot be known."""
+        """Record and send what is new.
+
+        Returns:
+            How the last runs ended, and how many notices still wait, None if that is unknown.
+        """
         ended = Ended(_text(self._started), _text(_now()), failure)
         try:
             with notices.changing() as journal:
@@ -161,7 +166,7 @@ class _Watch:
             return journal.last, None
 
     def _tell_at_once(self, ended: Ended, problems: list[str]) -> dict[str, Ended]:
-        """Nothing can be kept, the disk may be full: a failure, which must be told, is told all the same."""
+        """Send a failure at once when the journal cannot be written, for example on a full disk."""
         if self._cadence is None:
             return {}
         notice = Journal().ended(self._cadence, ended)
@@ -187,7 +192,7 @@ class _Watch:
             problems.append(f"metrics: {file} cannot be written: {type(error).__name__}")
 
     def _watch_the_clock(self, deadlines: list[dict]) -> None:
-        """Have it said when the deadline passes while the run goes on: nobody else can ask the warehouse meanwhile."""
+        """Send a notice if the deadline passes during the run. No other process can query the warehouse then."""
         due = next((row for row in deadlines if row["cadence"] == self._cadence and row["status"] == "open"), None)
         if due is not None:
             wait = (due["due_at"] - _now()).total_seconds()
@@ -204,7 +209,7 @@ class _Watch:
 
 
 def _runs(journal: Journal, runs: Iterable[dict]) -> list[Notice]:
-    """What is to be told of runs in the log that nobody took note of: those of dbt alone."""
+    """Notices of runs in the log that were started with plain dbt, so that no command recorded them."""
     told = []
     for run in runs:
         ended = Ended(
@@ -253,7 +258,7 @@ def _verdicts(verdicts: list[dict]) -> list[Notice]:
 
 
 def _drift(drift: list[dict], journal: Journal) -> list[Notice]:
-    """New alerts of the last night, a line per model, the furthest first; what was one the night before is not new."""
+    """New drift alerts, one notice per model, largest PSI first. An alert of the night before is not new."""
     told: dict[tuple[str, date], list[tuple[str, dict]]] = {}
     for row in drift:
         key = f"drift/{row['as_of_date']}/{row['model_name']}/{row['feature']}"
@@ -269,7 +274,7 @@ def _drifted(model: str, as_of: date, found: list[tuple[str, dict]]) -> str:
 
 
 def _line(error: BaseException) -> str:
-    """The one line that the runner prints of a failure."""
+    """The one line that the runner prints for a failure."""
     if isinstance(error, NightbookError):
         return str(error)
     if isinstance(error, KeyboardInterrupt):

@@ -1,7 +1,7 @@
-"""One message to a webhook, within seconds whatever the receiver does.
+"""Send one message to a webhook within a time limit, whatever the receiver does.
 
-The address is a secret: whoever has it may speak in the channel. Nothing that is raised here holds any part of it, nor
-the words of a library's own error, which may.
+The address is a secret, because whoever has it can post to the channel. No error from here holds any part of it, nor a
+library's own error text, which may hold it.
 """
 
 import http.client
@@ -19,23 +19,23 @@ VARIABLE = "NIGHTBOOK_WEBHOOK_URL"
 
 
 class Undelivered(Exception):
-    """Why the receiver is not known to have taken a message, in a few words without its address."""
+    """The receiver is not known to have accepted a message. The text says why, without the address."""
 
 
 def post(address: str, message: dict, seconds: float) -> None:
-    """Send a message as JSON; one attempt, no redirect followed, certificates verified.
+    """Send a message as JSON, in one attempt. Redirects are not followed; certificates are verified.
 
     Args:
-        address: https, or http to this machine itself.
+        address: https, or http to this machine.
         message: what json can write, such as `{"text": ...}`.
-        seconds: how long the whole exchange may take, the receiver's name and a slow answer included.
+        seconds: time limit for the whole exchange, name resolution and a slow answer included.
 
     Raises:
-        Undelivered: there was no answer of 200 to 299 in time. The receiver may have taken the message all the same.
+        Undelivered: no answer of 200 to 299 came in time. The receiver may have accepted the message all the same.
     """
     request, is_local = _request(address.strip(), message)
     answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    # A socket's timeout starts anew with each byte, and looking up a name has none; a thread can be left to itself.
+    # A socket's timeout restarts with each byte, and name resolution has none. A thread can be abandoned instead.
     threading.Thread(target=lambda: answers.put(_exchange(request, is_local, seconds)), daemon=True).start()
     try:
         reason = answers.get(timeout=seconds)
@@ -66,9 +66,9 @@ def _is_loopback(host: str) -> bool:
 
 
 def _exchange(request: urllib.request.Request, is_local: bool, seconds: float) -> str | None:
-    """None once the receiver has said yes, else why not."""
+    """None if the receiver accepted the message, else the reason."""
     try:
-        # The status is the answer; a body that drips in afterwards is nobody's business.
+        # Only the status counts. The body is not read, so a slow one costs no time.
         _opener(is_local).open(request, timeout=seconds).close()
     except urllib.error.HTTPError as error:
         error.close()
@@ -81,7 +81,7 @@ def _exchange(request: urllib.request.Request, is_local: bool, seconds: float) -
 
 
 def _opener(is_local: bool) -> urllib.request.OpenerDirector:
-    """HTTP and nothing else: no files, no redirects; a proxy of the environment, but not for this machine itself."""
+    """HTTP and HTTPS only: no files and no redirects. The environment's proxy is used, except for this machine."""
     opener = urllib.request.OpenerDirector()
     handlers = [
         urllib.request.HTTPHandler(),

@@ -1,4 +1,4 @@
-"""dbt-bouncer on artifacts that a test has changed, by the configuration that `make lint` uses."""
+"""dbt-bouncer on artifacts that a test changed, with the configuration of `make lint`."""
 
 import json
 import os
@@ -11,12 +11,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def failures(folder: Path, only: str, **artifacts: dict) -> list[str]:
-    """Each failure as the name of its check and what it was run on, in order.
+    """List each failure as the name of its check and what it checked, in order.
 
     Args:
         folder: where the artifacts are written.
         only: category of checks, manifest_checks or catalog_checks.
-        artifacts: content by name, manifest and where it is wanted catalog.
+        artifacts: content by name: manifest, and catalog if needed.
     """
     target, found = folder / "target", folder / "found.json"
     target.mkdir(exist_ok=True)
@@ -35,6 +35,6 @@ def failures(folder: Path, only: str, **artifacts: dict) -> list[str]:
 
 
 def _named(failure: dict) -> str:
-    """The check and what it was run on; a test is known by its id, of which dbt-bouncer gives the message alone."""
+    """The check and what it checked. For a test, dbt-bouncer gives only a message, which starts with its id."""
     check, _, name = failure["check_run_id"].split(":")
     return f"{check} {failure['failure_message'].split(':')[0].split('.')[2] if 'test_is' in check else name}"

@@ -1,4 +1,4 @@
-"""The record of versions and promotions as trainings and approvals leave it, without a training or a dbt around it."""
+"""The record of versions and promotions as trainings and approvals leave it, made without a training or dbt."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -8,13 +8,13 @@ import duckdb
 from nightbook.registry import chain, model_versions
 from nightbook.registry.record import RELATIONS, Promotion, Record
 
-# Registered, judged and entered at one time: nothing here depends on which.
+# One time for registering, judging and entering, because nothing here depends on it.
 THEN = datetime(2026, 7, 1, 3)
 _HELD = ("promotion", "model_version", "gate_decision")
 
 
 def linked(entries: list[dict], last: dict | None = None) -> list[dict]:
-    """Entries numbered and chained one after another, going on from the last of a log."""
+    """Number entries and chain them, continuing from the last entry of a log."""
     found: list[dict] = []
     for entry in entries:
         before = found[-1] if found else last or {"sequence": 0, "entry_hash": ""}
@@ -29,7 +29,7 @@ def entry(kind: str, subject: str, row: dict, run_id: str) -> dict:
 
 
 def version_row(name: str, version: int, run_id: str, maker: str | None = None) -> dict:
-    """What a training would put on record of a version that the registry has."""
+    """What a training would record of a version in the registry."""
     told = model_versions.told(name, version)
     return {
         "model_name": name,
@@ -78,7 +78,7 @@ def _entries_of(version: dict, verdict: dict) -> list[dict]:
 
 @dataclass
 class Book:
-    """A record that lies in no warehouse, for what approvals do to a registry."""
+    """A record outside any warehouse, for the effect of approvals on a registry."""
 
     entries: list[dict] = field(default_factory=list)
     promotions: list[dict] = field(default_factory=list)
@@ -94,7 +94,7 @@ class Book:
         self._enter([entry("promotion", f"{promotion.model_name} promotion {promotion.sequence}", row, "approval")])
 
     def register(self, name: str, run: str, *, maker: str, run_id: str, verdict: str = "pass") -> int:
-        """Register a candidate as a training does, and put it on record; gives the version's number."""
+        """Register a candidate like a training, and record it. Returns the version's number."""
         number = model_versions.register(name, run, maker=maker, run_id=run_id)["model_version"]
         if not any((row["model_name"], row["model_version"]) == (name, number) for row in self.versions):
             self.versions.append(version_row(name, number, run_id, maker))
@@ -115,7 +115,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, relation: str, rows: list[dic
 def put_on_record(
     connection: duckdb.DuckDBPyConnection, name: str, version: int, run_id: str = "by-hand", verdict: str = "pass"
 ) -> None:
-    """In a home's warehouse, what a training whose gate let a registered version in would have put there."""
+    """Record in a home's warehouse what a training whose gate passed a registered version would have recorded."""
     cursor = connection.execute("select * from audit.audit_chain order by sequence desc limit 1")
     last = dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))
     of_version = version_row(name, version, run_id)
@@ -126,7 +126,7 @@ def put_on_record(
 
 
 def settle(connection: duckdb.DuckDBPyConnection, database: str) -> None:
-    """Give a home of other data the record of an attached one, in an audit log that tells of nothing else."""
+    """Give a home with other data the record of an attached one, in an audit log without other entries."""
     for schema, table, _ in RELATIONS.values():
         connection.execute(f"create schema if not exists {schema}")
         connection.execute(f"create table {schema}.{table} as from {database}.{schema}.{table}")

@@ -1,12 +1,12 @@
-"""Runs of the command line and of dbt, each in a process of its own that need not import everything first.
+"""Run the command line and dbt in separate processes that need not import everything first.
 
-Of a short run most goes into importing dbt, MLflow and what they bring, and into what dbt makes of its own classes when
-it is first called. A process that has done so forks for every order: the child gets the order's arguments, environment,
-working directory and files for what it says, runs as `__main__`, and ends as any Python does.
+A short run spends most of its time on importing dbt, MLflow and their libraries, and on dbt's first setup. This process
+has done that already, and forks for every order. The child gets the order's arguments, environment, working directory
+and output files, runs as `__main__`, and ends as any Python does.
 
-An order is a JSON object a line of standard input, {"arguments", "environment", "folder", "macros", "said", "wrong"},
-whose first argument is a script or `dbt`; its process id and, once it has ended, its exit status come back, a line
-each.
+An order is one JSON object per line of standard input, {"arguments", "environment", "folder", "macros", "said",
+"wrong"}. Its first argument is a script or `dbt`. The answer is two lines: the process id, and the exit status once it
+has ended.
 """
 
 import atexit
@@ -37,25 +37,25 @@ RUNNER = (
 
 
 def clean() -> dict[str, str]:
-    """This process's environment without what it says of homes, stores and accounts."""
+    """This process's environment without variables about homes, stores and Snowflake accounts."""
     ours = ("NIGHTBOOK_", "MLFLOW_", "SNOWFLAKE_", "DBT_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 class Warm:
-    """The process that has imported, and what it is asked to run."""
+    """The process with everything imported, and the orders to it."""
 
     def __init__(self, *modules: str, keeps: bool = False, **environment: str) -> None:
-        """Import modules and have dbt read the project in an environment.
+        """Import modules and let dbt read the project in an environment.
 
         Args:
-            modules: to be imported.
-            keeps: whether `dbt` is given the project as it has been read here, in whatever environment it runs.
-            environment: beside this process's own.
+            modules: modules to import.
+            keeps: whether `dbt` gets the project as read here, in whatever environment it runs.
+            environment: in addition to this process's own.
         """
         self._folder = Path(tempfile.mkdtemp(prefix="nightbook-warm-"))
-        # dbt reads everything anew, ten seconds, for a NIGHTBOOK_HOME that it has not seen: this path stands for one
-        # home after another.
+        # For a NIGHTBOOK_HOME that it has not seen, dbt reads everything again, which takes ten seconds. So this one
+        # path points to one home after another.
         self.here, self.first = self._folder / "home", self._folder / "first"
         self.first.mkdir()
         self.here.symlink_to(self.first)
@@ -68,7 +68,7 @@ class Warm:
         assert self._process.stdout.readline() == "ready\n", "it says why on standard error"
 
     def at(self, folder: Path) -> Path:
-        """The path that stands for a home from now on, with the project as it has been read."""
+        """Make the path point to a home, with the project as it was read. Returns the path."""
         (folder / "target").mkdir()
         shutil.copy(self.first / "target" / "partial_parse.msgpack", folder / "target")
         self.here.unlink()
@@ -83,10 +83,10 @@ class Warm:
         seconds: float = 580,
         macros: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess:
-        """As subprocess.run of Python with these arguments, its output as text; `macros`: see tests/python/planted.py.
+        """As subprocess.run of Python with these arguments, output as text. `macros`: see tests/python/planted.py.
 
         Raises:
-            subprocess.TimeoutExpired: it took longer; it has been killed.
+            subprocess.TimeoutExpired: it took longer, and was killed.
         """
         with self._turn, tempfile.TemporaryDirectory() as files:
             said, wrong = (Path(files) / name for name in ("said", "wrong"))
@@ -102,7 +102,7 @@ class Warm:
             return subprocess.CompletedProcess(arguments, status, said.read_text(), wrong.read_text())
 
     def end(self) -> None:
-        """Let the process go."""
+        """End the process."""
         self._process.stdin.close()
         self._process.wait()
         shutil.rmtree(self._folder)
@@ -110,7 +110,7 @@ class Warm:
 
 @functools.cache
 def runner() -> Warm:
-    """For `orchestrate.py` and dbt on homes of DuckDB's, one for all tests of this process."""
+    """For `orchestrate.py` and dbt on DuckDB homes, one for all tests of this process."""
     started = Warm(*RUNNER)
     atexit.register(started.end)
     return started
@@ -118,7 +118,7 @@ def runner() -> Warm:
 
 @functools.cache
 def account() -> Warm:
-    """For dbt on accounts, whichever they are: what it reads of the project does not depend on where that leads."""
+    """For dbt on any Snowflake account. What it reads of the project does not depend on the account."""
     nowhere = {"ACCOUNT": "rehearsal", "USER": "nobody", "PRIVATE_KEY_PATH": "/nowhere"}
     named = {f"SNOWFLAKE_{name}": value for name, value in nowhere.items()}
     started = Warm(*DBT, "dbt.adapters.snowflake", keeps=True, NIGHTBOOK_TARGET="snowflake", **named)
@@ -127,7 +127,7 @@ def account() -> Warm:
 
 
 def end(order: dict, project) -> None:
-    """Do what was ordered, and end as a Python does that has done it."""
+    """Carry out an order, and end as Python does afterwards."""
     status: int | str | None = 0
     try:
         status = ordered(order, project)
@@ -140,12 +140,12 @@ def end(order: dict, project) -> None:
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    # What the parent imported is not taken down, which would take a second, and be complained of by DuckDB's binding.
+    # Without taking down what the parent imported, which would take a second and make DuckDB's binding complain.
     os._exit(status if isinstance(status, int) else int(status is not None))
 
 
 def ordered(order: dict, project) -> int:
-    """Become what was ordered, in the child; gives its exit status where it does not exit itself."""
+    """Carry out an order in the child. Returns its exit status if it does not exit itself."""
     for number, name in enumerate((os.devnull, order["said"], order["wrong"])):
         file = os.open(name, os.O_RDWR | os.O_CREAT, 0o600)
         os.dup2(file, number)
@@ -174,34 +174,34 @@ def ordered(order: dict, project) -> int:
 
 
 def warm(modules: list[str]):
-    """Import, and have dbt read the project; gives it."""
+    """Import modules and let dbt read the project. Returns the project."""
     for name in modules:
         importlib.import_module(name)
-    # Files that are read go through a pool of threads of dbt's, which no child of this process would have: a first
-    # child reads them, and this process what that one made of them.
+    # dbt reads files through a pool of threads, which a forked child would not have. So a first child reads them, and
+    # this process uses what that child stored.
     child = os.fork()
     if child == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         os._exit(int(parse() is None))
     assert os.waitpid(child, 0)[1] == 0
     project = parse()
-    # dbt does so for a project that it has just read, and not for one that it is given.
+    # dbt does this after reading a project, but not for a project that it is given.
     project.build_flat_graph()
-    # A lock that a thread of the parent held would be held in the child for ever.
+    # If a thread of the parent held a lock, the child would wait for it for ever.
     assert threading.active_count() == 1, threading.enumerate()
-    # Not looked through again, nor copied, by any child's collector.
+    # So that no child's garbage collector looks through these objects or copies them.
     gc.collect()
     gc.freeze()
     return project
 
 
 def parse():
-    """The project, by `dbt parse`; None where it is not valid."""
+    """The project, by `dbt parse`. None if it is not valid."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
     done = dbtRunner().invoke(["--quiet", "--log-path", os.path.join(os.environ["NIGHTBOOK_HOME"], "logs"), "parse"])
-    # The warehouse's threads go with it.
+    # This also ends the warehouse's threads.
     DuckDBConnectionManager.close_all_connections()
     return done.result
 
@@ -209,7 +209,7 @@ def parse():
 def main(keeps: str, *modules: str) -> None:
     """Answer orders, each in a child."""
     orders, answers = sys.stdin, os.fdopen(os.dup(1), "w")
-    # What imports and dbt print is no answer.
+    # What imports and dbt print is not an answer.
     os.dup2(2, 1)
     project = warm(modules)
     print("ready", file=answers, flush=True)

@@ -1,8 +1,8 @@
-"""What an account holds beside data: roles, rights, warehouses, monitors, policies, and who may make them.
+"""A Snowflake account's objects besides data: roles, rights, warehouses, monitors, policies, and who may create them.
 
-fakesnow knows none of it. An account remembers what statements make, answers SHOW, DESCRIBE and USE, and refuses what
-Snowflake would: a thing that is there already, a right on something that is not, a role that nobody has. It does not
-hold rights against queries: who may read what is for the test that walks the grants.
+fakesnow has none of these. An account remembers what statements create, and answers SHOW, DESCRIBE and USE. It refuses
+what Snowflake would: an existing object, a right on a missing one, a role that nobody has. It does not check rights in
+queries; the tests of the grants cover who may read what.
 """
 
 import json
@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 SYSTEM_ROLES = ("ACCOUNTADMIN", "SYSADMIN", "SECURITYADMIN", "USERADMIN", "PUBLIC")
-# Which system role makes what, beside ACCOUNTADMIN who may do all.
+# Which system role creates what, besides ACCOUNTADMIN, who may create everything.
 _MAKERS = {"ROLE": "USERADMIN", "RESOURCE MONITOR": "", "EXTERNAL ACCESS INTEGRATION": "", "GRANT": "SECURITYADMIN"}
-# What fakesnow makes as well, and what it cannot.
+# Objects that fakesnow creates too, and objects that it cannot create.
 _SHARED = ("DATABASE", "SCHEMA", "STAGE", "TABLE")
 _OURS = "WAREHOUSE|ROLE|RESOURCE MONITOR|MASKING POLICY|NETWORK RULE|SECRET|EXTERNAL ACCESS INTEGRATION"
 _CREATE = re.compile(
@@ -25,7 +25,7 @@ _DONE = "select 'Statement executed successfully.' as \"status\""
 
 @dataclass
 class Refused(Exception):
-    """An answer of the server's that says no."""
+    """A refusal by the server."""
 
     errno: int
     sqlstate: str
@@ -34,43 +34,43 @@ class Refused(Exception):
 
 @dataclass
 class Session:
-    """What a session has chosen."""
+    """The settings of a session."""
 
     role: str | None = None
     warehouse: str | None = None
     query_tag: str = ""
     user: str = ""
-    # ALL or nothing; none where it is what the user has.
+    # ALL or an empty string. None means the user's default.
     secondary_roles: str | None = None
 
 
 @dataclass
 class Account:
-    """Objects by kind and full name, each with its properties; rights as they were given."""
+    """Objects by kind and full name, each with its properties, and rights as they were granted."""
 
     objects: dict[str, dict[str, dict]] = field(default_factory=dict)
     grants: list[tuple[str, str, str, str]] = field(default_factory=list)  # privilege, kind, name, role
     future: list[tuple[str, str, str, str]] = field(default_factory=list)  # privilege, kind, schema, role
     members: list[tuple[str, str]] = field(default_factory=list)  # role, role that has it
-    users: dict[str, str] = field(default_factory=dict)  # name -> its secondary roles, where they were set
+    users: dict[str, str] = field(default_factory=dict)  # name -> its secondary roles, if they were set
     holders: list[tuple[str, str]] = field(default_factory=list)  # role, user that has it
     masks: dict[str, dict[str, str]] = field(default_factory=dict)  # table -> column -> policy
     parameters: dict[str, str] = field(default_factory=dict)  # DATABASE.PARAMETER -> value
-    # Statements that changed something here, in their order.
+    # Statements that changed something here, in order.
     changes: list[str] = field(default_factory=list)
-    # Query tags that sessions have set, in their order.
+    # Query tags that sessions have set, in order.
     tags: list[str] = field(default_factory=list)
 
     @property
     def is_set_up(self) -> bool:
-        """Whether anybody has made roles; before, any role and any warehouse will do."""
+        """Whether any role was created. Before that, any role and any warehouse is accepted."""
         return bool(self.objects.get("ROLE"))
 
     def answer(self, sql: str, session: Session) -> str | None:
-        """SQL that fakesnow shall run in place of a statement; None where the statement is fakesnow's alone.
+        """SQL that fakesnow must run in place of a statement. None if fakesnow runs the statement itself.
 
         Raises:
-            Refused: Snowflake would.
+            Refused: Snowflake would refuse the statement.
         """
         plain = re.sub(r"/\*.*?\*/", " ", sql, flags=re.S)
         plain = re.sub(r"\s+", " ", plain).strip().rstrip(";").strip()
@@ -89,7 +89,7 @@ class Account:
         return name.upper() in self.objects.get(kind, {})
 
     def check_role(self, role: str | None) -> None:
-        """Raises Refused for a login with a role that is not there."""
+        """Raise Refused for a login with a role that does not exist."""
         if self.is_set_up and role and not self._is_role(role):
             raise Refused(
                 390189,
@@ -150,7 +150,7 @@ class Account:
         elif name not in self.users:
             raise _missing("User", name)
         roles = re.search(r"default_secondary_roles = \(([^)]*)\)", match["rest"], re.I)
-        # Since 2024 a user of whom nothing is said has all of his roles at once.
+        # Since 2024, a user without this setting has all of their roles at once.
         self.users[name] = roles[1].strip("' ").upper() if roles else self.users.get(name, "ALL")
         self.changes.append(sql)
         return _DONE
@@ -267,7 +267,7 @@ class Account:
         masks = self.masks.get(name)
         if not masks:
             return None
-        # In the words of its CREATE TABLE, because fakesnow's own answer cannot be joined to.
+        # Taken from its CREATE TABLE, because fakesnow's own answer cannot be joined to.
         columns = re.findall(r"(\w+) ([a-z_]+(?:\([\d,]+\))?)(?:, |\)$)", self.objects["TABLE"][name]["text"])
         rows = [
             {"name": column.upper(), "type": _described(data_type), "kind": "COLUMN", "null?": "Y"}
@@ -309,7 +309,7 @@ class Account:
             )
 
     def _may_create(self, kind: str, name: str, role: str | None) -> bool:
-        """Whether a role has been given the right to make such a thing in the schema that it names."""
+        """Whether a role has the right to create such an object in the schema that the name contains."""
         had, waiting = set(), [role]
         while waiting:
             had.add(one := waiting.pop())
@@ -352,7 +352,7 @@ def _literal(value: str | None) -> str:
 
 
 def _rows(rows: list[dict], names: str) -> str:
-    """A query that gives rows of texts, by lowercase column names as SHOW has them."""
+    """A query that returns rows of texts, with SHOW's lowercase column names."""
     columns = names.split(",") if "," in names else names.split()
     selects = [", ".join(f'{_literal(row.get(name))} as "{name}"' for name in columns) for row in rows]
     if not selects:

@@ -1,4 +1,4 @@
-"""Large results in pieces, as Snowflake sends them: the first with the answer, the others to be fetched one by one."""
+"""Large results in chunks, as Snowflake sends them: the first with the answer, the others to be fetched one by one."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ _waiting: dict[str, bytes] = {}
 
 
 def divided(response: JSONResponse, address: str) -> JSONResponse:
-    """The answer with what is beyond the first rows left to be fetched."""
+    """The answer with only its first rows. The rest is left to be fetched."""
     if len(response.body) < 100_000:
         return response
     answer = json.loads(response.body)
@@ -33,7 +33,7 @@ def divided(response: JSONResponse, address: str) -> JSONResponse:
 
 
 def serve(request: Request) -> Response:
-    """One piece, once."""
+    """One chunk, once."""
     packed = _waiting.pop(request.path_params["name"], None)
     return Response(packed) if packed is not None else Response(status_code=404)
 

@@ -1,4 +1,4 @@
-"""Where fakesnow answers otherwise than Snowflake would, in ways that this project would notice: one function a gap."""
+"""Gaps of fakesnow: where it differs from Snowflake in ways that this project would notice. One function per gap."""
 
 import re
 import sys
@@ -16,7 +16,7 @@ from sqlglot import exp
 
 
 def apply() -> None:
-    """All of them; once for a process."""
+    """Apply all corrections, once per process."""
     _errors_are_the_statements()
     _one_statement_at_a_time()
     _missing_timestamps_stay_missing()
@@ -31,7 +31,7 @@ def apply() -> None:
 
 
 def _errors_are_the_statements() -> None:
-    """What DuckDB refuses would come back as a broken server, which the client asks again and again."""
+    """A DuckDB error would look like a broken server, and the client would repeat the request."""
     execute = FakeSnowflakeCursor.execute
 
     def told(self, *arguments, **options):
@@ -48,7 +48,7 @@ def _errors_are_the_statements() -> None:
 
 
 def _one_statement_at_a_time() -> None:
-    """DuckDB refuses two writers of one table, among them fakesnow's own catalog, where Snowflake lets one wait."""
+    """DuckDB refuses two writers of one table, even of fakesnow's own catalog. In Snowflake one of them waits."""
     turn = threading.RLock()
     execute = FakeSnowflakeCursor._execute
 
@@ -60,7 +60,7 @@ def _one_statement_at_a_time() -> None:
 
 
 def _missing_timestamps_stay_missing() -> None:
-    """A null timestamp would arrive as the first of January 1970."""
+    """A null timestamp would arrive as 1 January 1970."""
     to_struct = arrow.timestamp_to_sf_struct
 
     def with_nulls(timestamps: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -74,7 +74,7 @@ def _missing_timestamps_stay_missing() -> None:
 
 
 def _sums_keep_their_type() -> None:
-    """Every argument of an aggregate would become a double: a sum of money would depend on the order of its rows."""
+    """Every argument of an aggregate would become a double, so a sum of money would depend on the order of rows."""
     transforms.numeric_agg_implicit_cast = lambda expression: expression
 
 
@@ -83,7 +83,7 @@ def _small_types_have_a_name() -> None:
 
 
 def _files_are_listed_by_path() -> None:
-    """LIST @stage/file would take the file's name for a part of the stage's."""
+    """LIST @stage/file would treat the file's name as part of the stage's name."""
     listed = stage.list_stage_files_sql
     parts = stage.parts_from_var
 
@@ -102,7 +102,7 @@ def _files_are_listed_by_path() -> None:
 
 
 def _stages_may_be_quoted() -> None:
-    """PUT file '@stage', as Snowpark writes it, would be no stage."""
+    """PUT file '@stage', as Snowpark writes it, would not find the stage."""
     put = transforms.put_stage
 
     def unquoted(expression, *arguments):
@@ -114,8 +114,8 @@ def _stages_may_be_quoted() -> None:
 
 
 def _temporary_tables_are_loaded() -> None:
-    """COPY INTO would look for a temporary table in the current schema, where DuckDB does not keep it."""
-    # fakesnow names a function like the module that it is in.
+    """COPY INTO would look for a temporary table in the current schema, but DuckDB keeps it elsewhere."""
+    # In fakesnow, a function has the same name as its module.
     copy_into = sys.modules["fakesnow.copy_into"]
     describe = copy_into._describe_table
 
@@ -129,7 +129,7 @@ def _temporary_tables_are_loaded() -> None:
 
 
 def _bound_decimals_keep_their_places() -> None:
-    """Every bound number would be read as a whole one, and one with places be a broken server."""
+    """Every bound number would be read as an integer, and a decimal would break the server."""
     read = server.from_binding
 
     def exactly(binding: dict[str, str]):
@@ -141,7 +141,7 @@ def _bound_decimals_keep_their_places() -> None:
 
 
 def _stages_are_cleared() -> None:
-    """REMOVE @stage/path is not understood."""
+    """fakesnow does not support REMOVE @stage/path."""
     execute = FakeSnowflakeCursor.execute
 
     def removing(self, command: str, *arguments, **options):
@@ -160,9 +160,9 @@ def _stages_are_cleared() -> None:
 
 
 def _nothing_is_noted_beside_a_transaction() -> None:
-    """Lengths of texts and comments would be written to another database, which DuckDB refuses within a transaction.
+    """Text lengths and comments would be written to another database, which DuckDB refuses within a transaction.
 
-    Nobody here asks for them.
+    Nothing here reads them.
     """
     info_schema.insert_text_lengths_sql = info_schema.insert_table_comment_sql = lambda *_: "select 1"
 

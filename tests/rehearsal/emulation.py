@@ -1,7 +1,7 @@
-"""What fakesnow answers otherwise than Snowflake does, put right: the SQL of the project is not bent to it.
+"""Corrections of fakesnow's SQL, so that the project's SQL need not be adapted to it.
 
-Each function takes a node of a statement's tree and gives the one that stands in its place; its docstring says what
-Snowflake does. `install` has every statement go through them, before fakesnow's own changes or after them.
+Each function takes a node of a statement's tree and returns its replacement. Its docstring says what Snowflake does.
+`install` applies them to every statement, before fakesnow's own changes or after them.
 """
 
 import fakesnow.transforms
@@ -13,7 +13,7 @@ _FLOATING = "('DOUBLE', 'FLOAT')"
 
 
 def lasting_tables(node: Expr) -> Expr:
-    """A temporary table or view may be named with its database; DuckDB's are in a catalog of their own alone."""
+    """A temporary table or view may be named with its database. DuckDB keeps those only in a catalog of their own."""
     if isinstance(node, exp.Create) and node.kind in ("TABLE", "VIEW") and (properties := node.args.get("properties")):
         table = node.find(exp.Table)
         for found in list(properties.find_all(exp.TemporaryProperty)) if table and table.catalog else []:
@@ -29,7 +29,7 @@ def hexadecimal(node: Expr) -> Expr:
 
 
 def signed_hash(node: Expr) -> Expr:
-    """HASH gives a number of either sign."""
+    """HASH returns a number of either sign."""
     if isinstance(node, exp.Anonymous) and node.name.upper() == "HASH":
         low = exp.Literal.number(2**63)
         unsigned = exp.cast(exp.Anonymous(this="hash", expressions=node.expressions), "HUGEINT")
@@ -38,13 +38,13 @@ def signed_hash(node: Expr) -> Expr:
 
 
 def division(node: Expr) -> Expr:
-    """A quotient of fixed-point numbers is one, of six places here, and a divisor of zero stops the query."""
+    """A quotient of fixed-point numbers is fixed-point, with six places here. A divisor of zero stops the query."""
     if not isinstance(node, exp.Div) or (_is_double(node.this) and isinstance(node.expression, exp.Literal)):
         return node
     numerator, divisor = exp.paren(node.this), exp.paren(node.expression)
     quotient = exp.Div(this=numerator, expression=divisor, typed=False, safe=False)
     is_zero = exp.EQ(this=divisor.copy(), expression=exp.Literal.number(0))
-    # Not error(), which DuckDB takes for another value each time and forbids in a window's order.
+    # Not error(): DuckDB treats it as a new value each time, and forbids that in a window's order.
     stop = exp.cast(exp.Case().when(is_zero.copy(), exp.Literal.string("Division by zero")), "DOUBLE")
     result = exp.Case().when(is_zero, stop)
     if not _is_double(node.this) and not _is_double(node.expression):
@@ -59,7 +59,7 @@ def _is_double(node: Expr) -> bool:
 
 
 def time_text(node: Expr) -> Expr:
-    """TO_CHAR(time, form) writes a time as the form says, whatever expression it comes of."""
+    """TO_CHAR(time, format) writes a time in that format, whatever expression it comes from."""
     form = node.args.get("format") if isinstance(node, exp.ToChar) else None
     if not isinstance(form, exp.Literal) or "YYYY" not in form.name:
         return node
@@ -70,14 +70,14 @@ def time_text(node: Expr) -> Expr:
 
 
 def trimmed_text(node: Expr) -> Expr:
-    """RTRIM(value, characters) takes any value for a text; fakesnow forgets which characters, and at which end."""
+    """RTRIM(value, characters) accepts any value as text. fakesnow forgets the characters, and the end."""
     if isinstance(node, exp.Trim) and not isinstance(node.this, exp.Cast):
         node.set("this", exp.cast(node.this, "VARCHAR"))
     return node
 
 
 def rows_of_source(node: Expr) -> Expr:
-    """What MERGE inserts comes of its source alone; fakesnow looks for the names in the target as well."""
+    """What MERGE inserts comes only from its source. fakesnow looks for the names in the target too."""
     source = node.args["using"].alias_or_name if isinstance(node, exp.Merge) else None
     for branch in node.args["whens"].expressions if source else []:
         then = branch.args["then"]
@@ -88,7 +88,7 @@ def rows_of_source(node: Expr) -> Expr:
 
 
 def install() -> None:
-    """Have every statement that fakesnow runs put right; once in a process."""
+    """Apply the corrections to every statement that fakesnow runs. Called once per process."""
     merge = fakesnow.transforms.merge
     fakesnow.transforms.merge = lambda node: merge(rows_of_source(node))
     fakesnow.transforms.trim_cast_varchar = trimmed_text
@@ -106,7 +106,7 @@ def install() -> None:
 
 
 def _spared_rows(expression: Expr) -> list[Expr]:
-    """All rows of an insert of many literals, which keeps one to be changed: passes over a whole seed take minutes."""
+    """All rows of an insert of many literals; the insert keeps one. Passes over a whole seed would take minutes."""
     values = expression.expression if isinstance(expression, exp.Insert) else None
     rows = values.expressions if isinstance(values, exp.Values) else []
     plain = (exp.Literal, exp.Null, exp.Boolean, exp.Neg)

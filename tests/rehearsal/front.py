@@ -1,7 +1,7 @@
-"""The door of the rehearsal server: logins that are refused, and statements that the account answers itself.
+"""The front of the rehearsal server: refused logins, and statements that the account answers itself.
 
-GET /rehearsal/changes tells which statements have changed the account since the server started, /rehearsal/tags which
-query tags its sessions have set.
+GET /rehearsal/changes lists the statements that changed the account since the server started. /rehearsal/tags lists the
+query tags that its sessions have set.
 """
 
 import base64
@@ -17,12 +17,12 @@ from tests.rehearsal.account import Account, Refused, Session
 
 
 class Front:
-    """An ASGI app around another one, with an account of its own."""
+    """An ASGI app around another one, with its own account."""
 
     def __init__(self, app: ASGIApp, name: str = "rehearsal"):
         self.app, self.name, self.account = app, name.upper(), Account()
         self._sessions: dict[str, Session] = {}
-        # The key that a user came with first is his; another one is refused, as one that nobody has registered.
+        # A user's first key is registered. Another key is refused as unknown.
         self._keys: dict[str, str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,7 +48,7 @@ class Front:
 
     async def _login(self, scope: Scope, body: bytes, send: Send) -> None:
         data = json.loads(body)["data"]
-        # Each account has a host name of its own, and a server knows no other.
+        # Each account has its own host name, and a server knows no other.
         if data.get("ACCOUNT_NAME", self.name).upper() != self.name:
             await _send(send, 404, {"message": "Not Found"})
             return

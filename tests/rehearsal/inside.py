@@ -1,6 +1,6 @@
-"""What runs in the sandbox: one procedure, or a function that is handed batch after batch.
+"""Code that runs in the sandbox: one procedure, or a function that gets batch after batch.
 
-Started with the standard library alone on its path, so that everything else comes from what was declared and staged.
+It starts with only the standard library on its path. Everything else comes from what was declared and staged.
 """
 
 import array
@@ -16,7 +16,7 @@ from pathlib import Path
 
 def main(work: Path) -> None:
     task = json.loads((work / "task.json").read_text())
-    # A staged zip stands on the path as it is; Python reads modules and resources out of it.
+    # A staged zip goes on the path as it is. Python reads modules and resources from it.
     sys.path += task["path"]
     sys._xoptions["snowflake_import_directory"] = task["imports"] + "/"
     sys._xoptions.setdefault("snowflake_partner_attribution", [])
@@ -41,14 +41,14 @@ def _procedure(task: dict, work: Path) -> None:
         outcome["error"] = _told(error)
     outcome["peak_kilobytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     (work / "outcome.json").write_text(json.dumps(outcome))
-    # The session is the caller's: Snowpark, which would close it as the process ends, is not asked.
+    # The session is the caller's. Snowpark would close it at exit, so the process ends without it.
     os._exit(0)
 
 
 def _function(task: dict, work: Path) -> None:
-    """Answer batches on the pipes: columns come, one goes back or the text of an error.
+    """Answer batches on the pipes: columns come in, and one column or an error text goes back.
 
-    A message is its length and JSON. A column of numbers without a null follows as bytes, and is told by their code.
+    A message is its length and JSON. A numeric column without nulls follows as bytes, with a type code in the JSON.
     """
     inbox, outbox = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr
@@ -127,7 +127,7 @@ def _provide_snowflake(secrets: dict) -> None:
 
 
 def _keep_in(hosts: set) -> None:
-    """Without an external access integration nothing is reached but Snowflake itself."""
+    """Without an external access integration, only Snowflake itself can be reached."""
 
     def watch(event: str, arguments: tuple) -> None:
         if event == "socket.connect" and isinstance(arguments[1], tuple):

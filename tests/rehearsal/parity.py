@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# What a cadence leaves, relation -> its key. What names the run or tells its time is another on each side.
+# Relations of a cadence -> key. Columns about the run or its time differ between the sides.
 RELATIONS = {
     "weekly": {
         "intermediate.int_customer_exposures": ["customer_id", "as_of_date"],
@@ -35,7 +35,7 @@ RELATIONS = {
     },
 }
 OF_THE_RUN = {"run_id", "scored_at"}
-# Fixed-point numbers come in whatever width an engine gave them.
+# Fixed-point numbers come in whatever width an engine chose.
 _FIXED = pa.decimal128(38, 9)
 
 Fetch = Callable[[str], pa.Table]
@@ -43,7 +43,7 @@ Fetch = Callable[[str], pa.Table]
 
 @dataclass(frozen=True)
 class Difference:
-    """Where two sides part; a side without the row or the column has `nothing` there."""
+    """The first place where two sides differ. A side without the row or the column shows `nothing`."""
 
     relation: str
     key: tuple
@@ -59,13 +59,13 @@ class Difference:
 def difference(
     relation: str, key: list[str], ours: pa.Table, theirs: pa.Table, tolerance: float = 0
 ) -> Difference | None:
-    """The first difference by key and column; None where both hold the same.
+    """The first difference by key and column. None if both sides are equal.
 
     Args:
-        relation: name that the difference is reported under.
-        key: columns that name a row.
-        ours: rows as DuckDB has them.
-        theirs: rows as Snowflake has them.
+        relation: name for the report.
+        key: columns that identify a row.
+        ours: rows from DuckDB.
+        theirs: rows from Snowflake.
         tolerance: by how much doubles may differ; 0 for the same bits.
 
     Raises:
@@ -118,7 +118,7 @@ def _unlike(ours: pa.ChunkedArray, theirs: pa.ChunkedArray, tolerance: float) ->
 
 
 def _comparable(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
-    """Two columns in one type: doubles where a side has them, else exact numbers, else texts and dates as they are."""
+    """Two columns in one type: doubles if a side has them, else exact numbers, else texts and dates unchanged."""
     sides = [side.combine_chunks() for side in (ours, theirs)]
     if any(pa.types.is_floating(side.type) for side in sides):
         return tuple(side.cast(pa.float64()) for side in sides)
@@ -132,7 +132,7 @@ def _widened(side: pa.Array) -> pa.Array:
 
 
 def compare(cadence: str, duckdb_rows: Fetch, snowflake_rows: Fetch, tolerance: float = 0) -> Difference | None:
-    """Compare what the last run of a cadence left, say how much that was, and give the first difference."""
+    """Compare what the last run of a cadence left, print how much, and return the first difference."""
     for relation, key in RELATIONS[cadence].items():
         ours, theirs = (fetch(f"select * from {relation}") for fetch in (duckdb_rows, snowflake_rows))
         found = difference(relation, key, ours, theirs, tolerance)

@@ -1,4 +1,4 @@
-"""Runs what a statement holds of Python: procedures to their end, functions batch by batch for as long as they live."""
+"""Run the Python code in statements: procedures to their end, functions batch by batch for as long as they live."""
 
 import inspect
 import json
@@ -26,19 +26,19 @@ _ARROW |= dict.fromkeys(("INTEGER", "INT", "BIGINT", "NUMBER"), ("BIGINT", pa.in
 
 @dataclass
 class Record:
-    """What was seen of one procedure or function, for tests that measure; kilobytes are of resident memory."""
+    """What was measured of one procedure or function. Kilobytes are of resident memory."""
 
     name: str
     kind: str
     seconds: float = 0
     peak_kilobytes: int = 0
-    # Rows that the procedure's own session fetched, query by query; batches that a function was handed.
+    # Rows that the procedure's own session fetched, per query; batches that a function got.
     rows: list[int] = field(default_factory=list)
 
 
 @dataclass
 class House:
-    """Where the rooms are: one folder for the life of the server."""
+    """Where the sandboxes are: one folder for the life of the server."""
 
     folder: Path
     address: str
@@ -47,10 +47,10 @@ class House:
     _workers: "_Workers" = field(default_factory=lambda: _Workers())
 
     def call(self, code: Python, connection: FakeSnowflakeConnection, token: str) -> tuple[str, Record]:
-        """Run a procedure with a session that is its caller's; gives its result.
+        """Run a procedure with its caller's session. Returns its result and the record.
 
         Raises:
-            ProgrammingError: as Snowflake words what it refuses and what the handler raised.
+            ProgrammingError: Snowflake's wording of a refusal, or of what the handler raised.
         """
         record = self.record(Record(code.name, "procedure"))
         started = time.monotonic()
@@ -64,7 +64,7 @@ class House:
         return outcome["result"], record
 
     def create(self, code: Python, connection: FakeSnowflakeConnection) -> None:
-        """Make a function that DuckDB calls batch by batch; its process starts when it is first called."""
+        """Create a function that DuckDB calls batch by batch. Its process starts at the first call."""
         worker = _Worker(code, lambda: self._start(code, connection, {"kind": "function"}), self._workers)
         self._check(code, connection)
         self.record(worker.record)
@@ -88,11 +88,11 @@ class House:
         return record
 
     def end(self) -> None:
-        """Let every function's process go; one that is called again starts anew."""
+        """End every function's process. A function that is called again starts a new one."""
         self._workers.keep(0)
 
     def _check(self, code: Python, connection: FakeSnowflakeConnection) -> sandbox.Room:
-        """The room that a statement asks for; whatever it lacks is told when the statement is made."""
+        """The sandbox that a statement needs. Anything missing is reported when the statement is created."""
         try:
             sandbox.check_runtime(code.runtime)
             return sandbox.Room(
@@ -124,18 +124,18 @@ class House:
 
 
 class _Worker:
-    """The process behind one function, there from its first call until others need the place."""
+    """The process of one function, from its first call until other functions need its place."""
 
     def __init__(self, code: Python, start: Callable[[], subprocess.Popen], workers: "_Workers"):
         self.record = Record(code.name, "function")
         self._code, self._start, self._workers = code, start, workers
         self._type = _ARROW[code.returns][1]
         self._process: subprocess.Popen | None = None
-        # DuckDB calls from several threads; the process answers one at a time.
+        # DuckDB calls from several threads, but the process answers one at a time.
         self._turn = threading.Lock()
 
     def call(self, *columns: pa.ChunkedArray) -> pa.Array:
-        """One vector of the engine's; it raises what the handler raised."""
+        """Process one vector from the engine. It raises what the handler raised."""
         packed = _packed(columns)
         with self._turn:
             started = time.monotonic()
@@ -153,7 +153,7 @@ class _Worker:
     def stop(self) -> None:
         with self._turn:
             if self._process is not None:
-                # It ends when nothing more comes.
+                # It ends when its input ends.
                 self._process.communicate()
                 self._process = None
 
@@ -165,7 +165,7 @@ class _Worker:
 
 
 class _Workers:
-    """Functions with a process, the one used last at the end; as many as two scorings need are kept."""
+    """Functions with a process, the one used last at the end. Two scorings' worth of them are kept."""
 
     def __init__(self) -> None:
         self._alive: list[_Worker] = []
@@ -184,7 +184,7 @@ class _Workers:
 
 
 def _packed(columns: Sequence[pa.ChunkedArray]) -> bytes:
-    """A message as `inside.py` reads it; a null of a double is NaN."""
+    """A message as `inside.py` reads it. A null of a double is NaN."""
     told, numbers = [], []
     for column in columns:
         if pa.types.is_floating(column.type) or not column.null_count and pa.types.is_integer(column.type):
@@ -215,5 +215,5 @@ def _interpreter_error(code: Python, told: str) -> ProgrammingError:
 
 
 def one_line(told: str) -> str:
-    """The last line of a traceback: what was raised."""
+    """The last line of a traceback, which names the exception."""
     return re.split(r"\n in function ", told)[0].strip().splitlines()[-1]

@@ -22,14 +22,14 @@ RUNNER = ("orchestrate.py",)
 
 
 class Failed(Exception):
-    """A step that did not end well; its name."""
+    """A step that failed. The text is its name."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="keep everything here (a temporary folder that goes at the end)")
     parser.add_argument("--port", type=int, help="of the account (a free one)")
-    # Not every lender of this size has a pattern that the gate lets pass; the second has.
+    # With other seeds, a lender of this size may have no pattern that passes the gate. Seed 2 has one.
     parser.add_argument("--accounts", default="10000", help="of the synthetic lender, ever opened (10000)")
     parser.add_argument("--seed", default="2", help="of the synthetic lender (2)")
     given = parser.parse_args()
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def rehearse(environment: dict[str, str], accounts: str, seed: str) -> None:
-    """Every step in its order; the first that fails ends it."""
+    """Run every step in order. The first failure ends it."""
 
     def step(name: str, *command: str, **extra: str) -> None:
         began = time.monotonic()
@@ -90,7 +90,7 @@ def scored(environment: dict[str, str]) -> tuple[str, str, str]:
 
 
 def told(name: str, since: float) -> None:
-    """A line with how long something took."""
+    """Print a line with the time that something took."""
     print(f"rehearsal: {name:<24}{time.monotonic() - since:6.1f} s", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""A Snowflake account and an MLflow server on this machine, and the environment that leads to them."""
+"""A Snowflake account and an MLflow server on this machine, and the environment that connects to them."""
 
 import os
 import signal
@@ -22,11 +22,11 @@ _PATIENCE_SECONDS = 120
 
 @contextmanager
 def running(folder: Path, port: int | None = None) -> Iterator[dict[str, str]]:
-    """Both servers, for as long as the block lasts; what they keep lies under the folder, the home too.
+    """Run both servers while the block lasts. Their data is in the folder, and so is the home.
 
     Args:
         folder: empty, or that of an earlier rehearsal.
-        port: of the account; a free one where none is named.
+        port: of the account; a free one if not given.
 
     Yields:
         The environment, with a registry.
@@ -43,10 +43,10 @@ def running(folder: Path, port: int | None = None) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def account(folder: Path, port: int | None = None) -> Iterator[dict[str, str]]:
-    """The account alone; arguments as `running`.
+    """Run the account without a registry. Arguments as `running`.
 
     Yields:
-        The environment that leads to it: this process's, without what it says of other accounts and homes.
+        The environment that connects to it: this process's, without variables of other accounts and homes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     port = port or _free_port()
@@ -54,7 +54,7 @@ def account(folder: Path, port: int | None = None) -> Iterator[dict[str, str]]:
         "NIGHTBOOK_TARGET": "snowflake",
         "NIGHTBOOK_HOME": str(folder / "home"),
         "NIGHTBOOK_ACTOR": "rehearsal",
-        # Each thread holds a procedure of its own in memory.
+        # Each thread keeps its own procedure in memory.
         "NIGHTBOOK_DBT_THREADS": "4",
         "SNOWFLAKE_ACCOUNT": "rehearsal",
         "SNOWFLAKE_USER": "rehearsal",
@@ -63,19 +63,19 @@ def account(folder: Path, port: int | None = None) -> Iterator[dict[str, str]]:
         "SNOWFLAKE_HOST": "127.0.0.1",
         "SNOWFLAKE_PORT": str(port),
         "SNOWFLAKE_PROTOCOL": "http",
-        # A configuration of the connector's in the user's home is another account's.
+        # The connector's configuration in the user's home belongs to another account.
         "SNOWFLAKE_HOME": str(folder),
     }
     module = ["tests.rehearsal.server", "--port", str(port), "--folder", str(folder / "account")]
     with _process(module, folder / "account.log", f"http://127.0.0.1:{port}/rehearsal/records"):
         with connected(environment, role="ACCOUNTADMIN", warehouse=None) as administrator:
-            # As docs/snowflake.md has it made.
+            # As docs/snowflake.md describes it.
             administrator.cursor().execute("create user rehearsal type = service default_secondary_roles = ()")
         yield environment
 
 
 def connected(environment: dict[str, str], **options):
-    """A connection to the account of an environment, past dbt; to be closed by whoever asks for it."""
+    """A connection to the account of an environment, without dbt. The caller must close it."""
     return snowflake.connector.connect(
         account=environment["SNOWFLAKE_ACCOUNT"],
         user=environment["SNOWFLAKE_USER"],
@@ -99,12 +99,12 @@ def _clean() -> dict[str, str]:
 
 @contextmanager
 def _process(module: list[str], log: Path, address: str) -> Iterator[None]:
-    """A server of this Python's, once it answers."""
+    """A server run by this Python, yielded once it answers."""
     with log.open("ab") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", *module],
             cwd=ROOT,
-            # Four more processes of MLflow's would look for jobs that nobody gives.
+            # Otherwise MLflow would start four more processes that look for jobs, and there are none.
             env=_clean() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
             stdout=file,
             stderr=file,
@@ -114,14 +114,14 @@ def _process(module: list[str], log: Path, address: str) -> Iterator[None]:
         _wait_for(address, process, log)
         yield
     finally:
-        # The server's own children go with it.
+        # This also ends the server's own children.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         process.wait()
 
 
 def _key(path: Path) -> Path:
-    """A key that is good for this rehearsal alone."""
+    """A key that is only for this rehearsal."""
     if not path.exists():
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         path.touch(mode=0o600)

@@ -1,4 +1,4 @@
-"""The room that Snowflake runs Python in: the standard library, declared packages, staged files, nothing else."""
+"""The sandbox in which Snowflake runs Python: the standard library, declared packages, staged files, nothing else."""
 
 import hashlib
 import json
@@ -24,10 +24,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Room:
-    """One handler's surroundings.
+    """The surroundings of one handler.
 
-    site: folder of the declared packages. imports: staged files, on the path in their order. work: an empty folder that
-    is the handler's own. may_call_out: whether an external access integration is named.
+    site: folder of the declared packages.
+    imports: staged files, on the path in their order.
+    work: an empty folder for this handler.
+    may_call_out: whether an external access integration is named.
     """
 
     site: Path
@@ -36,7 +38,7 @@ class Room:
     may_call_out: bool
 
     def start(self, task: dict, hosts: Iterable[str]) -> subprocess.Popen:
-        """Run inside.py in this room; it reads the task from a file, and messages from its standard input."""
+        """Run inside.py in this sandbox. It reads the task from a file, and messages from its standard input."""
         self.work.mkdir(parents=True)
         described = {
             "path": [str(self.site), *map(str, self.imports)],
@@ -50,7 +52,7 @@ class Room:
         (self.work / "task.json").write_text(json.dumps(described))
         (self.work / "_udf_code.py").write_text(task["body"])
         return subprocess.Popen(
-            # Isolated and without site: neither the environment nor the installed packages leak in.
+            # Isolated and without site, so that neither the environment nor the installed packages leak in.
             [sys.executable, "-I", "-S", str(INSIDE), str(self.work)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -60,14 +62,14 @@ class Room:
 
 
 def check_runtime(version: str) -> None:
-    """Refuse a RUNTIME_VERSION that is not this interpreter's: what is rehearsed is what would run."""
+    """Refuse a RUNTIME_VERSION other than this interpreter's, because the rehearsal must run what would run."""
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     if version != here:
         raise Refused(f"RUNTIME_VERSION is {version}, the rehearsal runs Python {here}")
 
 
 def site_of(packages: Iterable[str], folder: Path) -> Path:
-    """A folder that holds the closure of pinned packages, as links to where they are installed; made once.
+    """A folder with the closure of pinned packages, as links to where they are installed. It is made once.
 
     Raises:
         Refused: a package is not pinned, not installed, or installed in another version.
@@ -116,7 +118,7 @@ def _closure(wanted: list[Requirement]) -> list[metadata.Distribution]:
         try:
             distribution = metadata.distribution(name)
         except metadata.PackageNotFoundError:
-            continue  # required on another platform, or replaced by what the lock names
+            continue  # required on another platform, or replaced by what the lock file names
         found[distribution.metadata["Name"].lower()] = distribution
         for text in distribution.requires or ():
             needed = Requirement(text)

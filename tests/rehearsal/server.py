@@ -28,22 +28,22 @@ from tests.rehearsal import chunks, corrections, emulation, statements, transact
 from tests.rehearsal.front import Front
 from tests.rehearsal.python_code import House, Record
 
-# Tokens of procedures' sessions -> what is noted of them.
+# Tokens of procedures' sessions -> their records.
 _procedures: dict[str, Record] = {}
 _house: House
 _running: dict[str, asyncio.Task] = {}
-# The connector gives up, and asks anew, after a minute.
+# The connector repeats a request after a minute.
 _PATIENCE_SECONDS = 30
 
 
 async def query(request: Request) -> JSONResponse:
-    """Run one statement; the client waits for a minute at most, and is told where to ask again before that."""
+    """Run one statement. The client waits at most a minute, so before that it is told where to ask again."""
     await request.body()
     return await _waited_for(asyncio.create_task(_answer(request)), secrets.token_hex(16))
 
 
 async def result(request: Request) -> JSONResponse:
-    """The answer to a statement that took longer than a client waits."""
+    """The answer to a statement that took longer than the client waits."""
     name = request.path_params["name"]
     return await _waited_for(_running.pop(name), name)
 
@@ -58,7 +58,7 @@ async def _waited_for(task: asyncio.Task, name: str) -> JSONResponse:
 
 
 async def _answer(request: Request) -> JSONResponse:
-    """What a statement gives; those that hold Python run in a process of their own, blocks statement by statement."""
+    """The result of a statement. Statements with Python run in separate processes, blocks statement by statement."""
     body = await request.body()
     if request.headers.get("Content-Encoding") == "gzip":
         body = gzip.decompress(body)
@@ -89,7 +89,7 @@ async def _answer(request: Request) -> JSONResponse:
     except ProgrammingError as error:
         return _refusal(error)
     except Exception as error:
-        # Anything but an answer would have the client ask again, and each time start what it asks for.
+        # Without an answer, the client would repeat the request and start its statement each time.
         return _refusal(ProgrammingError(msg=f"{type(error).__name__}: {error}", errno=370001, sqlstate="XX000"))
 
 
@@ -100,7 +100,7 @@ def _refusal(error: ProgrammingError) -> JSONResponse:
 
 
 def _call(procedure: statements.Python, connection, caller: str) -> str:
-    # The caller's own session under another name: its temporary tables and its transaction are the procedure's too.
+    # The caller's session under another name: the procedure shares its temporary tables and its transaction.
     token = f"{caller}~{secrets.token_urlsafe(8)}"
     fake.sessions[token] = connection
     record = _procedures.setdefault(token, Record(procedure.name, "session"))
@@ -135,7 +135,7 @@ def _text(name: str, value: str | None) -> JSONResponse:
 
 
 async def session(request: Request) -> JSONResponse:
-    """A session that ends takes its transaction back, and its functions' processes with it; others' start again."""
+    """A session that ends rolls back its transaction and ends the functions' processes. Those of others start again."""
     if request.query_params.get("delete"):
         if connection := fake.sessions.get(fake.to_token(request)):
             await run_in_threadpool(transactions.roll_back, connection)
@@ -144,7 +144,7 @@ async def session(request: Request) -> JSONResponse:
 
 
 def records(request: Request) -> JSONResponse:
-    """What ran since the server started, or since DELETE asked to forget it."""
+    """What ran since the server started, or since the last DELETE request."""
     seen = [asdict(record) for record in _house.records]
     if request.method == "DELETE":
         _house.records.clear()
@@ -152,7 +152,7 @@ def records(request: Request) -> JSONResponse:
 
 
 def app(folder: Path, address: str, secret_values: dict[str, str] | None = None) -> Starlette:
-    """The server; databases, stages and rooms lie under the folder."""
+    """The server. Databases, stages and sandboxes are in the folder."""
     global _house
     for name in ("databases", "stages", "sites"):
         (folder / name).mkdir(parents=True, exist_ok=True)

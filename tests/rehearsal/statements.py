@@ -1,4 +1,4 @@
-"""Reads the statements that hold others: an anonymous procedure with its call, a function, a block."""
+"""Read statements that contain others: an anonymous procedure with its call, a function, a block."""
 
 import re
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _BLOCK = re.compile(
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of a block, and where it begins."""
+    """One statement of a block, and its position."""
 
     sql: str
     line: int
@@ -35,7 +35,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Block:
-    """Statements, and those of the handler of any exception; none where there is no handler."""
+    """Statements, and those of the handler of any exception. None if there is no handler."""
 
     statements: tuple[Statement, ...]
     handler: tuple[Statement, ...] | None
@@ -43,7 +43,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Python:
-    """A statement that holds Python; arguments and returns are Snowflake's types, empty for a procedure."""
+    """A statement with Python code. `arguments` and `returns` are Snowflake's types, empty for a procedure."""
 
     name: str
     body: str
@@ -58,13 +58,13 @@ class Python:
 
 
 def procedure(sql: str) -> Python | None:
-    """An anonymous procedure and its call; None where the statement is something else."""
+    """An anonymous procedure and its call. None for another statement."""
     match = _PROCEDURE.match(sql)
     return _python(match) if match else None
 
 
 def function(sql: str) -> Python | None:
-    """CREATE TEMPORARY FUNCTION in Python; None where the statement is something else."""
+    """CREATE TEMPORARY FUNCTION in Python. None for another statement."""
     match = _FUNCTION.match(sql)
     if match is None or not re.search(r"LANGUAGE\s+PYTHON", match["clauses"], re.IGNORECASE):
         return None
@@ -105,10 +105,10 @@ def _quoted(clauses: str, name: str) -> tuple[str, ...]:
 
 
 def block(sql: str) -> Block | None:
-    """EXECUTE IMMEDIATE of a block of plain statements, with a handler or without; None for another statement.
+    """EXECUTE IMMEDIATE of a block of plain statements, with or without a handler. None for another statement.
 
     Raises:
-        ProgrammingError: the text is no such block. What blocks can do beside that is not rehearsed.
+        ProgrammingError: the text is not such a block. Other uses of blocks are not rehearsed.
     """
     match = _BLOCK.match(sql)
     if match is None:

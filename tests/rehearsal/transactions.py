@@ -1,8 +1,8 @@
-"""Transactions as an account has them, over DuckDB, which gives up all of one with its first failed statement.
+"""Snowflake's transactions on DuckDB, which abandons a whole transaction at its first failed statement.
 
-A failed statement takes back itself alone, and the transaction stays open with what went before it: DDL makes that
-last, and so does the next COMMIT, whoever says it; another BEGIN is passed over; the end of the session takes it back.
-A block, or a procedure, must end what it has begun.
+In Snowflake, a failed statement undoes only itself, and the transaction stays open with the statements before it. DDL
+commits these, and so does the next COMMIT, whoever issues it. Another BEGIN is ignored. The end of the session rolls
+back. A block or a procedure must end the transaction that it began.
 """
 
 import re
@@ -22,7 +22,7 @@ _NOTHING = "select 'Statement executed successfully.' as \"status\""
 
 
 def is_open(connection: FakeSnowflakeConnection) -> bool:
-    """Whether the session is within a transaction that somebody has begun."""
+    """Whether the session is in an explicit transaction."""
     return _done(connection) is not None
 
 
@@ -34,7 +34,7 @@ def roll_back(connection: FakeSnowflakeConnection) -> None:
 
 @contextmanager
 def scope(connection: FakeSnowflakeConnection) -> Iterator[None]:
-    """What a procedure or a block begins ends with it: taken back, and an error unless there is one already."""
+    """Roll back a transaction that a procedure or a block leaves open, with an error unless there is one already."""
     was_open = is_open(connection)
     try:
         yield
@@ -55,7 +55,7 @@ def run(block: Block, connection: FakeSnowflakeConnection) -> None:
     """Run a block as one statement.
 
     Raises:
-        ProgrammingError: a statement has failed and no handler has kept that back, or a transaction is left open.
+        ProgrammingError: a statement failed without a handler that catches it, or a transaction is left open.
     """
     outer = is_open(connection)
 
@@ -63,7 +63,7 @@ def run(block: Block, connection: FakeSnowflakeConnection) -> None:
         for statement in statements:
             word = _words(statement.sql)[0]
             if outer and word in ("BEGIN", "COMMIT", "ROLLBACK"):
-                # An account would have two transactions in one session, which DuckDB cannot.
+                # Snowflake would have two transactions in one session, which DuckDB does not support.
                 raise _compilation(f"{word} in a block, while the session is in a transaction, is not rehearsed")
             try:
                 connection.cursor().execute(statement.sql, server=True)
@@ -83,7 +83,7 @@ def run(block: Block, connection: FakeSnowflakeConnection) -> None:
 
 
 def install() -> None:
-    """Have every session's statements so; once in a process, after all other changes."""
+    """Let every session's statements behave like this. Called once per process, after all other changes."""
     execute = FakeSnowflakeCursor.execute
 
     def as_in_an_account(self: FakeSnowflakeCursor, command: str, *arguments, **options):
@@ -112,7 +112,7 @@ def install() -> None:
 def _again_on_failure(
     cursor: FakeSnowflakeCursor, execute: Callable, done: list | None, command: str, *arguments, **options
 ):
-    """Execute; where that fails within a transaction, put back what its statements before have done."""
+    """Execute a statement. If it fails within a transaction, restore what the transaction's earlier statements did."""
     try:
         return execute(cursor, command, *arguments, **options)
     except Exception:
@@ -136,7 +136,7 @@ def _ended(cursor: FakeSnowflakeCursor, execute: Callable, command: str, *argume
 
 
 def _done(connection: FakeSnowflakeConnection) -> list | None:
-    """Statements of the open transaction; none where there is no transaction."""
+    """Statements of the open transaction, None without one."""
     return getattr(connection, "_done", None)
 
 

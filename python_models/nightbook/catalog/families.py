@@ -1,4 +1,4 @@
-"""Which relation makes which feature, and where it is written, read off the SQL that names them."""
+"""Which relation makes which feature, and where it is written. Read from the SQL that names them."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from jinja2 import Environment
 
 _MACROS = Path("macros/features")
 _POPULATIONS = Path("macros/populations")
-# Relation -> where its features are named; behaviour's names are made by a macro.
+# Relation -> files that name its features. The names of behaviour features are made by a macro.
 NAMED_IN = {
     "feat_account_bureau": (_POPULATIONS / "account_bureau.sql", _MACROS / "bureau_features.sql"),
     "feat_account_exposure": (_POPULATIONS / "account_exposure.sql", _MACROS / "exposure_features.sql"),
@@ -19,7 +19,7 @@ NAMED_IN = {
     ),
     "feat_application_request": (_POPULATIONS / "application_request.sql",),
 }
-# What window_stat calls; how a number is rounded does not matter to the names of columns.
+# Parts of windows, as window_stat computes them.
 _PARTS = {
     "count": "months in which the measure is known",
     "sum": "sum of the measure",
@@ -34,7 +34,7 @@ _PARTS = {
 
 
 def named(relation: str, root: Path) -> set[str]:
-    """Every alias in the SQL of a family; features are among them."""
+    """Every alias in the SQL of a family. Its features are among them."""
     if relation == "feat_account_behaviour":
         return _aliases(_behaviour(root))
     text = "".join((root / path).read_text(encoding="utf-8") for path in NAMED_IN[relation])
@@ -42,12 +42,12 @@ def named(relation: str, root: Path) -> set[str]:
 
 
 def places(relation: str, root: Path) -> dict[str, tuple[Path, int]]:
-    """Name -> file and line, counted from one, where it is written; a family's features are among the names."""
+    """Name -> file and line, counted from one, where it is written. A family's features are among the names."""
     if relation == "feat_account_behaviour":
         file = _MACROS / "behaviour_features.sql"
         return {name: (file, line) for name, line in _lines_of_behaviour(root).items()}
     found: dict[str, tuple[Path, int]] = {}
-    # The first file is the family's own: what it makes of a name of the macro that it calls is the feature.
+    # The first file is the family's own and decides: its alias for a column of the macro is the feature.
     for file in reversed(NAMED_IN[relation]):
         for number, line in enumerate((root / file).read_text(encoding="utf-8").splitlines(), start=1):
             found |= dict.fromkeys(re.findall(r"\bas (\w+)", line), (file, number))
@@ -55,7 +55,7 @@ def places(relation: str, root: Path) -> dict[str, tuple[Path, int]]:
 
 
 def files(relation: str, root: Path) -> list[Path]:
-    """Where a family's SQL stands, down to the macros of features that it calls."""
+    """Files with a family's SQL, down to the feature macros that it calls."""
     made_in: dict[str, Path] = {}
     for file in sorted([*(root / _MACROS).glob("*.sql"), *(root / _POPULATIONS).glob("*.sql")]):
         made_in |= dict.fromkeys(re.findall(r"\bmacro (?:default__)?(\w+)\(", file.read_text(encoding="utf-8")), file)
@@ -70,7 +70,7 @@ def files(relation: str, root: Path) -> list[Path]:
 
 
 def closed_parts(root: Path) -> dict[str, str]:
-    """Column of int_closed_windows -> what it holds, for every part of a window that closed months have a say in."""
+    """Column of int_closed_windows -> what it holds, for every part of a window that can cover closed months."""
     found = sorted(set(re.findall(r"parts\.((\w+?)__(\d+)m_(\w+))", _behaviour(root))))
     return {
         name: _part(measure, int(months), part)
@@ -87,12 +87,12 @@ def _part(measure: str, months: int, part: str) -> str:
 
 
 def _behaviour(root: Path) -> str:
-    """The columns of behaviour_features, by the project's own macros; only what they call around names is left out."""
+    """The columns of behaviour_features, rendered by the project's macros. Only the SQL around names is left out."""
     return _rendered("{{ behaviour_features() }}", root)
 
 
 def _lines_of_behaviour(root: Path) -> dict[str, int]:
-    """Feature -> line of behaviour_features.sql that has its statistic, in the call that names its measure."""
+    """Feature -> line of behaviour_features.sql with its statistic, in the call that names its measure."""
     text = (root / _MACROS / "behaviour_features.sql").read_text(encoding="utf-8")
     calls = list(re.finditer(r"\{\{ window_stats?\(.*?\}\}(?: as \w+)?", text, re.DOTALL))
     written = _rendered("\0".join(call[0] for call in calls), root).split("\0")

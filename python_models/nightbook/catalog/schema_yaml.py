@@ -1,8 +1,7 @@
-"""The feature catalog's other faces: YAML of the relations whose columns are the features, written from the seed.
+"""Write the YAML of relations whose columns are the features, from the feature catalog seed.
 
-So is the YAML of two others whose columns nobody should type: the parts of windows, and the committed sample.
-
-`python -m nightbook.catalog.schema_yaml` writes it, and with `--check` says whether it is up to date; dbt needs the
+It also writes the YAML of two other sets of generated columns: the parts of windows, and the committed sample. `python
+-m nightbook.catalog.schema_yaml` writes the files; `--check` reports whether they are up to date. dbt needs these
 columns in YAML for documentation and contracts, and nobody should type them twice.
 """
 
@@ -25,7 +24,7 @@ SOURCES = Path("models/staging/_sources.yml")
 SAMPLE = Path("seeds/raw/_raw__seeds.yml")
 REGULATORY = Path("models/marts/regulatory/_regulatory__marts.yml")
 
-# Relations whose YAML is written by hand, but for the columns below a mark.
+# YAML that is written by hand, except for the columns below a mark.
 _ACCOUNTS = Path("models/features/accounts/_accounts__models.yml")
 _APPLICATIONS = Path("models/features/applications/_applications__models.yml")
 _TRAINING = Path("models/training/_training__models.yml")
@@ -50,7 +49,7 @@ _FAMILIES = {
     "feat_application_request": (_APPLICATIONS, "application_pd"),
 }
 
-# What training learns from -> the relation of tonight whose SQL and columns it has, and what it is of.
+# Relation of training -> tonight's relation with the same SQL and columns, and its description.
 TWINS = {
     "int_cohort_dates": ("int_as_of_dates", "Dates of the matured cohorts. Key: as_of_date."),
     "int_cohort_book": (
@@ -96,7 +95,7 @@ TWINS = {
         ]
     },
 }
-# Data tests of them, as those of the relation of tonight.
+# Their data tests, as on tonight's relations.
 _TWIN_TESTS = {
     "int_cohort_book": ("a case that training would learn from twice", "[account_id, as_of_date]"),
     "int_cohort_applications": ("a case that training would learn from twice", "[application_id, as_of_date]"),
@@ -231,7 +230,7 @@ def documents(catalog: list[dict]) -> dict[Path, str]:
 
 
 def _range_tests(catalog: list[dict]) -> str:
-    """A test for all windows of a measure that share a range: a test costs dbt some 30 ms, however little it reads."""
+    """One test for all windows of a measure that share a range, because each test costs dbt about 30 ms."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for row in catalog:
         if row["in_model"] == "true":
@@ -257,7 +256,7 @@ def read(path: Path = CATALOG) -> list[dict]:
 
 
 def marked(catalog: list[dict], root: Path) -> dict[Path, str]:
-    """Path -> YAML of each file of which only the columns below a mark are written from the seed.
+    """Path -> YAML of each file in which only the columns below a mark are generated.
 
     Raises:
         NightbookError: a relation has no mark.
@@ -288,14 +287,14 @@ def write(root: Path) -> None:
 
 
 def check(root: Path) -> None:
-    """Raise NightbookError where the YAML is not what the seed says."""
+    """Raise NightbookError if the YAML differs from what the seed gives."""
     for path, text in _all(root).items():
         if (root / path).read_text(encoding="utf-8") != text:
             raise NightbookError(f"{path} is not up to date with {CATALOG}: run `make catalog`")
 
 
 def sample(root: Path) -> str:
-    """YAML of the committed sample, whose columns are described where the landing contract is."""
+    """YAML of the committed sample, with the column descriptions of the landing contract."""
     [raw] = yaml.safe_load((root / SOURCES).read_text(encoding="utf-8"))["sources"]
     text = _SAMPLE_NOTE + "version: 2\n\nseeds:\n"
     for table in raw["tables"]:
@@ -311,11 +310,11 @@ def _all(root: Path) -> dict[Path, str]:
 
 
 def cohorts(written: dict[Path, str], prefix: str) -> str:
-    """YAML of what training learns from: the columns of tonight's relations, whose SQL it shares.
+    """YAML of the relations that training reads. Their columns are those of tonight's relations, whose SQL they share.
 
     Args:
         written: path -> YAML that describes tonight's relations.
-        prefix: of the relations in question.
+        prefix: of the names of the relations to write.
     """
     described = {
         model["name"]: model

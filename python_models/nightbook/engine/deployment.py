@@ -1,4 +1,4 @@
-"""What a staged library knows of the checkout that it was made from: there is no other way to ask there."""
+"""What a staged library knows of its checkout. Inside Snowflake there is no other way to know it."""
 
 import functools
 import json
@@ -11,16 +11,16 @@ LINEAGE_FILE = "deployment_sql.json"
 
 @functools.cache
 def record() -> dict | None:
-    """What was written when the library was staged; None in a checkout.
+    """The record that was written when the library was staged. None in a checkout.
 
-    Keys: git_commit, those of `provenance.DIGESTS`, versions (of what runs beside the account), mlflow_tracking_uri,
-    has_mlflow_secret, origin (whose training runs are ours), runtime (python_version, packages, imports).
+    Keys: git_commit, those of `provenance.DIGESTS`, versions (of what runs outside Snowflake), mlflow_tracking_uri,
+    has_mlflow_secret, origin (which training runs are this home's), runtime (python_version, packages, imports).
     """
     return _read(FILE)
 
 
 def nodes() -> list[dict] | None:
-    """Nodes of what this library was staged for, with their SQL, as `lineage.nodes`; None in a checkout."""
+    """Nodes that this library was staged for, with their SQL, as `lineage.nodes` returns them. None in a checkout."""
     return _read(LINEAGE_FILE)
 
 

@@ -1,6 +1,6 @@
-"""The one place that knows an engine's frames: what `dbt.ref` gives, as Arrow, and Arrow as what dbt takes back.
+"""The one module that knows the engines' data frames: from `dbt.ref` to Arrow, and from Arrow to what dbt takes back.
 
-DuckDB's relations are read here; Snowpark's, which are told by their type, by `snowpark`.
+DuckDB's relations are read here. Snowpark's frames, recognized by their type, are read by `snowflake_frames`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from nightbook.engine import snowflake_frames
 
-# Neither engine is there beside the other.
+# Each engine's package may be missing where the other one runs.
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
     from snowflake.snowpark import DataFrame
@@ -26,7 +26,7 @@ Made: TypeAlias = "pa.Table | pa.RecordBatchReader | DataFrame"
 
 BATCH_ROWS = 65_536
 CACHED_ROWS = 2_048
-# DuckDB's settings of means.
+# DuckDB settings of resources, which change no result.
 _NO_MATTER = ("max_memory", "memory_limit", "preserve_insertion_order", "temp_directory", "threads", "worker_threads",
               "write_buffer_row_group_memory_limit")  # fmt: skip
 
@@ -37,7 +37,7 @@ def is_snowpark(thing: object) -> "TypeIs[DataFrame | Snowpark]":
 
 
 def table(relation: Frame, order_by: Sequence[str] = ()) -> pa.Table:
-    """A whole relation as Arrow, in a total order where `order_by` gives one; for small or training relations."""
+    """Read a whole relation as Arrow, ordered by `order_by`. For small or training relations."""
     if is_snowpark(relation):
         return snowflake_frames.table(relation, order_by)
     if order_by:
@@ -46,12 +46,12 @@ def table(relation: Frame, order_by: Sequence[str] = ()) -> pa.Table:
 
 
 def rows(relation: Frame, order_by: Sequence[str] = ()) -> list[dict]:
-    """A small relation as dictionaries."""
+    """Read a small relation as dictionaries."""
     return table(relation, order_by).to_pylist()
 
 
 def batches(relation: Frame, keys: Sequence[str], numbers: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Some columns of a relation, streamed, numbers as float32; nothing holds more than one batch."""
+    """Stream some columns of a relation, numbers as float32. Only one batch is in memory at a time."""
     if is_snowpark(relation):
         yield from snowflake_frames.batches(relation, keys, numbers)
         return
@@ -62,14 +62,14 @@ def batches(relation: Frame, keys: Sequence[str], numbers: Sequence[str]) -> Ite
 
 
 def relation(session: Session, schema: pa.Schema, stream: Iterable[pa.RecordBatch]) -> Made:
-    """What a dbt Python model returns: a stream that is written as it is produced."""
+    """Return a stream as what a dbt Python model returns. It is written while it is produced."""
     if is_snowpark(session):
         return snowflake_frames.written(session, schema, stream)
     return pa.RecordBatchReader.from_batches(schema, iter(stream))
 
 
 def records(session: Session, schema: pa.Schema, items: Iterable[dict]) -> Made:
-    """A few rows as what a dbt Python model returns; an empty list gives an empty relation with all its columns."""
+    """Return a few rows as what a dbt Python model returns. An empty list gives an empty relation with all columns."""
     found = pa.Table.from_pylist(list(items), schema=schema)
     return snowflake_frames.written(session, schema, found.to_batches()) if is_snowpark(session) else found
 
@@ -78,7 +78,7 @@ def matrix(batch: pa.RecordBatch | pa.Table, columns: Sequence[str]) -> np.ndarr
     """Columns as the float32 matrix that XGBoost reads, NaN for null, shape (rows, columns), row-major."""
     values = np.empty((batch.num_rows, len(columns)), dtype=np.float32)
     known = [floats(batch.column(name)) for name in columns]
-    # A block of rows at a time, so that the rows which each column is scattered over stay in the processor's cache.
+    # In blocks of rows, so that the rows into which each column is written stay in the processor's cache.
     for start in range(0, batch.num_rows, CACHED_ROWS):
         for number, column in enumerate(known):
             values[start : start + CACHED_ROWS, number] = column[start : start + CACHED_ROWS]
@@ -86,7 +86,7 @@ def matrix(batch: pa.RecordBatch | pa.Table, columns: Sequence[str]) -> np.ndarr
 
 
 def floats(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """A numeric column as an array of floats, NaN for null: as it is where it is float32, else as float64."""
+    """A numeric column as an array of floats, NaN for null: float32 stays float32, others become float64."""
     if column.type != pa.float32():
         return doubles(column)
     return column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
@@ -95,7 +95,7 @@ def floats(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
 def doubles(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """A numeric column as float64, NaN for null."""
     if pa.types.is_decimal(column.type) and column.type.scale > 0:
-        # Arrow multiplies by a rounded power of ten and misses the nearest double, which SQL gives, by a last bit.
+        # Arrow multiplies by a rounded power of ten and can miss the nearest double, which SQL gives, by one bit.
         column = pc.cast(column, pa.string())
     column = pc.cast(column, pa.float64(), safe=False)
     return column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
@@ -115,23 +115,23 @@ def columns(session: Session) -> dict[str, list[str]]:
 
 
 def kept(session: Session, relation: str) -> list[dict]:
-    """The rows of a relation, schema.name, that an earlier run left; for what a model carries on."""
+    """The rows of a relation, schema.name, that an earlier run left, for a model that carries them on."""
     return rows(session.table(relation))
 
 
 def count(relation: Frame) -> int:
-    """Rows of a relation."""
+    """Number of rows of a relation."""
     return relation.count() if is_snowpark(relation) else relation.aggregate("count(*) as n").fetchall()[0][0]
 
 
 def engine(session: Session) -> str:
-    """Name and version of what runs the SQL, as the audit trail has it, and settings of DuckDB's that are not its own.
+    """Name and version of the SQL engine for the audit trail, with DuckDB settings that differ from the default.
 
-    How much memory and how many threads it has, and where it may write, decides no result and is left out.
+    Memory, threads and paths are left out, because no result depends on them.
     """
     if is_snowpark(session):
         return snowflake_frames.engine(session)
-    # Not there beside a Snowpark session.
+    # Not installed beside a Snowpark session.
     import duckdb
 
     settings = "select name, value from duckdb_settings() order by name"

@@ -1,4 +1,4 @@
-"""Where a run writes: every path under NIGHTBOOK_HOME, and who is running."""
+"""Paths of the home (NIGHTBOOK_HOME), and the name of the actor."""
 
 import getpass
 import os
@@ -9,7 +9,7 @@ from nightbook.engine import deployment
 
 
 def home() -> Path:
-    """The folder that holds everything a run writes; NIGHTBOOK_HOME, or .nightbook under the working directory."""
+    """The folder that holds everything a run writes: NIGHTBOOK_HOME, or .nightbook in the working directory."""
     return Path(os.environ.get("NIGHTBOOK_HOME", ".nightbook")).absolute()
 
 
@@ -24,12 +24,12 @@ def warehouse() -> Path:
 
 
 def landing() -> Path:
-    """The folder of loads: one folder per load, one folder of Parquet files per landing table inside it."""
+    """The folder of loads. Each load is a folder with one folder of Parquet files per landing table."""
     return home() / "landing"
 
 
 def registry_uri() -> str:
-    """The MLflow store: what a staged library names, else MLFLOW_TRACKING_URI, else a SQLite file under the home."""
+    """The MLflow store: that of a staged library, or else MLFLOW_TRACKING_URI, or else a SQLite file in the home."""
     staged = deployment.record()
     if staged is not None:
         return staged["mlflow_tracking_uri"]
@@ -37,20 +37,20 @@ def registry_uri() -> str:
 
 
 def embedded_registry_uri() -> str:
-    """The MLflow store that lives under the home; its artifacts do too."""
+    """The MLflow store in the home. Its artifacts are in the home too."""
     return f"sqlite:///{home() / 'mlflow.db'}"
 
 
 def artifacts() -> Path:
-    """The folder of MLflow artifacts for the embedded store."""
+    """The folder of MLflow artifacts for the store in the home."""
     return home() / "mlflow-artifacts"
 
 
 def actor() -> str:
-    """Who answers for what this process does: NIGHTBOOK_ACTOR, else the login name, else nobody.
+    """The person responsible for this process: NIGHTBOOK_ACTOR, or else the login name, or else `unknown`.
 
     Raises:
-        NightbookError: the name is empty, or has what cannot be read.
+        NightbookError: the name is empty or cannot be read.
     """
     given = os.environ.get("NIGHTBOOK_ACTOR")
     if given is not None:

@@ -1,4 +1,4 @@
-"""What an engine, dbt or an account's connector say, in one line; what they refuse, with what to do."""
+"""Messages of an engine, dbt or Snowflake's connector in one line; for refusals, also what to do."""
 
 import os
 import re
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from nightbook.engine import home
 
 _NO_RIGHT = "the role may not do this to"
-# In the order in which they are looked for: what a message says, and what is said instead. {1} is what the pattern
-# found; a name of the environment stands for its value.
+# Searched in this order: a pattern in a message, and the sentence that replaces it. {1} is what the pattern found; the
+# name of an environment variable stands for its value.
 _SENTENCES: tuple[tuple[str, str], ...] = (
     (
         r"Env var required but not provided: '(SNOWFLAKE_\w+)'",
@@ -100,13 +100,13 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
         " bootstrap_snowflake, or set SNOWFLAKE_DATABASE",
     ),
 )
-# The line of a traceback that names the exception; the last one is what ended the model.
+# The line of a traceback that names the exception. The last one is what ended the model.
 _EXCEPTION = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)(?:: .*)?)$", re.MULTILINE)
-# What a macro raised on purpose: the sentence stands between dbt's heading and where the macro was called from.
+# An error that a macro raised on purpose. The sentence is between dbt's heading and the place of the call.
 _RAISED = re.compile(r"Compilation Error.*?\n(.+?)(?:\n\s*>|\Z)", re.DOTALL)
 _LOCKED = re.compile(r"Could not set lock on file.*?PID (\d+)|is in use by process (\d+)", re.DOTALL)
-# What Snowflake puts before a message, for its support: an error number, an SQL state, often the query's id; of a block
-# also where in it the statement stands.
+# What Snowflake puts before a message: an error number, an SQL state and often the query's id. For a block it adds the
+# position of the statement.
 _CODES = re.compile(
     r"^\s*\d{6} \(\w{5}\):\s*(?:[0-9a-f-]{36}:\s*)?"
     r"(?:Uncaught exception of type '\w+' on line \d+ at position \d+ :\s*)?",
@@ -116,7 +116,7 @@ _FULL = "No space left on device"
 
 
 def one_line(message: str) -> str:
-    """An engine's message as one line, a lock on the warehouse by its holder."""
+    """An engine's message as one line. If the warehouse is locked, the line names the process that holds it."""
     if sentence := refused(message):
         return sentence
     message = _CODES.sub("", message)
@@ -132,7 +132,8 @@ def one_line(message: str) -> str:
     if raised:
         return f"{raised[-1]} (see the log)"
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    if len(lines) > 1 and lines[0] == "Database Error":  # dbt's heading over what its plugin says.
+    # dbt puts this heading above the plugin's message.
+    if len(lines) > 1 and lines[0] == "Database Error":
         del lines[0]
     return " ".join(lines[:3]) if lines else "failed without a message; see the log"
 
@@ -143,7 +144,7 @@ def is_raised(message: str) -> bool:
 
 
 def refused(message: str) -> str | None:
-    """A refusal as one line; None where the message is about something else."""
+    """A refusal as one line. None if the message is about something else."""
     for pattern, sentence in _SENTENCES:
         if found := re.search(_filled(pattern, re.escape), message, re.IGNORECASE):
             return _filled(_numbered(sentence, found), str)
@@ -151,10 +152,10 @@ def refused(message: str) -> str | None:
 
 
 def _numbered(sentence: str, found: re.Match[str]) -> str:
-    """Numbers in braces replaced by what a pattern found."""
+    """Replace numbers in braces by what a pattern found."""
     return re.sub(r"\{(\d)\}", lambda one: found[int(one[1])] or "", sentence)
 
 
 def _filled(text: str, written: Callable[[str], str]) -> str:
-    """Names of the environment in braces replaced by their values."""
+    """Replace environment variables in braces by their values."""
     return re.sub(r"\{(SNOWFLAKE_\w+)\}", lambda one: written(os.environ.get(one[1], "(not set)")), text)

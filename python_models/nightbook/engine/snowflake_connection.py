@@ -1,4 +1,4 @@
-"""The Snowflake account that dbt's profile names: one connection, rows as Python values, faults in one line."""
+"""A connection to the Snowflake account of dbt's profile: rows as Python values, errors in one line."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -15,55 +15,55 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
     from snowflake.connector.cursor import ResultMetadata, SnowflakeCursor
 
-# What a session is told, so that a date is the same text to whoever asks.
+# Session settings that make a date the same text for every reader.
 _SESSION = {"TIMEZONE": "UTC", "DATE_OUTPUT_FORMAT": "YYYY-MM-DD"}
 
 
 class Account:
-    """An open connection. Values that SQL refers to by question marks are bound, never written into it."""
+    """An open connection. Values for question marks in SQL are bound, never written into it."""
 
     def __init__(self, connection: "SnowflakeConnection") -> None:
         self._connection = connection
 
     def rows(self, sql: str, parameters: Sequence | None = None) -> list[dict]:
-        """What a statement gives, a dictionary per row: names in lower case, values as DuckDB's client gives them."""
+        """Rows of a statement as dictionaries: names in lower case, values as DuckDB's client returns them."""
         cursor = self._run(sql, parameters)
         names = [column.name.lower() for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def batches(self, sql: str, schema: pa.Schema, parameters: Sequence | None = None) -> Iterator[pa.Table]:
-        """What a query gives, streamed as Arrow; columns are those of the schema in its order, and of its types."""
+        """Stream a query as Arrow. Columns have the names, order and types of the schema."""
         with _in_one_line():
             for batch in self._run(sql, parameters).fetch_arrow_batches():
                 yield batch.rename_columns(schema.names).cast(schema)
 
     def arrow_batches(self, sql: str, parameters: Sequence | None = None) -> Iterator[pa.Table]:
-        """What a query gives, streamed as Arrow; names in lower case."""
+        """Stream a query as Arrow, with names in lower case."""
         with _in_one_line():
             for batch in self._run(sql, parameters).fetch_arrow_batches():
                 yield batch.rename_columns([name.lower() for name in batch.column_names])
 
     def arrow(self, sql: str, parameters: Sequence | None = None) -> pa.Table:
-        """What a query gives as one Arrow table, for few rows; names in lower case."""
+        """Read a query with few rows as one Arrow table, with names in lower case."""
         with _in_one_line():
             found = self._run(sql, parameters).fetch_arrow_all(force_return_table=True)
         return found.rename_columns([name.lower() for name in found.column_names])
 
     def schema(self, sql: str) -> pa.Schema:
-        """Names, in lower case, and Arrow types of the columns that a query would give."""
+        """Names, in lower case, and Arrow types of the columns that a query would return."""
         with _in_one_line():
             described = self._connection.cursor().describe(sql)
         return pa.schema([(column.name.lower(), _arrow_type(column)) for column in described])
 
     def put(self, file: Path, folder: str) -> None:
-        """Write a file to a folder of a stage, over one of its name there; as a stream, so that any path will do."""
+        """Write a file to a folder of a stage, or replace it there. It is sent as a stream, so any path works."""
         with _in_one_line(), file.open("rb") as stream:
             sql = f"put file://{file.name} @{folder}/ auto_compress = false overwrite = true"
             self._connection.cursor().execute(sql, file_stream=stream)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything that the block does, or nothing of it."""
+        """Run the block in a transaction: all of it or nothing."""
         self.rows("begin")
         try:
             yield
@@ -75,17 +75,17 @@ class Account:
     def _run(self, sql: str, parameters: Sequence | None) -> "SnowflakeCursor":
         with _in_one_line():
             found = self._connection.cursor().execute(sql, parameters)
-        # Only of a statement of blanks there is none.
+        # Only a blank statement returns no cursor.
         assert found is not None
         return found
 
 
 @contextmanager
 def connected() -> Iterator[Account]:
-    """The account, opened with what dbt's profile says, and closed again.
+    """Open the Snowflake account of dbt's profile, and close it afterwards.
 
     Raises:
-        NightbookError: the profile lacks something, or the account cannot be reached or refuses.
+        NightbookError: the profile lacks something, or Snowflake cannot be reached or refuses.
     """
     import snowflake.connector
 
@@ -98,7 +98,7 @@ def connected() -> Iterator[Account]:
             schema=given.schema,
             warehouse=given.warehouse,
             role=given.role,
-            # A session with all roles of its user at once would see through masks, and do what one role may not.
+            # A session with all roles of its user would see through masks and exceed the rights of its one role.
             secondary_roles="NONE",
             paramstyle="qmark",
             arrow_number_to_decimal=True,
@@ -113,13 +113,13 @@ def connected() -> Iterator[Account]:
 
 
 def name() -> str:
-    """The account and the database that dbt's profile names."""
+    """The Snowflake account and the database that dbt's profile names."""
     given = _credentials()
     return f"{given.account}/{given.database}".lower()
 
 
 def _credentials() -> Any:
-    """The credentials of dbt's profile, rendered by dbt, so that there is one definition of them."""
+    """The credentials of dbt's profile, rendered by dbt, so that they are defined only once."""
     from argparse import Namespace
 
     from dbt.config.runtime import load_profile
@@ -136,7 +136,7 @@ def _credentials() -> Any:
 
 
 def _proof(given: Any) -> dict:
-    """Who connects, and the key or token that shows it."""
+    """The user who connects, and the key or token."""
     try:
         return given.auth_args()
     except (OSError, TypeError, ValueError) as error:

@@ -1,6 +1,6 @@
-"""Snowpark's side of `frames`: relations as Arrow with names in lower case, and Arrow as a relation of explicit types.
+"""Snowpark's side of `frames`: relations as Arrow with lower-case names, and Arrow as relations with explicit types.
 
-Nothing here goes through pandas, whose types are not the relation's: timestamps lose digits and NaN becomes null.
+Nothing here uses pandas. Its types differ from the relation's: timestamps lose digits and NaN becomes null.
 """
 
 import tempfile
@@ -28,18 +28,18 @@ _COLUMN_TYPES = {
 
 
 def table(frame: "DataFrame", order_by: Sequence[str] = ()) -> pa.Table:
-    """A whole relation as Arrow, in the order of `order_by`."""
+    """Read a whole relation as Arrow, in the order of `order_by`."""
     from snowflake.snowpark.functions import col
 
     chosen = _exact(frame)
     if order_by:
-        # As SQL orders; left to itself, Snowpark puts nulls first.
+        # As SQL orders. Snowpark's default puts nulls first.
         chosen = chosen.sort(*(col(name).asc_nulls_last() for name in order_by))
     return _typed(chosen.to_arrow(), frame)
 
 
 def batches(frame: "DataFrame", keys: Sequence[str], numbers: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Some columns of a relation, one piece of the result at a time, numbers as float32."""
+    """Stream some columns of a relation, numbers as float32."""
     chosen = frame.select_expr(*keys, *(f"cast({name} as float) as {name}" for name in numbers))
     types = {field.name.lower(): _arrow_type(field.datatype) for field in frame.schema.fields}
     schema = pa.schema([(name, types[name]) for name in keys] + [(name, pa.float32()) for name in numbers])
@@ -48,7 +48,7 @@ def batches(frame: "DataFrame", keys: Sequence[str], numbers: Sequence[str]) -> 
 
 
 def written(session: "Session", schema: pa.Schema, stream: Iterable[pa.RecordBatch]) -> "DataFrame":
-    """A temporary table that holds a stream of batches; one batch at a time is in memory and on the local disk."""
+    """Write a stream of batches to a temporary table. Only one batch is in memory and on the local disk at a time."""
     name = f"nightbook_{uuid.uuid4().hex}"
     columns = ", ".join(f"{field.name} {_COLUMN_TYPES[field.type]}" for field in schema)
     session.sql(f"create temporary table {name} ({columns})").collect()
@@ -82,12 +82,12 @@ def columns(session: "Session") -> dict[str, list[str]]:
 
 
 def engine(session: "Session") -> str:
-    """Name and version of what runs the SQL."""
+    """Name and version of the SQL engine."""
     return f"snowflake {session.sql('select current_version() as v').collect()[0]['V']}"
 
 
 def _exact(frame: "DataFrame") -> "DataFrame":
-    """The relation with decimals as the double that SQL gives: the client's own conversion is off by a last bit."""
+    """The relation with decimals cast to double by SQL. The client's own conversion can be off by one bit."""
     return frame.select_expr(
         *(
             f"cast({field.name} as float) as {field.name}" if getattr(field.datatype, "scale", 0) else field.name
@@ -97,7 +97,7 @@ def _exact(frame: "DataFrame") -> "DataFrame":
 
 
 def _typed(found: pa.Table, frame: "DataFrame") -> pa.Table:
-    """With the relation's types: what comes over the wire has the narrowest that its values fit into."""
+    """Restore the relation's types. The wire format uses the narrowest type that fits the values."""
     fields = [(field.name.lower(), _arrow_type(field.datatype)) for field in frame.schema.fields]
     return found.rename_columns([name for name, _ in fields]).cast(pa.schema(fields))
 

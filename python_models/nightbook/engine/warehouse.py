@@ -1,4 +1,4 @@
-"""Reading the warehouse beside dbt, DuckDB's file or a Snowflake account: one connection, rows as dictionaries."""
+"""Read the warehouse outside dbt, DuckDB's file or a Snowflake account: one connection, rows as dictionaries."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,16 +15,16 @@ Connection = duckdb.DuckDBPyConnection | snowflake_connection.Account
 
 
 def exists() -> bool:
-    """Whether there is a warehouse to ask; of an account that is assumed."""
+    """Whether there is a warehouse to query. For a Snowflake account this is assumed."""
     return home.is_account() or home.warehouse().exists()
 
 
 @contextmanager
 def reading() -> Iterator[Connection]:
-    """A connection to the target's warehouse, read-only where the engine has such a thing.
+    """Connect to the target's warehouse, read-only if the engine supports it.
 
     Raises:
-        NightbookError: there is none, a build holds it, or the account refuses.
+        NightbookError: there is no warehouse, a build holds it, or Snowflake refuses.
     """
     if home.is_account():
         with snowflake_connection.connected() as account:
@@ -43,7 +43,7 @@ def reading() -> Iterator[Connection]:
 
 
 def rows(connection: Connection, sql: str, parameters: Sequence[Any] | None = None) -> list[dict]:
-    """What a query gives, a dictionary per row."""
+    """Rows of a query as dictionaries."""
     if isinstance(connection, snowflake_connection.Account):
         return connection.rows(sql, parameters)
     cursor = connection.execute(sql, parameters)
@@ -52,20 +52,20 @@ def rows(connection: Connection, sql: str, parameters: Sequence[Any] | None = No
 
 
 def arrow(connection: Connection, sql: str, parameters: Sequence[Any] | None = None) -> pa.Table:
-    """What a query gives, as Arrow, for few rows."""
+    """Rows of a query as Arrow, for few rows."""
     if isinstance(connection, snowflake_connection.Account):
         return connection.arrow(sql, parameters)
     return connection.sql(sql, params=parameters).to_arrow_table()
 
 
 def literal(text: str) -> str:
-    """A text as a literal of SQL, for where it cannot be a parameter."""
-    # In an account a backslash says that the next character is meant otherwise.
+    """A text as an SQL literal, for places that take no parameter."""
+    # In Snowflake a backslash escapes the next character.
     return "'" + (text.replace("\\", "\\\\") if home.is_account() else text).replace("'", "''") + "'"
 
 
 def batches(connection: Connection, sql: str, parameters: list | None = None) -> Iterator[pa.RecordBatch]:
-    """What a query gives, streamed as Arrow: for more rows than memory holds."""
+    """Rows of a query as a stream of Arrow batches, for more rows than memory holds."""
     if isinstance(connection, snowflake_connection.Account):
         for found in connection.arrow_batches(sql, parameters):
             yield from found.to_batches()
@@ -74,13 +74,13 @@ def batches(connection: Connection, sql: str, parameters: list | None = None) ->
 
 
 def query(connection: Connection) -> Query:
-    """A function from SQL, and values for its question marks, to rows of a connection."""
+    """A function that takes SQL, and values for its question marks, and returns rows of a connection."""
     return lambda sql, parameters=None: rows(connection, sql, parameters)
 
 
 @contextmanager
 def asking() -> Iterator[Query]:
-    """A function from SQL, and values for its question marks, to rows; the connection is `reading()`'s."""
+    """As `reading`, but yields a function that takes SQL, and values for its question marks, and returns rows."""
     with reading() as connection:
         yield query(connection)
 

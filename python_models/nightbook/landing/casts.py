@@ -1,19 +1,19 @@
-"""What a source's column may hold for each type of the contract, and how it becomes that type, as DuckDB's SQL.
+"""Which values of a source column each contract type accepts, and how they are cast, as DuckDB's SQL.
 
-DuckDB's casts take more than a lender means: 3.7 for a count becomes 4, `epoch` a date, a moment in another time zone a
-day, a list a text. So what is taken is said here, per type of the contract and kind of source:
+DuckDB's own casts accept too much: 3.7 as a count becomes 4, `epoch` becomes a date, and a list becomes text. A time in
+another zone becomes a day. So this module says what is accepted, per contract type and kind of source:
 
-| contract | taken |
+| contract | accepted |
 |---|---|
 | text | text; whole numbers, as their digits |
 | money, rates, years | whole numbers, decimals, finite floats that hold the last place, text such as -0.5 or 1.23E+04 |
-| count | the same where it is whole: 24, 24.0 |
-| date | dates, moments without a zone at midnight, text YYYY-MM-DD |
+| count | the same if it is whole: 24, 24.0 |
+| date | dates, timestamps without a zone at midnight, text YYYY-MM-DD |
 | flag | booleans; 0 and 1; text true, false, t, f, yes, no, y, n, 1, 0 in any case |
-| moment | moments, dates, text; with a zone it is converted to UTC, without one it is UTC |
+| moment | timestamps, dates, text; with a zone it is converted to UTC, without one it is UTC |
 
-A number with more places than its column is rounded half away from zero, from its shortest decimal form: the float
-0.1+0.2 is 0.30, 2.675 is 2.68.
+A number with more places than its column is rounded half away from zero, from its shortest decimal form. The float
+0.1+0.2 becomes 0.30, and 2.675 becomes 2.68.
 """
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ import pyarrow as pa
 from nightbook.landing.contract import COUNT, DATE, FLAG, MOMENT, TEXT, sql_type
 
 VARCHAR = "VARCHAR"
-# A column of nulls alone, of which DuckDB says that it is of integers.
+# A column that holds only nulls. DuckDB would report it as integers.
 NOTHING = '"NULL"'
 _INTEGERS = {f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")} | {
     "INTEGER", "UINTEGER",
@@ -36,14 +36,14 @@ _DAY = r"\d{4}-\d{2}-\d{2}([ T]00:00(:00(\.0+)?)?)?"
 
 
 def kind(source: str) -> str:
-    """A DuckDB type as far as taking it is concerned: INTEGER, DECIMAL, or itself."""
+    """Reduce a DuckDB type to what matters here: INTEGER, DECIMAL, or the type itself."""
     if source in _INTEGERS:
         return "INTEGER"
     return "DECIMAL" if source.startswith("DECIMAL") else source
 
 
 def number(source: str) -> str | None:
-    """As `pages.kinds` has it: INTEGER, FLOAT of either size, DECIMAL(p,s); None for no number."""
+    """A number's type in the form of `pages.kinds`: INTEGER, FLOAT, DECIMAL(p,s). None if it is no number."""
     of = kind(source)
     if of == "DECIMAL":
         return source.replace(" ", "")
@@ -51,7 +51,7 @@ def number(source: str) -> str | None:
 
 
 def common(one: str, other: str) -> str | None:
-    """The type in which two parts of a table are read alike, None where there is none; no number is changed by it."""
+    """The type in which two parts of a table can both be read without changing a number. None if there is none."""
     if one == other or other == NOTHING:
         return one
     if one == NOTHING:
@@ -59,7 +59,7 @@ def common(one: str, other: str) -> str | None:
     kinds = {kind(one), kind(other)}
     if kinds == {"INTEGER"}:
         return "HUGEINT"
-    # What a double cannot hold exactly is beyond what a double may hold of money anyway, see `misread`.
+    # Numbers that a double cannot hold exactly are too large for money in a double anyway, see `misread`.
     if kinds == {"INTEGER", "DOUBLE"} or kinds == {"DECIMAL", "DOUBLE"}:
         return "DOUBLE"
     if kinds <= {"INTEGER", "DECIMAL"}:
@@ -72,16 +72,18 @@ def _scale(source: str) -> int:
 
 
 def parsed(column: str, type_: pa.DataType, source: str = VARCHAR) -> str:
-    """SQL for a column in its contract type, null where it cannot be cast; what may be cast is for `misread` to say."""
-    if type_ == MOMENT:  # Through a time zone, so that +02:00 is honoured.
+    """SQL that casts a column to its contract type, null if the cast fails. `misread` decides what is accepted."""
+    # Cast through a time zone, so that +02:00 is respected.
+    if type_ == MOMENT:
         return f"try_cast(try_cast({column} as timestamptz) as timestamp)"
-    if source in _MANTISSA and type_ != TEXT:  # DuckDB multiplies floats, and is a cent out from 2**46 / 100 on.
+    # DuckDB casts floats by multiplying, and is a cent off from 2**46 / 100 on.
+    if source in _MANTISSA and type_ != TEXT:
         return f"try_cast(cast({column} as varchar) as {sql_type(type_)})"
     return f"try_cast({column} as {sql_type(type_)})"
 
 
 def misread(column: str, type_: pa.DataType, source: str = VARCHAR) -> str:
-    """SQL condition: the column has a value that its contract type does not take."""
+    """SQL condition: the column has a value that its contract type does not accept."""
     untaken = _untaken(column, type_, source)
     wrong = [f"{parsed(column, type_, source)} is null"] if type_ != TEXT else []
     if type_ in (DATE, MOMENT):
@@ -90,19 +92,20 @@ def misread(column: str, type_: pa.DataType, source: str = VARCHAR) -> str:
 
 
 def rounds(column: str, type_: pa.DataType, source: str = VARCHAR) -> str | None:
-    """SQL condition: the value is changed by rounding, more than binary fractions explain; None where it cannot be."""
+    """SQL condition: rounding changes the value by more than binary fractions explain. None if that cannot happen."""
     if not pa.types.is_decimal(type_) or kind(source) == "INTEGER":
         return None
     if kind(source) == "DECIMAL":
         return f"{column} <> {parsed(column, type_, source)}" if _scale(source) > type_.scale else None
     difference = f"abs(try_cast(cast({column} as varchar) as decimal(38, 12)) - {parsed(column, type_, source)})"
-    if source in _MANTISSA:  # Sums of what a float cannot hold are out by a few units of its own last place.
+    # Sums of floats are off by a few units of their own last place.
+    if source in _MANTISSA:
         return f"{difference} > 0.000000001 + abs({column}) * {2.0 ** (4 - _MANTISSA[source])!r}"
     return f"{difference} > 0.000000001" if source == VARCHAR else None
 
 
 def _untaken(column: str, type_: pa.DataType, source: str) -> list[str]:
-    """Conditions on a value that is not null."""
+    """Conditions for values that are not null."""
     if source == NOTHING:
         return []
     of, nothing = kind(source), ["true"]
@@ -120,7 +123,7 @@ def _untaken(column: str, type_: pa.DataType, source: str) -> list[str]:
         return {"BOOLEAN": [], VARCHAR: [], "INTEGER": [f"{column} not in (0, 1)"]}.get(of, nothing)
     if of == VARCHAR:
         written = [_unlike(column, _NUMBER)]
-        # As a double 24.0000000000000000001 would be 24.
+        # As a double, 24.0000000000000000001 would be 24.
         return written + ([_not_whole(column)] if type_ == COUNT else [])
     if of in ("INTEGER", "DECIMAL"):
         return [f"{column} <> {parsed(column, type_, source)}"] if type_ == COUNT and of == "DECIMAL" else []
@@ -141,7 +144,7 @@ def _not_whole(column: str) -> str:
 
 
 def _holds_last_place(of: str, scale: int) -> str:
-    """From which size on neighbouring floats lie further apart than a unit of the last place."""
+    """The size from which neighbouring floats are further apart than one unit of the last place."""
     unit = 0
     while 2.0**-unit > 10.0**-scale:
         unit += 1

@@ -42,7 +42,7 @@ def strings(characters: np.ndarray) -> pa.Array:
 
 
 def pick(values: pa.Array | Sequence[str], index: np.ndarray) -> pa.Array:
-    """Values by index as a dictionary-encoded array; a negative index is null."""
+    """Values by index as a dictionary-encoded array. A negative index is null."""
     index = np.asarray(index, dtype=np.int32)
     values = values if isinstance(values, pa.Array) else pa.array(values, pa.string())
     indices = pa.array(index, mask=index < 0) if (index < 0).any() else pa.array(index)
@@ -50,12 +50,12 @@ def pick(values: pa.Array | Sequence[str], index: np.ndarray) -> pa.Array:
 
 
 def constant(value: str, count: int) -> pa.Array:
-    """One text, count times."""
+    """One text, `count` times."""
     return pick([value], np.zeros(count, dtype=np.int32))
 
 
 def decimals(units: np.ndarray, type_: pa.DataType = MONEY, null: np.ndarray | None = None) -> pa.Array:
-    """Exact decimals from integers in units of the last place (cents for money); null where the mask says so."""
+    """Exact decimals from integers in units of the last place (cents for money), null where the mask is true."""
     units = np.asarray(units, dtype=np.int64)
     words = np.empty((len(units), 2), dtype=np.int64)
     words[:, 0] = units
@@ -65,15 +65,15 @@ def decimals(units: np.ndarray, type_: pa.DataType = MONEY, null: np.ndarray | N
 
 
 def integers(values: np.ndarray, null: np.ndarray | None = None) -> pa.Array:
-    """int32, null where the mask says so."""
+    """int32, null where the mask is true."""
     return pa.array(np.asarray(values, dtype=np.int32), mask=null)
 
 
 def dates(days: np.ndarray, null: np.ndarray | None = None) -> pa.Array:
-    """Days since 1970-01-01 as dates, null where the mask says so."""
+    """Days since 1970-01-01 as dates, null where the mask is true."""
     return integers(days, null).cast(pa.date32())
 
 
 def nights_after(days: np.ndarray) -> pa.Array:
-    """Two o'clock UTC in the night after each day."""
+    """2 a.m. UTC on the day after each day."""
     return pa.array((np.asarray(days, dtype=np.int64) + 1) * DAY_US + TWO_O_CLOCK_US).cast(pa.timestamp("us"))

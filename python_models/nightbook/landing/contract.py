@@ -1,8 +1,8 @@
-"""The landing tables: their columns, types, grain and what their values may be.
+"""The landing contract: tables, columns, types, grain and allowed values.
 
-Every table is append-only. A row carries `_loaded_at` (UTC) and `_load_id`; a corrected row is a new row of the same
-grain with a later `_loaded_at`, so within one load the grain and `_loaded_at` together are unique. Any column may be
-null unless it belongs to the grain.
+Every table is append-only. A row has `_loaded_at` (UTC) and `_load_id`. A correction is a new row of the same grain
+with a later `_loaded_at`. So within one load, grain and `_loaded_at` together are unique. Any column may be null unless
+it belongs to the grain.
 
 `loan_servicing.account_status`, where not null, is one of:
 
@@ -44,8 +44,8 @@ class Table:
 
     Attributes:
         schema: every column in contract order, the two load columns last.
-        grain: the columns that name a row, never null; with `_loaded_at` they name its version.
-        allowed: the only values that a text column may hold, besides null.
+        grain: the columns that identify a row, never null; with `_loaded_at` they identify its version.
+        allowed: text column -> the only values that it may hold, besides null.
         signed: the numeric columns that may be below zero.
     """
 
@@ -56,7 +56,7 @@ class Table:
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
-        """Column name to type, in contract order."""
+        """Column name -> type, in contract order."""
         return {column.name: column.type for column in self.schema}
 
     @property
@@ -162,8 +162,8 @@ TABLES: dict[str, Table] = {
         defaulted_on=DATE,
         reason=TEXT,
     ),
-    # What a lender says about its own data: outcome_months, default_days_past_due, observed_from, observed_through. A
-    # value that is empty or null switches the rule off.
+    # A lender's own policies: outcome_months, default_days_past_due, observed_from, observed_through. A value that is
+    # empty or null switches the rule off.
     "policy_overrides": _table("name", name=TEXT, value=TEXT),
 }
 

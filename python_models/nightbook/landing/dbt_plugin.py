@@ -1,4 +1,4 @@
-"""What dbt-duckdb loads for every dbt command: who holds the warehouse, and whether landed files are as they landed."""
+"""A dbt-duckdb plugin that runs before every dbt command: is the warehouse free, and are the landed files unchanged?"""
 
 import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
@@ -9,13 +9,13 @@ from nightbook.landing import ledger
 
 
 class Plugin(BasePlugin):
-    """Looks at the warehouse before dbt opens it."""
+    """Checks the warehouse before dbt opens it."""
 
     def initialize(self, plugin_config: dict) -> None:
-        """Open the warehouse once, and hold the landed files against the ledger.
+        """Open the warehouse once, and compare the landed files with the load ledger.
 
         Raises:
-            RuntimeError: it cannot be opened, or a file was changed; dbt-duckdb reports a connection that failed.
+            RuntimeError: it cannot be opened, or a file was changed. dbt-duckdb reports this as a failed connection.
         """
         if not home.warehouse().exists():
             return

@@ -1,7 +1,7 @@
 """Land a folder of Parquet or CSV files in the landing contract.
 
-Everything is checked before the first byte is written. DuckDB reads and checks, so a hundred million rows need no more
-memory than a thousand.
+Everything is checked before the first byte is written. DuckDB reads and checks, so memory does not grow with the number
+of rows.
 """
 
 import csv
@@ -34,10 +34,10 @@ class Source:
     """A file, or a folder of Parquet files, that holds one table.
 
     Attributes:
-        name: as the user knows it.
+        name: the user's name for it.
         sql: what DuckDB reads it with.
-        columns: its columns as spelled in the file, lowercase name to spelling.
-        types: their types as DuckDB reads them, by lowercase name.
+        columns: lowercase column name -> spelling in the file.
+        types: lowercase column name -> type as DuckDB reads it.
         files: the copies behind it, in order.
         is_verified: whether its bytes are proven, by a SHA256SUMS or by a checksum of every page.
     """
@@ -52,7 +52,7 @@ class Source:
 
 @dataclass(frozen=True)
 class _Found:
-    """What the check of a source counted; notes: remarks for the user, one line each."""
+    """Result of checking a source. `notes`: remarks for the user, one line each."""
 
     rows: int
     keys: int
@@ -63,18 +63,18 @@ class _Found:
 def land_files(directory: Path, now: datetime | None = None) -> store.Load:
     """Land `<table>.csv`, `<table>.parquet` or `<table>/*.parquet` for any of the landing tables.
 
-    accounts and loan_servicing must be there; the others land empty when absent. `_loaded_at` and `_load_id` are filled
-    in where absent. The same folder is one load however often it is landed: a second time writes nothing. Unlike the
-    other origins it may join a home that holds loads already, so that corrections and new months can follow.
+    accounts and loan_servicing are required; other missing tables land empty. `_loaded_at` and `_load_id` are filled in
+    if they are missing. The same files are one load: landing them again writes nothing. Other sources refuse a home
+    with other loads. Files may join them, so that corrections and new months can follow.
 
-    Every file is copied first, and the copy is what is checked and landed. A SHA256SUMS beside them must list each.
+    Every file is copied first; the copy is checked and landed. A SHA256SUMS beside the files must list each of them.
 
     Args:
         directory: the folder.
-        now: the moment of landing, UTC; the clock when None.
+        now: the time of landing, UTC; None means the clock.
 
     Raises:
-        NightbookError: the first thing wrong, with the file, the column and the row (the first data row is row 1).
+        NightbookError: the first error, with the file, the column and the row (the first data row is row 1).
     """
     now = now or datetime.now(UTC)
     now = (now.astimezone(UTC) if now.tzinfo else now).replace(tzinfo=None, microsecond=0)
@@ -105,15 +105,17 @@ def land_files(directory: Path, now: datetime | None = None) -> store.Load:
 
 @contextmanager
 def engine() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-    """DuckDB to read a lender's files with, and a folder for their copies, which goes away with it."""
+    """DuckDB for reading a lender's files, and a folder for their copies. Both are removed at the end."""
     home.home().mkdir(parents=True, exist_ok=True)
-    for left in home.home().glob(f"{SPILL}*"):  # Of a command that was killed: it holds what a lender sent.
+    # Left by a killed command, with a lender's data in it.
+    for left in home.home().glob(f"{SPILL}*"):
         shutil.rmtree(left, ignore_errors=True)
     with TemporaryDirectory(prefix=SPILL, dir=home.home()) as spill, duckdb.connect() as connection:
         connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
         connection.execute(f"set temp_directory = {_text(spill)}")
         connection.execute("set TimeZone = 'UTC'")
-        # A Parquet footer may lie about its values, and a check that it seems to answer would not look at them.
+        # A Parquet footer may be wrong about its values. With this optimizer, DuckDB would answer checks from the
+        # footer.
         connection.execute("set disabled_optimizers = 'statistics_propagation'")
         copies = Path(spill) / "copies"
         copies.mkdir()
@@ -123,17 +125,17 @@ def engine() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
 def open_source(
     connection: duckdb.DuckDBPyConnection, files: tuple[intake.Taken, ...], table: Table | None = None
 ) -> Source:
-    """Look at a CSV file or at Parquet files: are they what their names say, and which columns do they have?
+    """Open a CSV file or the Parquet files of one table: check their format and find their columns.
 
-    CSV is UTF-8 with commas and a header; its columns come as text, an empty field as null.
+    CSV is UTF-8 with commas and a header. Its columns are read as text, an empty field as null.
 
     Args:
         connection: what reads them.
         files: one CSV file, or the Parquet files of one table.
-        table: whose columns will be read; of others only whether they are there is looked at.
+        table: the table whose columns will be read. Other columns are only listed.
 
     Raises:
-        NightbookError: an empty or damaged file, another format, a column twice, Parquet files that differ.
+        NightbookError: an empty or damaged file, another format, a column twice, or Parquet files that differ.
     """
     name = files[0].name if len(files) == 1 else f"{files[0].name.rpartition('/')[0]}/"
     for file in files:
@@ -165,7 +167,7 @@ def open_source(
 def _parquet(
     connection: duckdb.DuckDBPyConnection, files: tuple[intake.Taken, ...], wanted: Mapping[str, pa.DataType]
 ) -> tuple[str, dict[str, str]]:
-    """SQL that reads the parts, and the type in which it reads each column, every part's alike."""
+    """SQL that reads the parts, and the type of each column, which is the same for every part."""
     types = [_types(connection, file, wanted) for file in files]
     common = dict(types[0])
     for file, own in zip(files, types, strict=True):
@@ -181,7 +183,7 @@ def _parquet(
     paths = [_text(_glob_escaped(file.path)) for file in files]
     if all(own == common for own in types):
         return f"read_parquet([{', '.join(paths)}], hive_partitioning = false)", common
-    # Of parts that differ DuckDB casts each to the first one's types: 3.75 after a part of whole numbers is 4.
+    # DuckDB casts parts that differ to the types of the first. After a part of whole numbers, 3.75 would become 4.
     parts = []
     for file, path in zip(files, paths, strict=True):
         columns = ", ".join(
@@ -196,7 +198,7 @@ def _parquet(
 def _types(
     connection: duckdb.DuckDBPyConnection, file: intake.Taken, wanted: Mapping[str, pa.DataType]
 ) -> dict[str, str]:
-    """How DuckDB reads each column of a part; as the other reader does that has checked the values."""
+    """How DuckDB reads each column of a part. It must agree with pyarrow, which checked the values."""
     with _readable(file.name, (file,)):
         described = connection.execute(
             f"describe select * from read_parquet({_text(_glob_escaped(file.path))}, hive_partitioning = false)"
@@ -214,7 +216,7 @@ def _types(
 
 
 def first_row(connection: duckdb.DuckDBPyConnection, source: Source, condition: str) -> int | None:
-    """Number of the first data row that meets a condition, counted from 1 over its files; None if none does."""
+    """Number of the first data row that meets a condition, counted from 1 over all files. None if no row does."""
     query = f"select min(_row) from (select *, row_number() over () as _row from {source.sql}) where {condition}"
     with _readable(source.name, source.files):
         [(row,)] = connection.execute(query).fetchall()
@@ -236,7 +238,7 @@ def _glob_escaped(file: Path) -> str:
 
 @contextmanager
 def _readable(name: str, files: tuple[intake.Taken, ...] = ()) -> Iterator[None]:
-    """Turn DuckDB's complaint about a file into one line that names the lender's file, not our copy."""
+    """Turn a DuckDB error about a file into one line that names the lender's file instead of the copy."""
     try:
         yield
     except duckdb.Error as error:
@@ -285,7 +287,7 @@ def _find(directory: Path) -> dict[str, tuple[Path, ...]]:
 
 
 def _parts(folder: Path) -> tuple[Path, ...]:
-    """The Parquet files of a table's folder, which holds nothing else but what Spark leaves (`_SUCCESS`, `.crc`)."""
+    """The Parquet files of a table's folder. Only what Spark leaves (`_SUCCESS`, `.crc`) may be there too."""
     parts = []
     for entry in sorted(folder.iterdir()):
         is_part = entry.suffix.lower() == ".parquet"
@@ -300,7 +302,7 @@ def _parts(folder: Path) -> tuple[Path, ...]:
 
 
 def _take(directory: Path, found: dict[str, tuple[Path, ...]], copies: Path) -> dict[str, tuple[intake.Taken, ...]]:
-    """Copies of the files of each table, held against a SHA256SUMS where there is one."""
+    """Copies of the files of each table, compared with a SHA256SUMS if there is one."""
     listed = intake.sums(directory, copies)
     taken = []
     for table, files in found.items():
@@ -346,10 +348,10 @@ def _check(connection: duckdb.DuckDBPyConnection, name: str, source: Source, now
     flags = ", ".join(
         [f"bool_or({condition})" for condition, _, _ in faults] + [f"count_if({condition})" for _, condition in rounded]
     )
-    # DuckDB checks the encoding of the columns that a query reads, so every one is read.
+    # DuckDB checks the encoding only of columns that a query reads, so all are read.
     read = ", ".join(f"count({quoted(source.columns[column])})" for column in table.columns if column in source.columns)
     with _readable(source.name, source.files):
-        # Every result is fetched to its end: a half-read one would block the connection for sql().
+        # Fetch every result completely. A half-read result would block the connection for sql().
         ((count, *bad),) = connection.execute(f"select count(*), {flags}, {read} from {source.sql}").fetchall()
     if name in REQUIRED and not count:
         raise NightbookError(f"{source.name} has no rows")
@@ -369,7 +371,7 @@ def _check(connection: duckdb.DuckDBPyConnection, name: str, source: Source, now
 
 
 def _rounded(table: Table, source: Source) -> Iterator[tuple[str, str]]:
-    """Columns whose values may have more places than the contract's: column, SQL condition."""
+    """Columns whose values may have more places than the contract allows: column, SQL condition."""
     for column, type_ in table.columns.items():
         if column in source.columns:
             condition = casts.rounds(quoted(source.columns[column]), type_, source.types[column])
@@ -378,7 +380,7 @@ def _rounded(table: Table, source: Source) -> Iterator[tuple[str, str]]:
 
 
 def _faults(table: Table, source: Source, now: datetime) -> Iterator[tuple[str, str, str]]:
-    """What may be wrong with one row: SQL condition, column, complaint. Types come first."""
+    """Possible errors of a single row: SQL condition, column, message. Types come first."""
     present = {column: quoted(source.columns[column]) for column in table.columns if column in source.columns}
     value = {
         column: casts.parsed(name, table.columns[column], source.types[column]) for column, name in present.items()
@@ -428,7 +430,7 @@ def _value(connection: duckdb.DuckDBPyConnection, source: Source, column: str, r
 
 
 def _check_grain(connection: duckdb.DuckDBPyConnection, table: Table, source: Source, rows: int) -> int:
-    """Within a load the grain and `_loaded_at` together are unique; how many different keys there are."""
+    """Check that grain and `_loaded_at` together are unique within the load. Returns the number of distinct keys."""
     key = [column for column in (*table.grain, "_loaded_at") if column in source.columns]
     values = {
         column: casts.parsed(quoted(source.columns[column]), table.columns[column], source.types[column])
@@ -436,7 +438,7 @@ def _check_grain(connection: duckdb.DuckDBPyConnection, table: Table, source: So
     }
     grain = ", ".join(f"{values[column]} as {column}" for column in table.grain)
     with _readable(source.name, source.files):
-        # Few keys have more than one version: only of those do the versions have to be told apart.
+        # Few keys have more than one version, so only those versions are compared.
         connection.execute(
             f"create or replace temp table repeated as select {grain}, count(*) as times from {source.sql}"
             " group by all having times > 1"
@@ -498,7 +500,7 @@ def _copy(
     load_id: str,
     now: datetime,
 ) -> int:
-    """Write a source as a file of the load; how many rows that were."""
+    """Write a source as a file of the load. Returns the number of rows."""
     filled_in = {"_loaded_at": f"timestamp '{now}'", "_load_id": _text(load_id)}
     columns = ", ".join(
         f"{casts.parsed(quoted(source.columns[c]), type_, source.types[c]) if c in source.columns else filled_in[c]}"

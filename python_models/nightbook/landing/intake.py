@@ -1,7 +1,7 @@
-"""Taking a lender's files in: each is copied first, and only the copy is checked and landed.
+"""Copy a lender's files before anything else. Only the copies are checked and landed.
 
-So nothing that happens to a file afterwards reaches what was checked. Taken are regular files alone: a pipe would keep
-the reader waiting, and a link may lead to what was never meant to be landed.
+So a later change to a file cannot affect what was checked. Only regular files are accepted: a pipe could block the
+reader, and a link could lead to a file that was never meant to be landed.
 """
 
 import hashlib
@@ -24,10 +24,10 @@ class Taken:
     """A copy of a lender's file.
 
     Attributes:
-        name: as the lender has it, from the folder on.
+        name: the lender's name for it, relative to the folder.
         path: the copy, under a name of ours.
         sha256: of its bytes, in hexadecimal.
-        is_listed: whether a SHA256SUMS of the lender's says the same.
+        is_listed: whether the lender's SHA256SUMS lists the same digest.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Taken:
 
 
 def shown(name: str) -> str:
-    """A name that may hold anything, on one line."""
+    """A name with any characters, on one line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in name)
 
 
@@ -52,7 +52,7 @@ def check_name(name: str, where: str = "") -> None:
 
 
 def kind(path: Path, name: str) -> str:
-    """`file` or `folder`, the two things that can be landed.
+    """Return `file` or `folder`, the two kinds that can be landed.
 
     Raises:
         NightbookError: it is a link, a pipe, a socket or a device.
@@ -66,19 +66,19 @@ def kind(path: Path, name: str) -> str:
 
 
 def copy(path: Path, name: str, target: Path) -> Taken:
-    """Copy a regular file and say what its SHA-256 is.
+    """Copy a regular file and compute its SHA-256.
 
     Args:
         path: the lender's file.
-        name: as the lender knows it.
-        target: where the copy goes.
+        name: the lender's name for it.
+        target: the path of the copy.
 
     Raises:
-        NightbookError: it is no regular file, or it changed while it was copied.
+        NightbookError: it is not a regular file, or it changed while it was copied.
         OSError: it cannot be read, or the disk refuses the copy.
     """
     kind(path, name)
-    # Not waiting for a writer, and not following, should it have become a pipe or a link since.
+    # The file may have become a pipe or a link meanwhile: do not wait for a writer, do not follow the link.
     source = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
     digest = hashlib.sha256()
     with open(source, "rb", buffering=0) as stream, target.open("wb") as out:
@@ -96,10 +96,10 @@ def copy(path: Path, name: str, target: Path) -> Taken:
 
 
 def sums(directory: Path, folder: Path) -> dict[str, str]:
-    """What a SHA256SUMS beside the files says, as `sha256sum` writes it: file to digest; nothing without one.
+    """Read a SHA256SUMS beside the files, as `sha256sum` writes it. Returns file -> digest, empty if there is none.
 
     Raises:
-        NightbookError: it is no such file.
+        NightbookError: it is not such a file.
     """
     path = directory / SUMS
     if not os.path.lexists(path):
@@ -126,10 +126,10 @@ def sums(directory: Path, folder: Path) -> dict[str, str]:
 
 
 def check_sums(taken: list[Taken], listed: dict[str, str]) -> list[Taken]:
-    """Hold copies against the lender's list, which must name each of them and no other.
+    """Compare copies with the lender's list, which must list each of them and no other.
 
     Raises:
-        NightbookError: a file has another digest, is not listed, or is not there.
+        NightbookError: a file has another digest, is not listed, or is missing.
     """
     if not listed:
         return taken

@@ -1,8 +1,8 @@
-"""What has landed, so that a file that is changed afterwards is found: a manifest in each load, its digest elsewhere.
+"""The load ledger, which detects files that changed after they landed.
 
-`<load>/manifest.json` has size and SHA-256 of every file; `operations.loads` in the warehouse has the manifest's own
-SHA-256, and by which inode and times the file system knew each file when it was last hashed. While those stay, a file
-is the same one; where they differ it is hashed again. `verify-audit` hashes every file.
+`<load>/manifest.json` holds size and SHA-256 of every file. `operations.loads` in the warehouse holds the manifest's
+own SHA-256. It also holds each file's inode, size and times from when it was last hashed. While these stay the same,
+the file counts as unchanged; otherwise it is hashed again. `verify-audit` hashes every file.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from nightbook.landing.contract import TABLES
 
 MANIFEST = "manifest.json"
 RELATION = "operations.loads"
-# Says of a manifest that it was written after the load had landed, by a version that kept none.
+# Marks a manifest that was written after the load had landed, because an older version kept none.
 LATE = "noted_late"
 _COLUMNS = (
     "load_id varchar, landed_at timestamp, rows_by_table varchar, last_snapshot date, folder varchar,"
@@ -27,13 +27,13 @@ _COLUMNS = (
 
 
 def write(folder: Path, load_id: str, rows: Mapping[str, int], about: Mapping | None) -> None:
-    """Write the manifest of a load that is complete.
+    """Write the manifest of a complete load.
 
     Args:
-        folder: the load's folder, under whatever name.
+        folder: the load's folder, under any name.
         load_id: the load's name.
         rows: row count by landing table.
-        about: what is known of where it came from: keys by table, SHA-256 of each source file.
+        about: its origin: keys by table, SHA-256 of each source file.
     """
     files = {name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for name, path in _files(folder).items()}
     manifest = {"load_id": load_id, "rows": dict(rows), **(about or {}), "files": files}
@@ -54,16 +54,16 @@ def is_there(warehouse: duckdb.DuckDBPyConnection) -> bool:
 def enter(
     warehouse: duckdb.DuckDBPyConnection, load: Path, last_snapshot: date | None, before: Mapping | None = None
 ) -> None:
-    """Record a load whose files are those of its manifest, instead of what was recorded under its name.
+    """Record a load whose files match its manifest. An older record under its name is replaced.
 
     Args:
         warehouse: where the ledger is.
         load: the load's folder.
         last_snapshot: its latest snapshot.
-        before: the record of the same load in another folder, of which it must be a copy.
+        before: the record of the same load in another folder, of which this must be a copy.
 
     Raises:
-        NightbookError: a file is not that of the manifest, or the manifest not that of the record.
+        NightbookError: a file does not match the manifest, or the manifest does not match the record.
     """
     warehouse.execute("create schema if not exists operations")
     warehouse.execute(f"create table if not exists {RELATION} ({_COLUMNS})")
@@ -78,7 +78,7 @@ def enter(
 
 
 def recorded(warehouse: duckdb.DuckDBPyConnection) -> dict[str, dict]:
-    """Folder, manifest digest and what was seen of each load, by its name; nothing without a ledger."""
+    """Folder, manifest digest and file stamps of each load, by its name. Empty without a ledger."""
     if not is_there(warehouse):
         return {}
     found = warehouse.execute(f"select load_id, folder, manifest_digest, seen from {RELATION} order by load_id")
@@ -89,7 +89,7 @@ def recorded(warehouse: duckdb.DuckDBPyConnection) -> dict[str, dict]:
 
 
 def forget(warehouse: duckdb.DuckDBPyConnection, load_id: str) -> None:
-    """Take a load out of the ledger."""
+    """Remove a load from the ledger."""
     warehouse.execute(f"delete from {RELATION} where load_id = ?", [load_id])
 
 
@@ -99,7 +99,7 @@ def is_late(load: Path) -> bool:
 
 
 def is_whole(load: Path) -> bool:
-    """Whether every file of a load is that of its manifest; True where it has none."""
+    """Whether every file of a load matches its manifest. True if it has no manifest."""
     try:
         return not (load / MANIFEST).exists() or bool(_checked(load, _manifest(load)[0], {}))
     except NightbookError:
@@ -107,18 +107,18 @@ def is_whole(load: Path) -> bool:
 
 
 def check(warehouse: duckdb.DuckDBPyConnection, thorough: bool = False, besides: str | None = None) -> int:
-    """Hold the files of every recorded load against its manifest.
+    """Compare the files of every recorded load with its manifest.
 
     Args:
-        warehouse: where the ledger is; where it can be written, what was hashed anew is noted there.
-        thorough: hash every file, whatever the file system says of it.
+        warehouse: where the ledger is. If it can be written, new file stamps are stored there.
+        thorough: hash every file, whatever its stamp says.
         besides: a load that is about to be replaced.
 
     Returns:
-        How many files that were.
+        The number of files.
 
     Raises:
-        NightbookError: a file was changed, taken away or put in after it had landed, or the ledger was taken away.
+        NightbookError: a file was changed, removed or added after it had landed, or the ledger was removed.
     """
     count = 0
     for load_id, load in recorded(warehouse).items():
@@ -135,10 +135,10 @@ def check(warehouse: duckdb.DuckDBPyConnection, thorough: bool = False, besides:
 
 
 def check_views(warehouse: duckdb.DuckDBPyConnection) -> None:
-    """What schema raw reads must be in the ledger, unless it was landed by a version that kept none.
+    """Check that schema raw reads only recorded loads, unless an older version without a ledger landed them.
 
     Raises:
-        NightbookError: the record of a load was taken away.
+        NightbookError: the record of a load was removed.
     """
     known = {load["folder"] for load in recorded(warehouse).values()}
     views = warehouse.execute(
@@ -164,7 +164,7 @@ def _manifest(load: Path) -> tuple[dict, str]:
 
 
 def _checked(load: Path, manifest: dict, seen: Mapping[str, str]) -> dict[str, str]:
-    """By what the file system knows each file, once it is the manifest's."""
+    """The stamp of each file, after checking that the file matches the manifest."""
     there = _files(load)
     for name in manifest["files"].keys() - there.keys():
         raise _changed(load, name, "is gone")

@@ -1,11 +1,11 @@
-"""A made-up lender, one block of customers at a time.
+"""A synthetic lender, one block of customers at a time.
 
-Each customer has a lasting risk and a stress that moves from month to month. Together with the economy and the age of
-the account they drive everything else: missed payments, the use of a limit, late days, returned payments, the bureau's
-score. Chance decides the rest, so that no model can see all of it coming.
+Each customer has a lasting risk and a stress that changes from month to month. With the economy and the age of the
+account, they drive everything else: missed payments, use of a limit, late days, returned payments, bureau scores. The
+rest is chance, so that no model can predict all of it.
 
-Time is counted in months from the first of the window (negative before it) and in days since 1970-01-01; money in
-cents. A block depends on nothing but its own parameters and its own random generator.
+Time is in months from the first month of the window (negative before it) and in days since 1970-01-01. Money is in
+cents. A block depends only on its own parameters and its own random generator.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ APPROVED, DECLINED, UNDECIDED = range(3)
 NINETY_DPD, CHARGE_OFF, BANKRUPTCY, REPORTED = range(4)
 
 STRESS_MEMORY = 0.90
-# By missed installments: the log-odds of missing one more, and how far risk and stress move them.
+# By number of missed installments: the log-odds of missing one more, and the effect of risk and stress on them.
 ROLL_LEVEL = np.array([-4.65, -1.05, -0.35, 0.45, 0.9, 1.2, 1.2])
 ROLL_SLOPE = np.array([1.0, 0.45, 0.3, 0.25, 0.2, 0.2, 0.2])
 CHARGE_OFF_BUCKET = 6
@@ -87,7 +87,7 @@ class Block:
 
 
 def _with_load_id(name: str, rows: list[pa.Array] | list[list[pa.Array]], load_id: str) -> pa.Table:
-    """A table of its columns, or of one list of columns per month."""
+    """A table from its columns, or from one list of columns per month."""
     chunks = rows if isinstance(rows[0], list) else [rows]
     names = TABLES[name].schema.names
     return pa.concat_tables(pa.table([*chunk, constant(load_id, len(chunk[0]))], names=names) for chunk in chunks)
@@ -98,12 +98,12 @@ def _logistic(x: np.ndarray) -> np.ndarray:
 
 
 def _month_start(month: int | np.ndarray, months: int) -> np.ndarray:
-    """First day of a month of the window; int64 days."""
+    """First day of a month of the window, as int64 days."""
     return (LAST_MONTH + (np.asarray(month) - months + 1)).astype("datetime64[D]").astype(np.int64)
 
 
 class _Book:
-    """Who the block's people are, and which accounts they open."""
+    """The people of the block, and the accounts that they open."""
 
     def __init__(self, block: Block, rng: np.random.Generator):
         n, months = block.accounts, block.months
@@ -134,7 +134,7 @@ class _Book:
         self.has_file = rng.random(self.people) >= 0.15
         self.employment_years = np.minimum(rng.exponential(6 * np.exp(-0.25 * self.risk)), 40)
 
-        # Priced and limited on what the lender saw of the risk, not on the risk itself.
+        # Price and limit follow the risk that the lender observed, not the true risk.
         risk = self.risk[self.owner] * 0.7 + 0.7 * rng.standard_normal(n)
         amount = np.where(self.is_loan, 9_000, 6_000) * np.exp(0.6 * rng.standard_normal(n) - 0.2 * risk)
         self.limit = np.clip(np.rint(amount / 100), 10, 500).astype(np.int64) * 10_000
@@ -150,7 +150,7 @@ class _Book:
 
     @staticmethod
     def _applicants(rng: np.random.Generator, count: int, people: int, known: float) -> np.ndarray:
-        """Persons who apply, each either one of `people` or somebody new (numbered from `people` on)."""
+        """Persons who apply: each is either one of `people` or somebody new, numbered from `people` on."""
         new = rng.random(count) >= known
         person = rng.integers(0, people, count)
         person[new] = people + np.arange(new.sum())
@@ -161,7 +161,7 @@ class _Book:
         return strings(ids("A", self.block.first_account + np.arange(self.block.accounts)))
 
     def numbers(self, local: int | np.ndarray) -> np.ndarray:
-        """Numbers unique over all blocks from numbers within this one."""
+        """Turn numbers within this block into numbers that are unique over all blocks."""
         return self.block.index * self.block.id_stride + np.asarray(local)
 
     @cached_property
@@ -173,8 +173,8 @@ class _Book:
 class _Run:
     """What happened: the two tall tables, and what the short ones need.
 
-    stress and missed (largest count of missed installments over a customer's accounts) have shape (months, owners);
-    the other arrays have one entry per account, with -1 for "never".
+    stress and missed (the largest number of missed installments over a customer's accounts) have shape (months,
+    owners). The other arrays have one entry per account, with -1 for "never".
     """
 
     servicing: list[list[pa.Array]]
@@ -203,7 +203,7 @@ def _simulate(book: _Book, rng: np.random.Generator) -> _Run:
     )
     stress = book.stress[: book.owners].copy()
     risk = 0.95 * book.risk[book.owner]
-    habit = rng.standard_normal(n)  # how far a customer leans on a limit, whatever the risk
+    habit = rng.standard_normal(n)  # how much of a limit a customer uses, whatever the risk
     pays_in_full = rng.random(n) < _logistic(-0.8 - 0.9 * book.risk[book.owner])
     method_of = rng.choice(4, n, p=(0.62, 0.22, 0.11, 0.05))
     balance = book.balance.copy()
@@ -228,7 +228,7 @@ def _simulate(book: _Book, rng: np.random.Generator) -> _Run:
         scheduled = np.where(new, 0, np.where(loan, np.minimum(book.installment[i], owed), least))
         due = scheduled > 0
 
-        # Who misses an installment, who catches up, to whom something sudden happens.
+        # Who misses an installment, who catches up, and who has a sudden event.
         season = age / 13 * np.exp(1 - age / 13)
         strain = risk[i] + 0.8 * stress[book.owner[i]] + economy[month]
         pull = strain + 0.5 * season + np.where(loan, 0.1, 0)
@@ -242,7 +242,7 @@ def _simulate(book: _Book, rng: np.random.Generator) -> _Run:
         reported = (fate > 0.5) & (fate < 0.5 + 0.00012 * sudden)
         leaves = (before == 0) & ~rolls & ~new & ~written_off & (fate > np.where(loan, 0.993, 0.9965)) & (fate < 0.9995)
 
-        # What is paid: the installments that the move in missed ones implies, and what card holders add.
+        # Payments: the installments that the change in missed ones implies, and what card holders add.
         generosity = np.exp(0.8 * rng.standard_normal(len(i)) - 0.5 * strain)
         extra = np.where(loan, np.where(tie < 0.03, 0.5, 0), generosity)
         willing = np.where(pays_in_full[i] & ~loan, owed, np.rint(scheduled * (1 + extra)).astype(np.int64))
@@ -253,7 +253,7 @@ def _simulate(book: _Book, rng: np.random.Generator) -> _Run:
         overpaid = ~loan & pays_in_full[i] & (tie > 0.995) & ~rolls
         paid = np.where(overpaid, paid + 1_500, np.where(leaves, np.maximum(owed, 0), paid))
 
-        # What is drawn: a card's balance moves towards what its holder wants; nothing once two are missed.
+        # Drawings: a card's balance moves towards its holder's target. There are none once two installments are missed.
         target = limit * _logistic(-1.2 + 0.9 * habit[i] + 0.7 * strain)
         drawn = np.maximum(target - (owed - paid), 0) * (0.15 + 0.5 * rng.random(len(i)))
         drawn = np.where(loan | (after > 1) | leaves | written_off, 0, np.rint(drawn).astype(np.int64))
@@ -314,7 +314,7 @@ def _servicing(
     dpd: np.ndarray,
     status: np.ndarray,
 ) -> list[pa.Array]:
-    """The month's rows. One in two hundred lands wrong, too kind to the account, and is put right weeks later."""
+    """The month's rows. One in 200 lands wrong, in the account's favour, and is corrected weeks later."""
     n = len(account)
     corrected = (rng.random(n) < 0.005) & (scheduled > 0) & (status < CHARGED_OFF)
     row = np.sort(np.concatenate([np.arange(n), np.flatnonzero(corrected)]))
@@ -349,7 +349,7 @@ def _ledger(
     amount: np.ndarray,
     day: np.ndarray,
 ) -> list[pa.Array]:
-    """The month's payments; columns of amount and day: the main payment, a second one, a returned one."""
+    """The month's payments. The columns of amount and day are the main payment, a second one, and a returned one."""
     row, slot = np.nonzero(amount)
     amount, day, account, method = amount[row, slot], day[row, slot], account[row], method[row]
     other = rng.random(len(row))
@@ -421,19 +421,19 @@ def _ask(book: _Book, run: _Run, rng: np.random.Generator) -> _Asked:
 
 
 def _month_of(book: _Book, day: np.ndarray) -> np.ndarray:
-    """Month of the window that holds each day; negative before the window."""
+    """Month of the window that contains each day; negative before the window."""
     month = np.asarray(day).astype("datetime64[D]").astype("datetime64[M]")
     return (month - LAST_MONTH).astype(int) + book.block.months - 1
 
 
 def _stress(book: _Book, run: _Run, person: np.ndarray, day: np.ndarray) -> np.ndarray:
-    """A person's stress on a day; the first known value for anybody without a path."""
+    """A person's stress on a day. A person without a history has the first known value."""
     month = np.clip(_month_of(book, day), 0, book.block.months - 1)
     return np.where(person < book.owners, run.stress[month, person % book.owners], book.stress[person])
 
 
 def _applications(book: _Book, asked: _Asked, rng: np.random.Generator) -> list[pa.Array]:
-    """One row per application; those decided in the last three months also as they stood before the decision."""
+    """One row per application. Those decided in the last three months also have a row from before the decision."""
     n, total = book.block.accounts, len(asked.person)
     lot = total - n
     loan = np.concatenate([book.is_loan, rng.random(lot) < 0.6])
@@ -475,7 +475,7 @@ def _applications(book: _Book, asked: _Asked, rng: np.random.Generator) -> list[
 
 
 def _customers(book: _Book, run: _Run, asked: _Asked, rng: np.random.Generator) -> list[pa.Array]:
-    """One row per person from the first application on; one owner in ten tells of a new income later."""
+    """One row per person from the first application on. One owner in ten reports a new income later."""
     people = book.people
     met_on = np.full(people, LAST_DAY)
     np.minimum.at(met_on, asked.person, asked.applied_on)
@@ -513,7 +513,7 @@ def _customers(book: _Book, run: _Run, asked: _Asked, rng: np.random.Generator) 
 
 
 def _pulls(book: _Book, run: _Run, asked: _Asked, rng: np.random.Generator) -> list[pa.Array]:
-    """One pull at each application and one a quarter, for everybody whom the bureau knows."""
+    """One pull at each application and one per quarter, for everybody whom the bureau knows."""
     months = book.block.months
     quarter, owner = np.nonzero(np.arange(months)[:, None] % 3 == rng.integers(0, 3, book.owners)[None, :])
     on = _month_start(quarter, months) + rng.integers(0, 28, len(quarter))

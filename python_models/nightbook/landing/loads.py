@@ -1,4 +1,4 @@
-"""Where loads go: files under the home that DuckDB reads, or tables of a Snowflake account; the target says which."""
+"""Where loads are stored: files in the home for DuckDB, or tables of a Snowflake account. The target decides."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -13,21 +13,21 @@ STANDS = "this had landed before: nothing was written"
 
 
 def incoming(load_id: str, alone: bool, about: Mapping | None = None) -> AbstractContextManager[Path]:
-    """A temporary folder that becomes the load when the block ends, or vanishes when the block raises.
+    """Yield a temporary folder that becomes the load when the block ends, and is deleted if the block raises.
 
     Args:
         load_id: the load's name.
         alone: refuse a place that holds any other load.
-        about: what is kept of the files that it was made of, in the load's manifest; an account keeps no manifest.
+        about: the origin of the load, for its manifest. On Snowflake there is no manifest.
 
     Raises:
-        NightbookError: another lender's load is there already, rows of another loader are, or a write is refused.
+        NightbookError: another lender's load or rows of another loader are there, or a write is refused.
     """
     return snowflake_store.incoming(load_id, alone) if home.is_account() else store.incoming(load_id, alone, about)
 
 
 def stands(load_id: str) -> bool:
-    """Whether the load is there and would not be replaced: rows of an account are never taken away again."""
+    """Whether the load is there and will not be replaced. On Snowflake, landed rows are never removed."""
     return home.is_account() and snowflake_store.holds(load_id)
 
 
@@ -37,12 +37,12 @@ def holds(load_id: str) -> bool:
 
 
 def describe(load_id: str, notes: tuple[str, ...] = ()) -> Load:
-    """What a load holds that is there."""
+    """What an existing load holds."""
     return _keeper().describe(load_id, notes)
 
 
 def refresh_views() -> None:
-    """Point schema raw at the files, where there are files."""
+    """Point schema raw at the files. Snowflake has none."""
     if not home.is_account():
         store.refresh_views()
 

@@ -1,14 +1,14 @@
-"""Whether a Parquet file's bytes are those that its writer put there, as far as the file itself can tell.
+"""Check that a Parquet file's bytes are those of its writer, as far as the file itself shows it.
 
-DuckDB reads neither the checksums of pages nor compares values with the footer's statistics, and a flipped bit is then
-another customer's id. Where every page has a checksum (CRC-32, of the page as it lies in the file), they are proven.
-Where they have none, a flip shows only if the page no longer decodes, or a value leaves the range or the count of nulls
-that the footer states; what is left is for a digest beside the file.
+DuckDB does not check page checksums, and does not compare values with the footer's statistics. A flipped bit could then
+be another customer's id. If every page has a checksum (CRC-32, of the page as stored), the pages are proven. Otherwise
+a flip shows only if the page no longer decodes, or if values contradict the footer's range or null count. The rest
+needs a digest beside the file.
 
-The footer has no checksum. What kind of value a column holds stands in it twice, as writers old and new say it, and a
-kind that stands there once proves nothing: a flip makes thousandths of a second of millionths, or cents of a sum.
+The footer has no checksum. It states twice which kind of value a column holds, in an older and a newer form. A kind
+that is stated only once proves nothing: a flip turns microseconds into milliseconds, or a sum into cents.
 
-Page headers and footers are in Thrift's compact protocol, which pyarrow reads but does not show.
+Page headers and footers use Thrift's compact protocol, which pyarrow reads but does not expose.
 """
 
 import mmap
@@ -24,23 +24,23 @@ import pyarrow.parquet as pq
 from nightbook.errors import NightbookError
 
 BATCH_ROWS = 131_072
-# Writers cut the least and the greatest text of a column at 64 bytes, some at 16.
+# Writers cut a column's smallest and largest text at 64 bytes, some at 16.
 LONG_TEXT = 16
 DATA_PAGE, INDEX_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = range(4)
-# Fields of a page's header, and of the part of it that is its kind's own.
+# Field numbers of a page's header, and of the part of it that depends on its kind.
 _KIND, _SIZE, _CRC = 1, 3, 4
 _OF_KIND = {DATA_PAGE: 5, DATA_PAGE_V2: 8}
 _DEEPEST = 8
-# Fields of the footer, and of an element of its schema.
+# Field numbers of the footer, and of an element of its schema.
 _SCHEMA, _ELEMENT_FIELDS = 2, set(range(1, 11))
 _CHILDREN, _CONVERTED, _SCALE, _PRECISION, _LOGICAL = 5, 6, 7, 8, 10
-# Kinds of the newer way, as field of its union, with what the older one calls them, null where it has no word.
+# Kinds of the newer form, as field numbers of its union, and their names in the older form. Some have none there.
 _TEXT, _MAP, _LIST, _ENUM, _DECIMAL, _DATE, _TIME, _MOMENT, _INTEGER = 1, 2, 3, 4, 5, 6, 7, 8, 10
 _OLDER = {_TEXT: 0, _MAP: 1, _LIST: 3, _ENUM: 4, _DECIMAL: 5, _DATE: 6, 12: 19, 13: 20}
 _UNITS = {_TIME: {1: 7, 2: 8}, _MOMENT: {1: 9, 2: 10}}
 _INTEGERS = {(8, False): 11, (16, False): 12, (32, False): 13, (64, False): 14,
              (8, True): 15, (16, True): 16, (32, True): 17, (64, True): 18}  # fmt: skip
-# A flip of these gives other values of the same type, or no value at all.
+# A flip in these changes the values but not the type, or removes the value.
 _MEASURED = {_DECIMAL, _TIME, _MOMENT, _INTEGER}
 
 
@@ -48,7 +48,7 @@ def header(path: Path, name: str) -> list[str]:
     """The columns of a Parquet file, as spelled.
 
     Raises:
-        NightbookError: the footer cannot be read, is encrypted, or has a column twice, upper case or lower.
+        NightbookError: the footer cannot be read, is encrypted, or has a column twice, ignoring case.
     """
     with _opened(path, name) as parquet:
         names = parquet.schema_arrow.names
@@ -60,7 +60,7 @@ def header(path: Path, name: str) -> list[str]:
 
 
 def kinds(path: Path, name: str) -> dict[str, str | None]:
-    """Which numbers the columns hold, by lowercase name: INTEGER, FLOAT, DECIMAL(p,s), NULL for nothing, None for none.
+    """Lowercase column name -> kind of number: INTEGER, FLOAT, DECIMAL(p,s), NULL for only nulls, None for no number.
 
     Raises:
         NightbookError: the footer cannot be read.
@@ -80,25 +80,26 @@ def _kind(type_: pa.DataType) -> str | None:
 
 
 def verify(path: Path, name: str, columns: Collection[str], is_proven: bool = False) -> bool:
-    """Walk every page of a file, and hold what its columns decode to against its footer.
+    """Check every page of a file, and compare the decoded values with the footer.
 
     Args:
         path: the file.
-        name: as the user knows it.
-        columns: those that will be read, lowercase; of others only the pages are looked at.
-        is_proven: a digest from elsewhere has vouched for the bytes: the pages are counted and not decoded.
+        name: the user's name for it.
+        columns: those that will be read, lowercase; of others only the pages are checked.
+        is_proven: a digest from elsewhere has proven the bytes, so values are not decoded.
 
     Returns:
-        Whether every page has a checksum, and every column's kind stands in the footer twice.
+        Whether every page has a checksum and every column's kind is stated twice.
 
     Raises:
-        NightbookError: a checksum is not that of its page, or footer, pages and values contradict each other.
+        NightbookError: a checksum does not match its page, or footer, pages and values contradict each other.
     """
     with _opened(path, name) as parquet:
         footer = parquet.metadata
         with _decoding(name):
             for number in range(footer.num_row_groups):
-                # Asked for a column's footer that does not fit its schema pyarrow aborts the process; reading raises.
+                # If a column's footer does not fit its schema, asking for it aborts the process. Reading it raises an
+                # error.
                 next(parquet.iter_batches(1, [number]), None)
         _check_footer(footer, name)
         is_said_twice = _check_kinds(path, name)
@@ -110,7 +111,7 @@ def verify(path: Path, name: str, columns: Collection[str], is_proven: bool = Fa
 
 
 class _decoding:  # noqa: N801
-    """Turns what pyarrow complains of into one line."""
+    """Turns errors of pyarrow into one line."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -130,7 +131,7 @@ def _opened(path: Path, name: str) -> pq.ParquetFile:
 
 
 def _check_footer(footer: pq.FileMetaData, name: str) -> None:
-    """What the footer says twice must be the same both times."""
+    """Check that what the footer states twice is the same both times."""
     groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
     with _decoding(name):
         if sum(group.num_rows for group in groups) != footer.num_rows:
@@ -151,7 +152,7 @@ def _check_footer(footer: pq.FileMetaData, name: str) -> None:
 
 
 def _check_kinds(path: Path, name: str) -> bool:
-    """What a column holds, by the older way of saying it and by the newer one; whether both say all that is measured.
+    """Check that the older and the newer form state the same kind. Returns whether both state every measured kind.
 
     Source: parquet.thrift, SchemaElement, ConvertedType and LogicalType, and LogicalTypes.md on how they agree.
     """
@@ -190,7 +191,7 @@ def _is_one_kind(element: dict) -> bool:
 
 
 def _is_measured(element: dict) -> bool:
-    """Whether a unit, a scale or a sign decides which value the bytes are."""
+    """Whether a unit, a scale or a sign decides which value the bytes mean."""
     kinds = {_OLDER[_DECIMAL], *_INTEGERS.values(), *(one for units in _UNITS.values() for one in units.values())}
     return _CHILDREN not in element and (
         element.get(_CONVERTED) in kinds or bool(_MEASURED & set(element.get(_LOGICAL, ())))
@@ -198,10 +199,10 @@ def _is_measured(element: dict) -> bool:
 
 
 def _check_pages(path: Path, footer: pq.FileMetaData, name: str) -> bool:
-    """The pages of each column must fill its place, be as many values as it has, and have the checksums they state."""
+    """Check that the pages of each column fill its range, hold its number of values, and match their checksums."""
     has_checksum, ends = [], 0
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        # The footer ends with its own length and the magic word.
+        # The footer ends with its own length and the magic bytes.
         until = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
         for begin, end, column, chunk in sorted(_chunks(footer), key=lambda one: one[:2]):
             if begin < ends or end > until:
@@ -227,7 +228,7 @@ def _chunks(footer: pq.FileMetaData) -> Iterator[tuple[int, int, str, pq.ColumnC
         for place in range(group.num_columns):
             chunk = group.column(place)
             begin = chunk.data_page_offset
-            # Some writers say 0 where there is no dictionary.
+            # Some writers state 0 if there is no dictionary.
             if chunk.has_dictionary_page and chunk.dictionary_page_offset > 0:
                 begin = chunk.dictionary_page_offset if begin <= 0 else min(begin, chunk.dictionary_page_offset)
             if chunk.num_values or chunk.total_compressed_size:
@@ -251,7 +252,7 @@ def _pages(data: mmap.mmap, at: int, end: int, name: str, column: str) -> Iterat
 
 
 def _check_values(parquet: pq.ParquetFile, name: str, columns: Collection[str]) -> None:
-    """Decode the columns, and compare how many rows, nulls, and which least and greatest values come out."""
+    """Decode the columns and compare the number of rows and nulls, and the smallest and largest values."""
     footer = parquet.metadata
     leaves = {footer.schema.column(place).path: place for place in range(footer.num_columns)}
     wanted = [one for one in parquet.schema_arrow if one.name.strip().lower() in columns and one.name in leaves]
@@ -272,7 +273,7 @@ def _check_values(parquet: pq.ParquetFile, name: str, columns: Collection[str]) 
 
 
 class _Range:
-    """Nulls, least and greatest of values that come in batches."""
+    """Nulls, smallest and largest of values that come in batches."""
 
     def __init__(self) -> None:
         self.nulls, self.least, self.greatest = 0, None, None
@@ -292,12 +293,12 @@ class _Range:
             self.greatest = both["max"] if self.greatest is None else max(self.greatest, both["max"])
 
     def contradicts(self, statistics: pq.Statistics) -> str | None:
-        """What the footer's statistics say otherwise."""
+        """How the footer's statistics contradict the values, in words. None if they do not."""
         if statistics.has_null_count and statistics.null_count != self.nulls:
             return "has another number of nulls"
         try:
             low, high = (statistics.min, statistics.max) if statistics.has_min_max else (None, None)
-            # Not-a-number compares with nothing, and a cut text need not be one: neither says anything.
+            # NaN cannot be compared, and a cut text may be invalid. Neither proves anything.
             if self.least is None or low is None or type(low) is not type(self.least):
                 return None
             if self.least < low or self.greatest > high:
@@ -337,7 +338,7 @@ def _zigzag(data: mmap.mmap, at: int) -> tuple[int, int]:
 
 
 def _struct(data: mmap.mmap, at: int, depth: int = 0) -> tuple[dict[int, Any], int]:
-    """A Thrift struct as field number to value; texts as None, and so are lists but of structs."""
+    """A Thrift struct as field number -> value. Texts are None, and so are lists of anything but structs."""
     if depth > _DEEPEST:
         raise ValueError("too deep")
     fields: dict[int, Any] = {}
@@ -349,7 +350,7 @@ def _struct(data: mmap.mmap, at: int, depth: int = 0) -> tuple[dict[int, Any], i
         else:
             number, at = _zigzag(data, at)
         kind = lead & 0x0F
-        # In a struct a boolean is its type.
+        # In a struct, a boolean's value is its type.
         fields[number], at = (kind == 1, at) if kind in (1, 2) else _value(data, at, kind, depth)
     return fields, at + 1
 

@@ -17,10 +17,10 @@ ACCOUNTS, MONTHS, SEED, APPLICATIONS = 415, 30, 7, 40
 
 
 def write_sample(directory: Path) -> None:
-    """Write one `<table>.csv` per landing table, columns in contract order; always the same bytes.
+    """Write one `<table>.csv` per landing table, columns in contract order. The bytes are always the same.
 
     Args:
-        directory: made when missing; files of the same names are overwritten.
+        directory: created if missing; files of the same names are overwritten.
     """
     directory.mkdir(parents=True, exist_ok=True)
     (block,) = plan(ACCOUNTS, MONTHS, SEED, APPLICATIONS, f"synthetic-s{SEED}")

@@ -1,7 +1,7 @@
-"""Loads in a Snowflake account: Parquet files, put to a stage and copied into schema `raw` in one transaction.
+"""Loads in a Snowflake account: Parquet files are put to a stage and copied into schema `raw` in one transaction.
 
-A load is there whole or not at all; what an earlier attempt left on the stage is written over. Which loads are there
-is a table of its own, because rows may have brought load ids with them.
+A load is there whole or not at all. Files that an earlier attempt left on the stage are overwritten. A separate table
+lists the loads, because landed rows may carry load ids of their own.
 """
 
 import json
@@ -27,14 +27,14 @@ _LEDGER_COLUMNS = "load_id varchar, landed_at timestamp_ntz, rows_by_table varch
 
 @contextmanager
 def incoming(load_id: str, alone: bool) -> Iterator[Path]:
-    """A temporary folder under the home, whose files are copied into the account when the block ends.
+    """Yield a temporary folder in the home. Its files are copied into Snowflake when the block ends.
 
     Args:
         load_id: the load's name.
-        alone: refuse an account that holds rows of any other load.
+        alone: refuse a database that holds rows of any other load.
 
     Raises:
-        NightbookError: another load is there, or the account or the disk refuses something; nothing has then landed.
+        NightbookError: another load is there, or Snowflake or the disk refuses. Nothing has landed then.
     """
     folder = home.home() / f"{store.INCOMING}{load_id}"
     with store.one_line(), snowflake_connection.connected() as connection:
@@ -57,13 +57,13 @@ def incoming(load_id: str, alone: bool) -> Iterator[Path]:
 
 
 def holds(load_id: str) -> bool:
-    """Whether the account holds this load."""
+    """Whether the database holds this load."""
     with snowflake_connection.connected() as connection:
         return bool(_loads(connection, load_id))
 
 
 def describe(load_id: str, notes: tuple[str, ...] = ()) -> store.Load:
-    """What a landed load holds, as it was counted when it landed."""
+    """What a landed load holds, as counted when it landed."""
     with snowflake_connection.connected() as connection:
         [found] = _loads(connection, load_id)
     return store.Load(load_id, json.loads(found["rows_by_table"]), found["last_snapshot"], notes)
@@ -76,7 +76,7 @@ def _loads(connection: snowflake_connection.Account, load_id: str) -> list[dict]
 
 
 def _tables(connection: snowflake_connection.Account) -> set[str]:
-    """What is there in the two schemas, as schema.name."""
+    """Relations of the two schemas, as schema.name."""
     return {
         f"{row['schema_name']}.{row['name']}"
         for row in connection.rows(
@@ -87,7 +87,7 @@ def _tables(connection: snowflake_connection.Account) -> set[str]:
 
 
 def _make_places(connection: snowflake_connection.Account) -> None:
-    """Tables and stage that no bootstrap has made; looked for first, because `create` takes a right of its own."""
+    """Create missing tables and the stage. They are looked up first, because `create` needs a right of its own."""
     there = _tables(connection)
     wanted = {f"raw.{name}": table_columns(name) for name in TABLES} | {_LEDGER: _LEDGER_COLUMNS}
     for relation in sorted(wanted.keys() - there):
@@ -104,7 +104,7 @@ def _make_schema(connection: snowflake_connection.Account, relation: str) -> Non
 
 
 def table_columns(name: str) -> str:
-    """The columns of a landing table with the types of the contract, as SQL."""
+    """The columns of a landing table with their contract types, as SQL."""
     return ", ".join(
         f"{column} {'timestamp_ntz' if type_ == MOMENT else sql_type(type_).lower()}"
         for column, type_ in TABLES[name].columns.items()
@@ -142,13 +142,13 @@ def _copy(connection: snowflake_connection.Account, folder: Path, load_id: str) 
 
 
 def _clear(connection: snowflake_connection.Account, load_id: str) -> None:
-    """Take the files off the stage: they hold names and addresses of people."""
+    """Remove the files from the stage, because they hold names and addresses of people."""
     connection.rows(f"remove @{STAGE}/{load_id}/")
 
 
 def _copy_table(connection: snowflake_connection.Account, name: str, load_id: str, rows: int) -> None:
     loaded = connection.rows(
-        # By force: that a file of this name was copied before is Snowflake's memory of an attempt, not of a load.
+        # `force`: Snowflake remembers files of this name from an earlier attempt, even if that attempt was rolled back.
         f"copy into raw.{name} from @{STAGE}/{load_id}/{name}/ file_format = (type = parquet use_logical_type = true)"
         " match_by_column_name = case_insensitive force = true"
     )

@@ -1,7 +1,7 @@
-"""Where loads lie: one folder per load, put in place by one rename, read through views of schema `raw`.
+"""Loads as files: one folder per load, put in place by one rename, read through views of schema `raw`.
 
-The writer holds the warehouse's write lock from the first byte to the last view. So there is one writer at a time, and
-any temporary folder that it finds was left by a dead one.
+The writer holds the warehouse's write lock from the first byte to the last view. So there is only one writer, and any
+temporary folder that it finds was left by a dead one.
 """
 
 import math
@@ -25,7 +25,7 @@ from nightbook.landing import ledger
 from nightbook.landing.contract import TABLES
 
 ROW_GROUP = 122_880
-# Beside the landing folder, not inside it: DuckDB's `*` also matches names that begin with a dot.
+# Beside the landing folder and not in it, because DuckDB's `*` also matches names that begin with a dot.
 INCOMING, OUTGOING = ".incoming-", ".outgoing-"
 
 
@@ -48,14 +48,14 @@ class Load:
 
 @contextmanager
 def incoming(load_id: str, alone: bool, about: Mapping | None = None) -> Iterator[Path]:
-    """A temporary folder that becomes the load when the block ends, or vanishes when the block raises.
+    """Yield a temporary folder that becomes the load when the block ends, and is deleted if the block raises.
 
     Tables that the block did not write land empty. A load of the same name is replaced.
 
     Args:
         load_id: the load's name.
         alone: refuse a home that holds any other load.
-        about: what the manifest keeps of where the load came from.
+        about: the origin of the load, for its manifest.
 
     Raises:
         NightbookError: the warehouse is locked, schema raw holds tables of another loader, another lender's load is
@@ -87,7 +87,7 @@ def incoming(load_id: str, alone: bool, about: Mapping | None = None) -> Iterato
 def write(
     folder: Path, table: str, rows: pa.Table | pa.RecordBatchReader, part: int = 0, row_group_size: int = ROW_GROUP
 ) -> int:
-    """Write rows as one Parquet file of a load, each page with its checksum; the same rows give the same bytes.
+    """Write rows as one Parquet file of a load, with a checksum per page. The same rows give the same bytes.
 
     Args:
         folder: the load's temporary folder.
@@ -97,7 +97,7 @@ def write(
         row_group_size: rows per row group.
 
     Returns:
-        How many rows that were.
+        The number of rows.
     """
     path = folder / table / f"part-{part:05d}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def write(
 
 
 def holds(load_id: str) -> bool:
-    """Whether the home holds this load, as it landed."""
+    """Whether the home holds this load, unchanged since it landed."""
     load = home.landing() / load_id
     return load.is_dir() and ledger.is_whole(load)
 
@@ -149,7 +149,7 @@ def refresh_views() -> None:
 
 @contextmanager
 def one_line() -> Iterator[None]:
-    """Turn what the disk or the warehouse complains of into a NightbookError; also a decorator."""
+    """Turn errors of the disk or the warehouse into a NightbookError. Also a decorator."""
     try:
         yield
     except OSError as error:
@@ -236,9 +236,10 @@ def _scan(loads: list[Path], table: str) -> str:
 
 
 def _typical_first(loads: list[Path], table: str) -> list[Path]:
-    """DuckDB guesses the rows of many files from the first: a load of one correction there, and it plans for a handful.
+    """Sort loads by how close the size of their first file is to the mean file size.
 
-    Loads in the order of how near the size of their first file is to the mean of all files.
+    DuckDB estimates the rows of many files from the first one. If that were a load of one correction, it would plan for
+    a handful of rows.
     """
     sizes = {load: [part.stat().st_size for part in sorted((load / table).glob("*.parquet"))] for load in loads}
     sizes = {load: found for load, found in sizes.items() if found}
@@ -247,7 +248,7 @@ def _typical_first(loads: list[Path], table: str) -> list[Path]:
 
 
 def _create_views(warehouse: duckdb.DuckDBPyConnection, landing: Path, landed: str | None = None) -> None:
-    """Views over every load of the landing folder; landed: the one that is new, and goes into the ledger with them."""
+    """Create views over every load in the landing folder. `landed` is the new load to enter into the ledger."""
     loads = [entry for entry in landing.iterdir() if entry.is_dir()]
     warehouse.execute("begin")
     if landed:
@@ -263,7 +264,7 @@ def _create_views(warehouse: duckdb.DuckDBPyConnection, landing: Path, landed: s
 
 
 def _settle(warehouse: duckdb.DuckDBPyConnection, landing: Path, landed: str | None = None) -> None:
-    """Have the ledger know every load of the folder but the one about to land, and refuse what was changed since."""
+    """Record loads that the ledger lacks, except the one about to land. Refuse loads that changed since they landed."""
     is_new = not ledger.is_there(warehouse)
     known = ledger.recorded(warehouse)
     for load_id in known:

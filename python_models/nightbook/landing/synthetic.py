@@ -1,4 +1,4 @@
-"""Land a made-up lender of any size."""
+"""Land a synthetic lender of any size."""
 
 import os
 from collections.abc import Callable
@@ -29,9 +29,9 @@ def land_synthetic(
     Args:
         accounts: accounts ever on the book, closed ones included.
         months: month-end snapshots.
-        seed: another seed is another lender.
+        seed: another seed gives another lender.
         applications: undecided applications of the last day.
-        threads: blocks at work at a time, each some 600 MB; every core when None.
+        threads: blocks in progress at a time, each about 600 MB; every core if None.
         on_progress: called with the accounts done and the accounts in all.
 
     Raises:
@@ -62,7 +62,7 @@ def land_synthetic(
 
 
 def plan(accounts: int, months: int, seed: int, applications: int, load_id: str) -> list[Block]:
-    """The blocks of a lender; they depend on its numbers alone, never on how many run at a time."""
+    """The blocks of a lender. They depend only on its numbers, not on how many run at a time."""
     count = -(-accounts // BLOCK_ACCOUNTS)
     edge = [accounts * b // count for b in range(count + 1)]
     asked = [applications * b // count for b in range(count + 1)]

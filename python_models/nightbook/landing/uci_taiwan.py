@@ -2,10 +2,10 @@
 
 Source: Yeh, I-Cheng (2009), UCI Machine Learning Repository, doi 10.24432/C55S3H.
 
-Month 1 of the file is September 2005 and month 6 is April; the status columns are PAY_0 (month 1) and PAY_2 to PAY_6.
-PAY_AMTk is what was paid in month k and settles BILL_AMT(k+1). The file says nothing of what was due, when an account
-was opened, or when in the month a payment came; those are null, or the fifteenth. Sex, education and marriage have no
-place in the landing contract and are left behind.
+Month 1 of the file is September 2005 and month 6 is April. The status columns are PAY_0 (month 1) and PAY_2 to PAY_6.
+PAY_AMTk is what was paid in month k and settles BILL_AMT(k+1). The file does not say what was due, when an account was
+opened, or on which day of the month a payment came. These are null, or the fifteenth. The landing contract has no place
+for sex, education and marriage, so they are dropped.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ TARGETS = ("default.payment.next.month", "default payment next month")
 STATUS_COLUMNS = ("pay_0", "pay_2", "pay_3", "pay_4", "pay_5", "pay_6")
 MONTHS = range(1, 7)
 
-# Days past due say nothing of the outcome here: the file's own flag for October does.
+# Days past due do not define the outcome here; the file's own flag for October does.
 POLICY = {
     "outcome_months": "1",
     "default_days_past_due": "",
@@ -36,10 +36,10 @@ POLICY = {
 def land_uci_taiwan(file: Path) -> store.Load:
     """Land UCI_Credit_Card.csv, with either spelling of its target column.
 
-    Every client becomes customer C<ID> with the card A<ID>. Status codes stay apart in account_status: -2 inactive,
-    -1 paid_in_full, 0 current, above zero delinquent by that many months of 30 days. birth_date is 2005-09-30 less AGE
-    years, right to within a year, and null for the two clients whose AGE is nan. Amounts such as 1.00E+05 are taken as
-    printed.
+    Every client becomes customer C<ID> with the card A<ID>. account_status keeps the status codes apart: -2 is
+    inactive, -1 paid_in_full, 0 current, and above zero delinquent by that many months of 30 days. birth_date is
+    2005-09-30 minus AGE years, correct to within a year. It is null for the two clients whose AGE is nan. Amounts such
+    as 1.00E+05 are read as numbers.
 
     Args:
         file: the CSV file as downloaded.
@@ -51,7 +51,7 @@ def land_uci_taiwan(file: Path) -> store.Load:
     if not file.exists():
         raise NightbookError(f"{file} is not there: download the UCI data (doi 10.24432/C55S3H) and give its path")
     intake.check_name(file.name)
-    # A link is what the user named; where it leads is taken.
+    # The user may name a link; its target is landed.
     with engine() as (connection, copies):
         taken = intake.copy(file.resolve(), file.name, copies / f"uci{file.suffix.lower()}")
         source = open_source(connection, (taken,))
@@ -67,7 +67,7 @@ def land_uci_taiwan(file: Path) -> store.Load:
 
 
 def _read(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
-    """Check the file and leave it as table `client`, one row per client."""
+    """Check the file and store it as table `client`, one row per client."""
     if source.files[0].path.suffix != ".csv":
         raise NightbookError(f"{source.name} is not a .csv file: save the UCI data as CSV")
     target = next((name for name in TARGETS if name in source.columns), TARGETS[0])
@@ -92,7 +92,7 @@ def _read(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
             raise NightbookError(f"{source.name} row {row}: {source.columns[column]} is {value!r}, which it cannot be")
     columns = ", ".join(f"{parsed(spelled[c], t)} as {'flag' if c == target else c}" for c, t in types.items())
     connection.execute(f"create temp table client as select {columns} from {source.sql}")
-    # Every result is fetched to its end: a half-read one would block the connection for sql().
+    # Fetch every result completely. A half-read result would block the connection for sql().
     ((count, distinct),) = connection.execute("select count(*), count(distinct id) from client").fetchall()
     if not count:
         raise NightbookError(f"{source.name} has no rows")

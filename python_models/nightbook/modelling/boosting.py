@@ -14,7 +14,7 @@ from nightbook.errors import NightbookError
 ROUNDS = 600
 PATIENCE = 40
 FOREST_TREES = 200
-# A forest's error has levelled off long before this many rows, and its cost grows with every one of them.
+# A forest's error levels off long before this many rows, while its cost grows with every row.
 FOREST_ROWS = 200_000
 
 BOOSTED_PARAMS = {
@@ -36,7 +36,7 @@ FOREST_PARAMS = {
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """A feature that goes into the model, and the direction in which it may move the pd.
+    """A feature that the model reads, and the direction in which it may move the pd.
 
     monotone: 1 if the pd never falls as the feature rises, -1 if it never rises, 0 if free.
 
@@ -56,7 +56,7 @@ class FeatureSpec:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted booster of just the trees to use, its parameters, and the round it stopped at (from 0)."""
+    """A fitted booster with only the trees to use, its parameters, and the round at which it stopped (from 0)."""
 
     booster: xgb.Booster
     params: dict
@@ -81,12 +81,13 @@ def fit_boosted(
         label: 1 for default, 0 for good; shape (n,).
         validation_matrix, validation_label: rows for early stopping; shapes (m, f) and (m,).
         features: one spec per column.
-        params: XGBoost parameters to put over the defaults.
+        seed, threads: the seed changes the fit, the number of threads does not.
+        params: XGBoost parameters that replace the defaults.
 
     Source: Chen and Guestrin (2016), XGBoost, KDD.
     """
     settings = _settings(BOOSTED_PARAMS, label, features, seed, threads, most_child_weight=20.0)
-    # The last metric is the one that stops: log loss is proper and moves where AUC stands still.
+    # XGBoost stops on the last metric. Log loss is a proper score and still moves where AUC does not.
     settings |= {"eval_metric": ["auc", "logloss"]} | (params or {})
     train = _quantiles(matrix, label, features, settings)
     validation = _quantiles(validation_matrix, validation_label, features, settings, reference=train)
@@ -113,7 +114,7 @@ def fit_forest(
 ) -> Fit:
     """A random forest of 200 deep trees, each on 63 % of the rows, grown in one round.
 
-    Above 200,000 rows the forest is grown on that many, drawn once by the seed and kept in order. Arguments as
+    Above 200,000 rows, the forest uses a sample of that many, drawn once by the seed and kept in order. Arguments as
     `fit_boosted`.
 
     Source: Breiman (2001), Machine Learning 45:5-32, grown on XGBoost's second-order gains.
@@ -127,14 +128,14 @@ def fit_forest(
 
 
 def predict_margin(booster: xgb.Booster, matrix: np.ndarray) -> np.ndarray:
-    """Log-odds of default, float64 of shape (n,); columns of `matrix` in the booster's feature order."""
+    """Log-odds of default, float64 of shape (n,). Columns of `matrix` are in the booster's feature order."""
     return booster.inplace_predict(matrix, predict_type="margin").astype(np.float64)
 
 
 def _settings(
     params: dict, label: np.ndarray, features: Sequence[FeatureSpec], seed: int, threads: int, most_child_weight: float
 ) -> dict:
-    # A leaf weighs p(1-p) per row. A fixed weight fit for thousands of defaults forbids every split on a few dozen.
+    # A leaf weighs p(1-p) per row. A fixed weight for thousands of defaults would forbid every split on a few dozen.
     rate = float(np.mean(label))
     child_weight = float(np.clip(0.005 * len(label) * rate * (1 - rate), 1.0, most_child_weight))
     return {
@@ -156,7 +157,7 @@ def _quantiles(
     settings: dict,
     reference: xgb.QuantileDMatrix | None = None,
 ) -> xgb.QuantileDMatrix:
-    """The rows as 256 quantile bins per feature: one byte a value instead of a float32 copy."""
+    """The rows as 256 quantile bins per feature: one byte per value instead of a float32 copy."""
     return xgb.QuantileDMatrix(
         matrix,
         label,
@@ -169,6 +170,7 @@ def _quantiles(
 
 
 def _bare(booster: xgb.Booster) -> xgb.Booster:
-    # Clients that find best_iteration cut the trees there; the booster holds just these trees, so it must not say.
+    # Clients that find best_iteration cut the trees there. The booster holds only these trees, so the attribute must
+    # go.
     booster.set_attr(best_iteration=None, best_score=None)
     return booster

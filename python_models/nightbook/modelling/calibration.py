@@ -1,7 +1,7 @@
 """Logistic calibration of a booster's margins, folded into the booster itself.
 
-The folded artifact is one native XGBoost model: any client reads calibrated probabilities from it, and its
-contributions (`pred_contribs`) add up to the calibrated margin.
+The folded artifact is one native XGBoost model. Any client reads calibrated probabilities from it, and its
+contributions (`pred_contribs`) sum to the calibrated margin.
 """
 
 import json
@@ -14,8 +14,8 @@ from scipy import special
 from nightbook.errors import NightbookError
 from nightbook.modelling.metrics import logistic_line
 
-# XGBoost keeps the base score as a float32 probability. Beyond this margin its logit loses the fifth decimal (and
-# becomes infinite near 17), so that the rest goes into the leaves of the first tree.
+# XGBoost stores the base score as a float32 probability. Beyond this margin its logit loses the fifth decimal, and near
+# 17 it becomes infinite. So the rest goes into the leaves of the first tree.
 _BASE_MARGIN_LIMIT = 4.0
 
 
@@ -31,7 +31,7 @@ def fit(margin: np.ndarray, label: np.ndarray) -> Calibration:
     """Unpenalised logistic regression of the outcome on the margin.
 
     Args:
-        margin: log-odds from the booster on rows it was not trained on; shape (n,).
+        margin: log-odds from the booster on rows that it was not trained on; shape (n,).
         label: 1 for default, 0 for good; shape (n,).
 
     Raises:
@@ -56,11 +56,12 @@ def fit(margin: np.ndarray, label: np.ndarray) -> Calibration:
 def fold(booster: xgb.Booster, calibration: Calibration) -> xgb.Booster:
     """A new booster whose predicted probability is the calibrated one (within 1e-5; floats are single precision).
 
-    Every leaf is multiplied by the slope and the base score is shifted, so the order of predictions along any
-    feature is kept, and monotone constraints with it.
+    Every leaf is multiplied by the slope and the base score is shifted. So the order of predictions along any feature
+    stays, and with it the monotone constraints.
 
     Args:
         booster: gbtree (boosted or forest), objective binary:logistic.
+        calibration: the slope and intercept to fold in.
 
     Raises:
         ValueError: another booster or objective, or a slope of 0 or less.
@@ -76,7 +77,7 @@ def fold(booster: xgb.Booster, calibration: Calibration) -> xgb.Booster:
     base = float(special.logit(float(model["base_score"].strip("[]"))))
     wanted = calibration.slope * base + calibration.intercept
     kept = np.float32(special.expit(np.clip(wanted, -_BASE_MARGIN_LIMIT, _BASE_MARGIN_LIMIT)))
-    # XGBoost 3.1 and later write a list in a string ('[5E-1]'), earlier ones a bare number; the form is kept.
+    # XGBoost 3.1 and later write a list in a string ('[5E-1]'), earlier versions a bare number. The form is kept.
     bracketed = model["base_score"].startswith("[")
     model["base_score"] = f"[{kept:.9e}]" if bracketed else f"{kept:.9e}"
     rest = wanted - float(special.logit(float(kept)))

@@ -1,4 +1,4 @@
-"""Statistics of the monitors that SQL has no form for."""
+"""Calibration tests by grade, which have no SQL form."""
 
 import numpy as np
 import pyarrow as pa
@@ -25,8 +25,8 @@ def calibration_tests(counts: pa.Table) -> pa.Table:
         counts: model_name, model_version, cohort_date, risk_grade, case_count, default_count, mean_pd; may be empty.
 
     Returns:
-        A table of `CALIBRATION_SCHEMA`, in the order of counts: 95 % interval of the default rate, p-value of the test
-        that the rate is no higher than mean_pd; to nine places.
+        A table of `CALIBRATION_SCHEMA`, in the order of counts, to nine places. low and high are the 95 % interval of
+        the default rate. p_value is of the test that the rate is no higher than mean_pd.
     """
     defaults, cases = (counts[name].to_numpy() for name in ("default_count", "case_count"))
     low, high = metrics.jeffreys_interval(defaults, cases)

@@ -1,4 +1,4 @@
-"""The weekly life of a candidate: fitted, scored beside the champion, measured, registered if it passes."""
+"""A candidate in the weekly run: fit it, score it beside the champion, measure it, register it if it passes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
@@ -73,13 +73,13 @@ REGISTRATION_SCHEMA = pa.schema(
 def fit(
     training_sets: Mapping[str, frames.Frame], catalog: list[dict], run: dict, landing_profile: list[dict] | None = None
 ) -> list[dict]:
-    """Fit and log one candidate per model; a model without matured cases, or with unusable ones, says why instead.
+    """Fit and log one candidate per model. A model without matured or usable cases gets a reason instead.
 
     Args:
         training_sets: model name -> engine's frame of its training set.
         catalog: rows of the feature catalog.
         run: run_id, the dbt invocation, and actor, who makes the candidates.
-        landing_profile: rows of int_input_profile, what later input is judged by.
+        landing_profile: rows of int_input_profile; later input is compared with them.
 
     Returns:
         Rows of `CANDIDATE_SCHEMA`; status is fitted, no_cases or refused.
@@ -87,7 +87,7 @@ def fit(
     Raises:
         NightbookError: no model has a single matured case.
     """
-    # How far a day lies from the run is the run's, not the data's: the same data must give the same candidate tomorrow.
+    # The distance from the run date depends on the run, but the same data must give the same candidate tomorrow.
     landed = [row for row in landing_profile or [] if row["measure"] != "days_ahead"]
     seen = {"row_order": list(ORDER), "landing_profile": landed}
     found = [_fit_one(name, relation, _specs(catalog, name), run, seen) for name, relation in training_sets.items()]
@@ -104,8 +104,8 @@ def _fit_one(model_name: str, relation: frames.Frame, features: list[FeatureSpec
     row = {"model_name": model_name, "maker": run["actor"], "git_commit": provenance.git_commit()}
     if not table.num_rows:
         return row | {"status": "no_cases", "reason": "no matured case to learn from"}
-    # An input that not one case has (a window longer than the history, a feed that is not there yet) teaches nothing;
-    # as a model input it would only be reported as drifted on the day it appears.
+    # An input without any value teaches nothing. Examples are a window longer than the history, or a missing feed. As a
+    # model input it would only be reported as drifted on the day it appears.
     features = [feature for feature in features if _teaches(table, feature)]
     try:
         candidate = training.train(table, features, model_name=model_name, threads=provenance.threads())
@@ -136,20 +136,20 @@ def _fit_one(model_name: str, relation: frames.Frame, features: list[FeatureSpec
 
 
 def _teaches(table: pa.Table, feature: FeatureSpec) -> bool:
-    """False for an input without one value; a column that is absent is for training to refuse."""
+    """False for an input that has no value at all. A missing column is refused by training."""
     return feature.name not in table.column_names or table.column(feature.name).null_count < table.num_rows
 
 
 def score_holdout(
     training_sets: Mapping[str, frames.Frame], candidates: list[dict], record: Record
 ) -> Iterator[pa.RecordBatch]:
-    """Candidate, champion, logistic benchmark and the fit that was not selected, on the same rows of train and holdout.
+    """Score train and holdout rows with candidate, champion, logistic benchmark and runner-up.
 
-    The benchmark is fitted here and thrown away: it is a yardstick, never a model that could be deployed.
+    The benchmark is fitted here and discarded. It is a yardstick and is never deployed.
 
     Yields:
-        Batches of `HOLDOUT_SCHEMA`; champion_pd is null where there is no champion, runner_up_pd on train, and where
-        there is no such fit.
+        Batches of `HOLDOUT_SCHEMA`. champion_pd is null without a champion. runner_up_pd is null on train, and without
+        a runner-up.
     """
     for row in _fitted(candidates):
         name = row["model_name"]
@@ -181,7 +181,7 @@ def score_holdout(
 def measure(
     training_sets: Mapping[str, frames.Frame], candidates: list[dict], holdout_scores: frames.Frame
 ) -> list[dict]:
-    """Every statistic that a gate rule may refer to, per fitted candidate; rows of `MEASUREMENT_SCHEMA`."""
+    """Every statistic that a gate rule may refer to, per fitted candidate, as rows of `MEASUREMENT_SCHEMA`."""
     scores = frames.table(holdout_scores, ("model_name", "split", *ORDER))
     found = []
     for row in _fitted(candidates):
@@ -210,14 +210,15 @@ def measure(
 
 
 def register(verdicts: list[dict], run_id: str) -> list[dict]:
-    """Register each candidate none of whose blocking rules failed; rows of `REGISTRATION_SCHEMA`.
+    """Register each candidate that failed no blocking rule. Returns rows of `REGISTRATION_SCHEMA`.
 
     Args:
         verdicts: one row per model: model_name, mlflow_run_id, maker, is_passed, and the model_digest and data_digest
-            of what was fitted and judged.
+            of the candidate that was fitted and judged.
+        run_id: the dbt invocation.
 
     Raises:
-        NightbookError: what was logged is not what was judged.
+        NightbookError: the logged candidate differs from the one that was judged.
     """
     found = []
     for row in verdicts:
@@ -258,7 +259,7 @@ def _pd(model: model_versions.Model, matrix: np.ndarray) -> pa.Array:
 
 
 def _runner_up_pd(model_name: str, mlflow_run_id: str, matrix: np.ndarray, is_holdout: np.ndarray) -> pa.Array:
-    """Of holdout rows, null elsewhere; shape (n,)."""
+    """The runner-up's pd on holdout rows, null elsewhere; shape (n,)."""
     kept = model_versions.runner_up(model_name, mlflow_run_id)
     if kept is None:
         return pa.nulls(len(matrix), pa.float64())

@@ -1,4 +1,4 @@
-"""Whether a protected attribute is an input, and which alternatives of a training rank as well and treat more alike."""
+"""Which protected attributes reach an input, and which alternatives rank as well but treat groups more equally."""
 
 from collections.abc import Sequence
 
@@ -33,18 +33,18 @@ FIGURE_SCHEMA = pa.schema(
 
 
 def protected_inputs(edges: Sequence[dict], catalog: Sequence[dict], attributes: Sequence[dict]) -> list[dict]:
-    """Model inputs that derive from a protected attribute, or have the name of one; rows of `PATH_SCHEMA`.
+    """Model inputs that derive from a protected attribute, or share its name, as rows of `PATH_SCHEMA`.
 
-    Every edge counts, whatever it does with the value: a constant that stands in the rows of one state alone is the
+    Every edge counts, whatever it does with the value. A constant that appears only in one state's rows reveals the
     state.
 
     Args:
-        edges: rows of input_lineage of one version of the code.
-        catalog: rows of the feature catalog; what is not in_model is no input.
+        edges: rows of input_lineage of one code version.
+        catalog: rows of the feature catalog; a feature that is not in_model is not an input.
         attributes: rows of protected_attributes.
 
     Returns:
-        One row per input and attribute, with a shortest path of columns from where the attribute landed.
+        One row per input and attribute, with a shortest path of columns from the landed attribute.
     """
     leads_to = lineage.steps(edges, upstream=False)
     found = []
@@ -71,17 +71,17 @@ def protected_inputs(edges: Sequence[dict], catalog: Sequence[dict], attributes:
 
 
 def alternatives(scores: pa.Table, counts: Sequence[dict]) -> list[dict]:
-    """Performance of each alternative, and its worst approval-rate ratio by attribute; rows of `FIGURE_SCHEMA`.
+    """Performance of each alternative, and its worst approval-rate ratio by attribute, as rows of `FIGURE_SCHEMA`.
 
     Args:
-        scores: model_name, role, is_default and pd of holdout cases; each role of a model has the same cases in the
-            same order. The role selected is what the others are compared with.
+        scores: model_name, role, is_default and pd of holdout cases. Each role of a model has the same cases in the
+            same order. The others are compared with the role selected.
         counts: rows of alternative_counts, one per model, role, attribute and group.
 
     Returns:
-        auc, ks and brier with attribute and group_name None; worst_ratio by attribute, group_name the group that has
-        it; value None where no group can be compared. Differences are alternative less selected, on the same cases,
-        with 95 % intervals; to nine places.
+        auc, ks and brier, with attribute and group_name None. worst_ratio by attribute, with the group that has it; its
+        value is None if no groups can be compared. Differences are alternative minus selected, on the same cases, with
+        95 % intervals, to nine places.
     """
     found = []
     for name in _distinct(scores["model_name"]):
@@ -99,19 +99,21 @@ def alternatives(scores: pa.Table, counts: Sequence[dict]) -> list[dict]:
 def worst_ratio(
     groups: Sequence[dict], *, replicates: int = REPLICATES, seed: int = metrics.BOOTSTRAP_SEED
 ) -> tuple[str | None, tuple[float, Difference] | None]:
-    """The lowest approval rate of a group over the highest, and its difference from the selected's.
+    """The lowest approval rate of a group over the highest, and its difference from that of the selected candidate.
 
-    Over the highest and not over the reference group's: where that one is approved least, a model that sets it back
-    further would look fairer. The interval is a paired bootstrap: within each group cases fall anew into approved by
-    both, by one or by none. In each replicate the worst group and the best are looked for again, on both sides.
+    The denominator is the highest rate and not the reference group's. If the reference group were approved least, a
+    model that treats it even worse would look fairer. The interval is a paired bootstrap. Within each group, cases are
+    resampled into approved by both, by one, or by neither. Each replicate searches again for the worst and the best
+    group, on both sides.
 
     Args:
         groups: group_name, is_large_enough, case_count, approved_count (of the alternative), selected_count and
             both_count of one attribute.
+        replicates, seed: of the bootstrap.
 
     Returns:
-        Name of the group, and its ratio with the difference of both ratios; None and None where fewer than two groups
-        are large enough, or nobody of them is approved by one of the two.
+        The group's name, and its ratio with the difference of both ratios. Both are None if fewer than two groups are
+        large enough, or if one model approves none of their cases.
     """
     large = [row for row in groups if row["is_large_enough"]]
     cases = np.array([row["case_count"] for row in large])
@@ -131,7 +133,7 @@ def worst_ratio(
         )
         both, alone, other, _ = generator.multinomial(cells.sum(), cells / cells.sum(), replicates).T / cells.sum()
         drawn[0, :, number], drawn[1, :, number] = both + alone, both + other
-    # A replicate in which nobody is approved has no ratio.
+    # A replicate without any approval has no ratio.
     drawn = drawn[:, (drawn.max(axis=2) > 0).all(axis=0)]
     replicated = _least_to_most(drawn)
     value, of_selected = _least_to_most(np.stack([own, selected]) / cases)

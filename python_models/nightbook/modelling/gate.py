@@ -1,6 +1,6 @@
 """What the gate's rules compare: statistics of candidate, champion and benchmark on the holdout.
 
-Verdicts are made in SQL against the rules' thresholds, not here.
+The verdicts themselves are made in SQL, from the rules' thresholds.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,16 +13,17 @@ from nightbook.modelling import metrics
 from nightbook.modelling.metrics import Difference, Interval
 from nightbook.scoring import inference
 
-# Single-precision sums of trees jitter below this; a real violation is far above.
+# Single-precision sums of trees vary by less than this; a real violation is far larger.
 MONOTONE_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One metric on the holdout; None where a field does not apply. difference = candidate minus champion.
+    """One metric on the holdout. A field that does not apply is None. difference = candidate minus champion.
 
-    low, high: 95 % interval of value. p_value: of no difference from the champion, or, for a metric that is a
-    difference itself (auc_minus_benchmark, auc_train_minus_holdout, calibration_in_the_large), of no such difference.
+    low, high: 95 % interval of value.
+    p_value: of no difference from the champion. For a metric that is itself a difference, it is the p-value of that
+        difference being zero (auc_minus_benchmark, auc_train_minus_holdout, calibration_in_the_large).
     """
 
     metric: str
@@ -54,7 +55,7 @@ def measure(
 
     Args:
         holdout_label: 1 for default, 0 for good; shape (n,).
-        candidate_pd, champion_pd, benchmark_pd: pd on the same holdout rows; shape (n,); no champion is None.
+        candidate_pd, champion_pd, benchmark_pd: pd on the same holdout rows; shape (n,); None without a champion.
         train_label, train_pd: labels and the candidate's pd on split train; shape (m,).
         booster, features, monotone: the candidate, its features in order, their directions.
         sample_matrix: rows to sweep features over, float32 with NaN for missing; shape (k, f).
@@ -113,15 +114,16 @@ def monotonicity_violations(
     grid: int = 20,
     rows: int = 200,
 ) -> int:
-    """Steps at which the pd moves against a feature's stated direction by more than 1e-6.
+    """Number of steps at which the pd moves against a feature's stated direction by more than 1e-6.
 
-    Each constrained feature is swept over the quantiles of its observed values, all else equal, on rows spread evenly
-    over the matrix.
+    Each constrained feature is swept over the quantiles of its observed values, all else equal. The rows are spread
+    evenly over the matrix.
 
     Args:
+        booster, features, monotone: as `measure`.
         matrix: rows in the booster's feature order, float32 with NaN for missing; shape (n, f).
-        grid: most values to sweep a feature over.
-        rows: most rows to sweep on.
+        grid: maximum number of values per feature.
+        rows: maximum number of rows.
 
     Raises:
         ValueError: features, monotone and the matrix differ in width.

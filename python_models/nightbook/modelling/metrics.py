@@ -1,8 +1,8 @@
 """How well a probability of default ranks and fits: statistics, intervals, paired differences.
 
-Every function takes `label` (1 for default, 0 for good) and one or two scores, all of shape (n,), where a higher
-score means a riskier account. All of them raise ValueError if a class is absent, the shapes differ, a label is not
-0 or 1, or a score is not finite. Differences are always first minus second, on the same rows.
+Every function takes `label` (1 for default, 0 for good) and one or two scores, all of shape (n,). A higher score means
+a riskier account. Each raises ValueError if a class is absent, shapes differ, a label is not 0 or 1, or a score is not
+finite. Differences are always first minus second, on the same rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 REPLICATES = 400
 BOOTSTRAP_SEED = 20170217
-# A float32 probability of exactly 0 or 1 has no logit; this is far beyond what a credit model can claim.
+# A float32 probability of exactly 0 or 1 has no logit. This limit is far beyond what a credit model can claim.
 _LEAST_PD = 1e-12
 
 Statistic = Callable[[np.ndarray, np.ndarray], float]
@@ -55,7 +55,7 @@ def gini(label: np.ndarray, score: np.ndarray) -> float:
 
 
 def ks_statistic(label: np.ndarray, score: np.ndarray) -> float:
-    """Largest gap between the score distributions of the two classes, in [0, 1]; 0 when the score says nothing.
+    """Largest gap between the score distributions of the two classes, in [0, 1]; 0 if the score says nothing.
 
     Source: Siddiqi, Intelligent Credit Scoring (2017), on scorecard validation.
     """
@@ -73,7 +73,7 @@ def brier(label: np.ndarray, pd: np.ndarray) -> float:
 
 
 def log_loss(label: np.ndarray, pd: np.ndarray) -> float:
-    """Mean negative log likelihood in nats; lower is better. A pd is held 1e-12 away from 0 and 1."""
+    """Mean negative log likelihood in nats; lower is better. A pd is kept at least 1e-12 away from 0 and 1."""
     label, pd = _checked_pd(label, pd)
     return float(np.mean(_negative_log_likelihood(label, pd)))
 
@@ -84,8 +84,8 @@ def auc_interval(label: np.ndarray, score: np.ndarray, level: float = 0.95) -> I
     Raises:
         ValueError: also with fewer than two rows of a class, whose variance is unknown.
 
-    Source: DeLong et al. (1988), Biometrics 44:837-845; Sun and Xu (2014), IEEE Signal Processing Letters
-    21:1389-1393, for the form in midranks, O(n log n).
+    Source: DeLong et al. (1988), Biometrics 44:837-845; Sun and Xu (2014), IEEE Signal Processing Letters 21:1389-1393,
+    for the form in midranks, O(n log n).
     """
     label, score = _checked(label, score)
     value, of_default, of_good = _placements(label, score)
@@ -108,7 +108,7 @@ def auc_difference(label: np.ndarray, score: np.ndarray, other: np.ndarray, leve
     first, first_default, first_good = _placements(label, score)
     second, second_default, second_good = _placements(label, other)
     value = first - second
-    # Differencing the placements first, instead of adding up covariances, makes equal rankings exactly zero.
+    # Subtracting the placements first, instead of adding covariances, makes equal rankings exactly zero.
     error = _standard_error(first_default - second_default, first_good - second_good)
     return _normal_difference(value, error, level)
 
@@ -118,7 +118,7 @@ def auc_gap(
 ) -> Difference:
     """AUC on one sample minus AUC on another, independent one (train minus holdout), with DeLong variances.
 
-    The second pair may have a length of its own. Raises ValueError as `auc_interval` does.
+    The second pair may have another length. Raises ValueError as `auc_interval` does.
     """
     first, *placements = _placements(*_checked(label, score))
     second, *other_placements = _placements(*_checked(other_label, other_score))
@@ -136,8 +136,8 @@ def bootstrap_replicates(
 ) -> np.ndarray:
     """Bootstrap replicates of `ks_statistic`, `brier` or `log_loss`, resampled within each class; shape (replicates,).
 
-    A replicate is a multinomial weight per row, so rows are sorted once and never again. The weights depend on
-    the labels and the seed alone: replicates of two scores on the same rows are paired.
+    A replicate is a multinomial weight per row, so rows are sorted only once. The weights depend only on the labels and
+    the seed, so replicates of two scores on the same rows are paired.
 
     Raises:
         ValueError: also for any other statistic.
@@ -154,10 +154,12 @@ def paired_replicates(
     replicates: int = REPLICATES,
     seed: int = BOOTSTRAP_SEED,
 ) -> np.ndarray:
-    """What `bootstrap_replicates` gives of several statistics and scores on the same rows, for one drawing of weights.
+    """As `bootstrap_replicates`, for several statistics and scores on the same rows, with the weights drawn once.
 
     Args:
-        wanted: statistics, each with the score that it is of; scores of shape (n,).
+        wanted: statistics, each with its score of shape (n,).
+        label: as `bootstrap_replicates`.
+        replicates, seed: as `bootstrap_replicates`.
 
     Returns:
         Replicates in the order of `wanted`, shape (len(wanted), replicates).
@@ -189,7 +191,7 @@ def bootstrap_interval(
     replicates: int = REPLICATES,
     seed: int = BOOTSTRAP_SEED,
 ) -> Interval:
-    """The statistic with its percentile interval, freed of the bootstrap's bias and cut to what is possible."""
+    """The statistic with its percentile interval, corrected for the bootstrap's bias and cut to the possible range."""
     values = bootstrap_replicates(statistic, label, score, replicates=replicates, seed=seed)
     return interval_of(statistic(label, score), values, level, most=np.inf if statistic is log_loss else 1.0)
 
@@ -213,27 +215,27 @@ def bootstrap_difference(
 def interval_of(value: float, replicates: np.ndarray, level: float = 0.95, most: float = 1.0) -> Interval:
     """Percentile interval of a statistic in [0, most] from its replicates.
 
-    Replicates are centred on the value first: a largest gap (KS) is larger on resampled rows, so that the plain
-    percentile interval of a useless score would leave out its own value.
+    Replicates are first centred on the value. A largest gap (KS) is larger on resampled rows. The plain percentile
+    interval of a useless score would not contain its own value.
     """
     low, high = value + _percentiles(replicates, level)
     return Interval(value, float(max(0.0, low)), float(min(most, high)))
 
 
 def difference_of(value: float, replicates: np.ndarray, level: float = 0.95) -> Difference:
-    """Percentile interval of a difference from its paired replicates; the p-value is never below 1/(replicates + 1)."""
+    """Percentile interval of a difference from its paired replicates. The p-value is at least 1/(replicates + 1)."""
     low, high = value + _percentiles(replicates, level)
     beyond = np.count_nonzero(np.abs(replicates - replicates.mean()) >= abs(value))
     return Difference(value, float(low), float(high), float((1 + beyond) / (1 + replicates.size)))
 
 
 def psi(reference_share: np.ndarray, actual_share: np.ndarray, floor: float = 1e-4) -> float:
-    """Population stability index of two distributions over the same bins; 0 when equal, 0.25 a marked shift.
+    """Population stability index of two distributions over the same bins; 0 if equal, 0.25 a marked shift.
 
     Args:
         reference_share: share of the reference population per bin, summing to 1; shape (bins,).
         actual_share: share of the present population per bin, summing to 1; shape (bins,).
-        floor: least share of a bin, so that an empty one adds a large finite term instead of infinity. Floored
+        floor: smallest share of a bin, so that an empty one adds a large finite term instead of infinity. Floored
             shares are not rescaled, and a bin that is empty on both sides adds nothing.
 
     Raises:
@@ -254,12 +256,13 @@ def psi(reference_share: np.ndarray, actual_share: np.ndarray, floor: float = 1e
 def quantile_edges(values: np.ndarray, bins: int = 10) -> np.ndarray:
     """Inner edges, ascending and unique, of up to `bins` bins (-inf, e1], (e1, e2], ..., (ek, inf).
 
-    Edges are observed values: at most bins - 1 distinct values are edges themselves (the last bin then awaits
-    values above all of them), otherwise the quantiles at 1/bins, 2/bins, ... (inverse of the distribution
-    function, never interpolated). No values give no edges.
+    Edges are observed values. With at most bins - 1 distinct values, each is an edge, and the last bin is for later
+    values above all of them. Otherwise the edges are the quantiles at 1/bins, 2/bins, ... (inverse of the distribution
+    function, never interpolated). Without values there are no edges.
 
     Args:
         values: without NaN, shape (n,).
+        bins: maximum number of bins.
     """
     values = np.sort(np.asarray(values, dtype=np.float64))
     if not values.size:
@@ -267,7 +270,7 @@ def quantile_edges(values: np.ndarray, bins: int = 10) -> np.ndarray:
     distinct = values[np.flatnonzero(np.diff(values, prepend=-np.inf))]
     if distinct.size < bins:
         return distinct
-    # Integer arithmetic for the rank: 0.3 * 10 is above 3 in floats, which would step to the next value.
+    # Integer arithmetic for the rank. In floats 0.3 * 10 is above 3, which would step to the next value.
     ranks = -(-np.arange(1, bins) * values.size // bins) - 1
     return np.unique(values[ranks])
 
@@ -278,10 +281,10 @@ def bin_counts(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def calibration_slope_intercept(label: np.ndarray, pd: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept of the outcome on logit(pd); (1, 0) when calibrated, slope below 1 when overconfident.
+    """Slope and intercept of the outcome on logit(pd); (1, 0) if calibrated, slope below 1 if overconfident.
 
     Raises:
-        ValueError: also when pd is outside [0, 1], does not vary, or separates the classes (no finite fit).
+        ValueError: also if pd is outside [0, 1], does not vary, or separates the classes (no finite fit).
 
     Source: Cox (1958), Biometrika 45:562-565; Miller et al. (1993), Medical Decision Making 13:49-58.
     """
@@ -293,7 +296,7 @@ def logistic_line(label: np.ndarray, predictor: np.ndarray) -> tuple[float, floa
     """Unpenalised logistic regression of the outcome on one predictor: (slope, intercept).
 
     Raises:
-        ValueError: also when the predictor does not vary or separates the classes: then no maximum exists.
+        ValueError: also if the predictor does not vary or separates the classes, because no maximum exists then.
     """
     label, predictor = _checked(label, predictor)
     default, good = predictor[label == 1], predictor[label == 0]
@@ -318,11 +321,14 @@ def calibration_in_the_large(label: np.ndarray, pd: np.ndarray, level: float = 0
 
 
 def jeffreys_interval(defaults: np.ndarray, cases: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the equal-tailed Jeffreys interval of a default rate; 0 without a default, 1 without a good.
+    """Ends of the equal-tailed Jeffreys interval of a default rate.
+
+    Without defaults the low end is 0, without goods the high end is 1.
 
     Args:
         defaults: number of defaults, whole; shape (n,).
         cases: number of cases, 1 or more; shape (n,).
+        level: of the interval.
 
     Raises:
         ValueError: shapes differ, a number of cases is below 1, or defaults lie outside of 0 to cases.
@@ -340,9 +346,10 @@ def jeffreys_interval(defaults: np.ndarray, cases: np.ndarray, level: float = 0.
 
 
 def jeffreys_p_value(defaults: np.ndarray, cases: np.ndarray, pd: np.ndarray) -> np.ndarray:
-    """One-sided Jeffreys test of a pd that is too low: posterior probability that the true rate is no higher than it.
+    """One-sided Jeffreys test of a pd that is too low: posterior probability that the true rate is at most the pd.
 
-    The posterior is beta with defaults + 1/2 and goods + 1/2. Near 0, more defaulted than the pd allows; near 1, fewer.
+    The posterior is beta with defaults + 1/2 and goods + 1/2. A value near 0 means that more cases defaulted than the
+    pd allows; near 1, fewer.
 
     Args:
         defaults, cases: as `jeffreys_interval`.
@@ -409,7 +416,7 @@ def _z(level: float) -> float:
 
 
 def _placements(label: np.ndarray, score: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """AUC; per default the share of goods below it; per good the share of defaults above it (ties half)."""
+    """AUC; per default, the share of goods below it; per good, the share of defaults above it (ties half)."""
     is_default = label == 1
     default, good = score[is_default], score[~is_default]
     if min(default.size, good.size) < 2:
@@ -439,14 +446,14 @@ def _percentiles(replicates: np.ndarray, level: float) -> np.ndarray:
 
 
 def _multinomial_weights(generator: np.random.Generator, rows: int) -> np.ndarray:
-    # Counting drawn rows is the same multinomial as Generator.multinomial, some six times faster at a million.
+    # Counting drawn rows gives the same multinomial as Generator.multinomial, six times faster at a million rows.
     return np.bincount(generator.integers(0, rows, rows, dtype=np.uint32), minlength=rows)
 
 
 def _weighted_ks(label: np.ndarray, score: np.ndarray) -> Callable[[np.ndarray], float]:
     order = np.argsort(score, kind="stable")
     step = np.where(label == 1, 1 / label.sum(), -1 / (label.size - label.sum()))[order]
-    # The gap is taken where a run of tied scores ends, never inside it.
+    # The gap is measured only where a run of tied scores ends.
     ends = np.flatnonzero(np.diff(score[order], append=np.inf))
     return lambda weight: np.abs(np.cumsum(weight[order] * step)[ends]).max()
 

@@ -1,4 +1,4 @@
-"""A transparent scorecard to hold the candidates against: logistic regression on binned features; never deployed."""
+"""A transparent scorecard as the candidates' benchmark: logistic regression on binned features, never deployed."""
 
 import warnings
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import KBinsDiscretizer
 
 BINS = 8
-# Enough for a thousand weights; a fit of 140 features stays within a minute.
+# Enough for a thousand weights, and a fit of 140 features stays within a minute.
 MOST_ROWS = 100_000
 _CHUNK_ROWS = 100_000
 
 
 class LogisticBenchmark:
-    """A fitted scorecard: pd of each row, and its weights in readable form."""
+    """A fitted scorecard: the pd of each row, and its weights in readable form."""
 
     def __init__(self, pipeline: Pipeline, features: Sequence[str]) -> None:
         self._pipeline = pipeline
         self._features = tuple(features)
 
     def pd(self, matrix: np.ndarray) -> np.ndarray:
-        """Probability of default, float64 of shape (n,); `matrix` float32 with NaN for missing, shape (n, f)."""
+        """Probability of default, float64 of shape (n,). `matrix` is float32 with NaN for missing, shape (n, f)."""
         pd = np.empty(len(matrix))
         for start in range(0, len(matrix), _CHUNK_ROWS):
             rows = slice(start, start + _CHUNK_ROWS)
@@ -33,7 +33,7 @@ class LogisticBenchmark:
     def coefficients(self) -> list[tuple[str, str, float]]:
         """(feature, bin, weight in log-odds), feature by feature, then 'missing' flags, then the intercept.
 
-        A missing value counts in the bin of the feature's median as well as in its flag.
+        A missing value counts both in the bin of the feature's median and in its flag.
         """
         union, model = self._pipeline[0], self._pipeline[-1]
         (_, binned), (_, missing) = union.transformer_list
@@ -53,13 +53,14 @@ def fit_logistic(
 ) -> LogisticBenchmark:
     """Median imputation with missing flags, eight quantile bins per feature one-hot, L2 logistic regression.
 
-    Above 100,000 rows it is fitted on that many, drawn once by the seed.
+    Above 100,000 rows, it is fitted on a sample of that many, drawn once by the seed.
 
     Args:
         matrix: training rows, float32 with NaN for missing; shape (n, f).
         label: 1 for default, 0 for good; shape (n,).
         features: names of the columns.
         penalty: weight of the L2 penalty (scikit-learn's 1/C).
+        seed: of the sample and the solver.
 
     Source: Siddiqi, Intelligent Credit Scoring (2017), on coarse classing; Baesens et al. (2003), JORS 54:627-635.
     """
@@ -79,7 +80,7 @@ def fit_logistic(
         LogisticRegression(C=1 / penalty, max_iter=300, random_state=seed),
     )
     with warnings.catch_warnings():
-        # Features with few values have fewer bins, constant ones a single bin: expected, not worth a warning.
+        # Features with few values have fewer bins, and constant features have one. That is expected.
         warnings.filterwarnings("ignore", message="Bins whose width|Feature .* is constant", category=UserWarning)
         pipeline.fit(matrix, label)
     return LogisticBenchmark(pipeline, features)

@@ -20,7 +20,7 @@ from nightbook.scoring import inference
 SPLITS = ("train", "validation", "holdout")
 KEYS = ("entity_id", "customer_id", "as_of_date", "split", "is_default")
 MIN_DEFAULTS = 20
-# Below this many defaults in a half, the noise of halving validation outweighs the bias of using it twice.
+# With fewer defaults in a half, the noise from halving validation outweighs the bias from using it twice.
 MIN_HALF_DEFAULTS = 1000
 REFERENCE_BINS = 10
 _NUMERIC = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
@@ -30,9 +30,11 @@ _NUMERIC = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.t
 class TrainingSet:
     """A checked training table as arrays, in the table's row order.
 
-    matrix: float32 with NaN for missing, shape (n, f). label: 1 for default, 0 for good, shape (n,). train,
-    validation, holdout: boolean masks that cover every row once. stopping, calibration: boolean masks within
-    validation, for early stopping and for selection and calibration; see `is_validation_halved`.
+    matrix: float32 with NaN for missing, shape (n, f).
+    label: 1 for default, 0 for good, shape (n,).
+    train, validation, holdout: boolean masks that cover every row once.
+    stopping, calibration: boolean masks within validation. The first is for early stopping, the second for selection
+        and calibration; see `is_validation_halved`.
     """
 
     features: tuple[FeatureSpec, ...]
@@ -51,12 +53,11 @@ class TrainingSet:
 
     @property
     def is_validation_halved(self) -> bool:
-        """Whether early stopping and calibration have customers of their own.
+        """Whether early stopping and calibration use different customers.
 
-        Validation is halved by a hash of customer_id, so that the round picked for log loss on one half gains
-        nothing in the comparison with the forest on the other. With fewer than 1,000 defaults (or goods) in a half
-        the whole of validation serves both: one stopping round and two calibration weights fit little, and
-        noise costs more.
+        Validation is halved by a hash of customer_id. The round is picked for its log loss on one half. On the other
+        half, this gives it no advantage over the forest. If a half has fewer than 1,000 defaults or goods, both use all
+        of validation. One stopping round and two calibration weights overfit little, and noise costs more.
         """
         return not np.array_equal(self.stopping, self.calibration)
 
@@ -67,15 +68,15 @@ class TrainingSet:
         """Check the table and fill the arrays, one column at a time.
 
         Args:
-            table: entity_id, customer_id, as_of_date, split ('train', 'validation', 'holdout'), is_default (0 or
-                1) and the features (integers, doubles or decimals; null is missing), in a total order.
-            features: the columns that go into the model, in the model's order.
-            min_defaults: least number of defaults in split train.
+            table: entity_id, customer_id, as_of_date, split ('train', 'validation', 'holdout'), is_default (0 or 1) and
+                the features (integers, doubles or decimals; null is missing), in a total order.
+            features: the columns that the model reads, in the model's order.
+            min_defaults: smallest allowed number of defaults in split train.
 
         Raises:
-            NightbookError: a column is absent, null where it must not be, or of a wrong type or value; a split is
-                empty or has fewer than two rows of a class; train has too few defaults; (entity_id, as_of_date)
-                repeats; a customer is in two splits; every feature is constant on train.
+            NightbookError: a column is absent, null where it must not be, or of a wrong type or value; a split is empty
+                or has fewer than two rows of a class; train has too few defaults; (entity_id, as_of_date) repeats; a
+                customer is in two splits; every feature is constant on train.
         """
         features = tuple(features)
         _check_columns(table, features)
@@ -93,9 +94,9 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A calibrated model and all that is known of how it came about.
+    """A calibrated model with all facts about its training.
 
-    runner_up: the fit that was not selected, calibrated in the same way; None where it could not be.
+    runner_up: the fit that was not selected, calibrated in the same way. None if that was not possible.
     """
 
     model_name: str
@@ -114,7 +115,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class RunnerUp:
-    """The fit that was not selected: kept to be compared with, never registered."""
+    """The fit that was not selected. It is kept for comparison and never registered."""
 
     algorithm: str
     booster_bytes: bytes
@@ -131,16 +132,16 @@ def train(
     min_defaults: int = MIN_DEFAULTS,
     training_set: TrainingSet | None = None,
 ) -> Candidate:
-    """Fit boosted trees and a random forest on train, keep the better one, calibrate it and fold that in.
+    """Fit boosted trees and a random forest on train, select the better one, calibrate it and fold that in.
 
-    The better one has the higher AUC on the calibration rows of validation, the lower calibrated log loss if the
-    AUCs are equal. The holdout is not looked at.
+    The better one has the higher AUC on the calibration rows of validation; if the AUCs are equal, the lower calibrated
+    log loss. The holdout is not used.
 
     Args:
         table, features, min_defaults: as `TrainingSet.from_arrow`.
         model_name: name in the registry, such as account_pd.
-        seed, threads: threads change the time, never the bytes.
-        training_set: the same table already checked, to save building it twice.
+        seed, threads: the number of threads changes the time, never the bytes.
+        training_set: the same table already checked, to save checking it twice.
 
     Raises:
         NightbookError: as `TrainingSet.from_arrow`, or neither fit can be calibrated, or a feature is named score.
@@ -202,7 +203,7 @@ def train(
 
 
 def metadata(candidate: Candidate) -> dict:
-    """Everything about a candidate but its trees, as plain JSON values."""
+    """Everything about a candidate except its trees, as plain JSON values."""
     plain = {
         "model_name": candidate.model_name,
         "algorithm": candidate.algorithm,
@@ -224,14 +225,14 @@ def metadata(candidate: Candidate) -> dict:
 def data_digest(table: pa.Table) -> str:
     """SHA-256 over column names, types and values in row order, hexadecimal.
 
-    Chunks, offsets, dictionary encoding and bytes under nulls do not count; neither does the width of string
-    offsets. Row order and column order do.
+    Chunks, offsets, dictionary encoding, bytes under nulls and the width of string offsets make no difference. Row
+    order and column order do.
     """
     return digest_of_columns(table.num_rows, column_digests(table))
 
 
 def digest_of_columns(rows: int, columns: Mapping[str, str]) -> str:
-    """The digest of a table, from the number of its rows and `column_digests`."""
+    """The digest of a table, from its number of rows and `column_digests`."""
     digest = hashlib.sha256(str(rows).encode())
     for name, column in columns.items():
         part = name.encode()
@@ -240,12 +241,12 @@ def digest_of_columns(rows: int, columns: Mapping[str, str]) -> str:
 
 
 def column_digests(table: pa.Table) -> dict[str, str]:
-    """SHA-256 of each column's type and values in row order, hexadecimal: which data two trainings do not share."""
+    """SHA-256 of each column's type and values in row order, hexadecimal. It shows where two trainings' data differ."""
     digests = {}
     for field, column in zip(table.schema, table.columns, strict=True):
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
-        # Three digests, each a plain concatenation over chunks: interleaving would let chunk borders in.
+        # Three digests, each a plain concatenation over chunks. In a single one, chunk borders would matter.
         validity, lengths, values = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
         for chunk in column.chunks:
             validity.update(chunk.is_valid().to_numpy(zero_copy_only=False))
@@ -264,19 +265,21 @@ def column_digests(table: pa.Table) -> dict[str, str]:
 
 
 def reference_profile(table: pa.Table, rows: TrainingSet, score: np.ndarray) -> dict[str, dict]:
-    """Distribution of every feature, and of the score, over split train: what drift is measured against.
+    """Distribution of every feature, and of the score, over split train. Drift is measured against it.
 
-    Bins are (-inf, e1], (e1, e2], ..., (ek, inf). Edges are values that occur in the table, in double precision, so
-    SQL that compares the stored double puts every row in the same bin; edges of the score are XGBoost's float32
-    pd as doubles. Features with fewer than ten values have each value as an edge, and a last bin for what lies
-    above all of them.
+    Bins are (-inf, e1], (e1, e2], ..., (ek, inf). Edges are values that occur in the table, in double precision. So SQL
+    that compares the stored double puts every row in the same bin. Edges of the score are XGBoost's float32 pd as
+    doubles. Features with fewer than ten values have each value as an edge, and a last bin for later values above all
+    of them.
 
     Args:
+        table: the training table.
+        rows: the same table, checked.
         score: calibrated pd of split train in row order; shape (number of train rows,).
 
     Returns:
-        name -> {"edges": ascending list, "shares": list of len(edges) + 1, "null_share": float}; shares and
-        null_share add up to 1. The score is under "score".
+        name -> {"edges": ascending list, "shares": list of len(edges) + 1, "null_share": float}. Shares and null_share
+        sum to 1. The score is under "score".
     """
     profile = {}
     for name in rows.names:
@@ -299,7 +302,7 @@ def _profile(values: np.ndarray) -> dict:
 def _selection(fits: Mapping[str, boosting.Fit], rows: TrainingSet) -> dict[str, dict]:
     """AUC and calibrated log loss of each fit on the calibration rows, and the calibration itself.
 
-    A fit that cannot be calibrated drops out, and its figures with it; the error is raised if none is left.
+    A fit that cannot be calibrated is left out. If none is left, its error is raised.
     """
     matrix, label = rows.matrix[rows.calibration], rows.label[rows.calibration]
     selection: dict[str, dict] = {}
@@ -371,7 +374,7 @@ def _check_keys(table: pa.Table) -> None:
     counts = pairs.group_by("customer_id").aggregate([([], "count_all")])
     shared = counts.filter(pc.greater(counts["count_all"], 1))
     if shared.num_rows:
-        # The least id, since the order of groups is no promise.
+        # The smallest id, because the order of groups is not guaranteed.
         customer = pc.min(shared["customer_id"]).as_py()
         raise NightbookError(
             f"training table: customer {customer} is in more than one split; assign splits by a hash of customer_id"
@@ -397,7 +400,7 @@ def _matrix(table: pa.Table, features: Sequence[FeatureSpec]) -> np.ndarray:
     matrix = np.empty((table.num_rows, len(features)), dtype=np.float32)
     for number, feature in enumerate(features):
         column = table[feature.name]
-        # What float32 cannot hold is infinity to a model.
+        # A value too large for float32 becomes infinity.
         with np.errstate(over="ignore"):
             matrix[:, number] = frames.doubles(column)
         if np.count_nonzero(np.isfinite(matrix[:, number])) != len(column) - column.null_count:
@@ -415,9 +418,9 @@ def _any_varies(matrix: np.ndarray, mask: np.ndarray) -> bool:
 
 
 def _halves(table: pa.Table, validation: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Masks for early stopping and for calibration: two halves of validation by customer, or the whole of it twice."""
+    """Masks for early stopping and for calibration: two halves of validation by customer, or all of it twice."""
     customers = table["customer_id"].filter(pa.array(validation)).combine_chunks().cast(pa.string()).dictionary_encode()
-    # A prefix of its own, so that the halves do not follow the hash that made the splits.
+    # A different prefix, so that the halves are independent of the hash that made the splits.
     odd = [hashlib.sha256(f"calibration:{name}".encode()).digest()[0] & 1 for name in customers.dictionary.to_pylist()]
     stopping, for_calibration = np.zeros_like(validation), np.zeros_like(validation)
     is_odd = np.asarray(odd, dtype=bool)[customers.indices.to_numpy()]

@@ -1,7 +1,7 @@
-"""Every file of a model's artifact under one digest, so that nothing in it is read that was not registered.
+"""One digest over every file of a model's artifact, so that no unregistered file is ever used.
 
-MLflow's clients do what the file MLmodel says, and import code where it says so. Nightbook itself reads the trees
-alone, but what it approves is the folder that others load.
+MLflow's clients follow the file MLmodel and import code that it names. Nightbook itself reads only the trees, but it
+approves the whole folder, which others load.
 """
 
 import hashlib
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from nightbook.errors import NightbookError
 
-# MLflow leaves it with whoever downloads a registered model: where the store is a folder, in the model's own.
+# MLflow writes this note when somebody downloads a registered model. If the store is a folder, the note lands in the
+# model's own folder.
 _WRITTEN_BY_READERS = "registered_model_meta"
 _ITS_CONTENT = re.compile(rb"model_name: [^\n]*\nmodel_version: [^\n]*\n")
 
@@ -20,10 +21,10 @@ _ITS_CONTENT = re.compile(rb"model_name: [^\n]*\nmodel_version: [^\n]*\n")
 def files(folder: Path) -> dict[str, bytes]:
     """Every file under a folder, path (with /) -> content, in the order of the paths.
 
-    Left out is the note that MLflow makes of who last downloaded the model, as long as it is one.
+    MLflow's note about the last download is left out, if its content is that of such a note.
 
     Raises:
-        NightbookError: there is a link, or anything else but folders and files, or a name that has no place in a list.
+        NightbookError: there is a link or another special file, or a file name that is not printable.
         OSError: something cannot be read.
     """
     found = {}
@@ -38,7 +39,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def digest_of(contents: dict[str, bytes]) -> str:
-    """SHA-256 over a line per file, in the order of their paths, as sha256sum writes it: SHA-256, two blanks, path."""
+    """SHA-256 over one line per file in the order of paths, as sha256sum writes it: SHA-256, two blanks, path."""
     lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(contents.items())]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""The audit log as a chain: each entry carries the hash of the one before it, so that none can be changed unseen."""
+"""The audit log as a hash chain: each entry holds the hash of the one before it, so that changes show."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from nightbook.errors import NightbookError
 
 
 def entry_hash(previous_hash: str, entry: dict) -> str:
-    """SHA-256 of an entry and the hash before it; the macro entry_hash says the same in SQL."""
+    """SHA-256 of an entry and the hash before it. The macro entry_hash computes the same in SQL."""
     recorded_at = f"{entry['recorded_at']:%Y-%m-%d %H:%M:%S}"
     lines = [previous_hash, str(entry["sequence"]), entry["kind"], entry["subject"], recorded_at]
     lines += [entry["run_id"], entry["payload"]]
@@ -15,15 +15,15 @@ def entry_hash(previous_hash: str, entry: dict) -> str:
 
 
 def check(entries: Sequence[dict], head: str | None = None) -> str:
-    """Compute every hash anew.
+    """Compute every hash again and compare.
 
     Args:
         entries: rows of audit_chain, in order.
         head: hash of an entry that was noted elsewhere; the log must still hold it.
 
     Returns:
-        The hash of the last entry, which answers for all; empty for an empty log. Whoever can write the whole log can
-        write another one: a signature over this hash, by a key out of his reach, is to be checked here.
+        The hash of the last entry, which covers all entries; empty for an empty log. Whoever can write the whole log
+        can also replace it. A signature over this hash, with a key out of their reach, would have to be checked here.
 
     Raises:
         NightbookError: names the first entry that is not as it was written.

@@ -1,4 +1,4 @@
-"""The way to MLflow: a store that is made whole or not at all, patience that ends, one line when nobody answers."""
+"""Access to the MLflow store: created whole or not at all, with time limits, and one line when it does not answer."""
 
 import functools
 import logging
@@ -21,7 +21,7 @@ from nightbook.errors import NightbookError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# Set where the user has not: MLflow's own patience with a server that is gone is four minutes for each request.
+# Defaults, unless the user has set them. MLflow's own limit for an unreachable server is four minutes per request.
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -31,12 +31,12 @@ _SETTINGS = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _PATIENCE_SECONDS = 5.0
-# How MLflow tells of a store that cannot be reached, is locked, or cannot be written.
+# How MLflow reports a store that cannot be reached, is locked, or cannot be written.
 _NO_ANSWER = ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "BAD_REQUEST")
 
 
 def client() -> "MlflowClient":
-    """MLflow's client of the home's store; what keeps the store from answering is a NightbookError."""
+    """MLflow's client of the home's store. A store that does not answer raises NightbookError."""
     uri = home.registry_uri()
     with one_line(uri):
         found = _client_of(uri)
@@ -45,13 +45,13 @@ def client() -> "MlflowClient":
 
 
 def exists() -> bool:
-    """Whether asking the store makes sense; a new SQLite store takes seconds to make, only to say that it is empty."""
+    """Whether querying the store makes sense. Creating a SQLite store takes seconds, only to find it empty."""
     file = _file(home.registry_uri())
     return file is None or file.exists()
 
 
 def origin() -> str:
-    """What tells this home's, or this account's, training runs from those that others write to the same store."""
+    """The mark that separates this home's training runs from those of others in the same store."""
     staged = deployment.record()
     if staged is not None:
         return staged["origin"]
@@ -59,10 +59,10 @@ def origin() -> str:
 
 
 def check() -> None:
-    """Ask whether the store answers, in milliseconds and without MLflow, before anything is computed.
+    """Check that the store answers, in milliseconds and without MLflow, before anything is computed.
 
     Raises:
-        NightbookError: nobody answers at its address, or somebody else has locked it.
+        NightbookError: the store does not answer, or another process has locked it.
     """
     uri = home.registry_uri()
     file = _file(uri)
@@ -75,18 +75,18 @@ def check() -> None:
         elif uri.startswith(("http://", "https://")):
             urllib.request.urlopen(f"{_address(uri).rstrip('/')}/health", timeout=_PATIENCE_SECONDS).close()
     except urllib.error.HTTPError as error:
-        # A server that refuses is there; whether it does so rightly is found out by who has credentials.
+        # A server that refuses is there. MLflow's client has the credentials and finds out whether it is let in.
         if error.code >= 500:
             raise _silent(uri, error) from error
     except (OSError, ValueError, sqlite3.Error) as error:
-        # MLflow has settings of its own for whom it trusts.
+        # MLflow has its own settings for trusted certificates.
         if not isinstance(getattr(error, "reason", None), ssl.SSLError):
             raise _silent(uri, error) from error
 
 
 @contextmanager
 def one_line(uri: str) -> Iterator[None]:
-    """Turn what keeps a store from answering into a NightbookError; MLflow's other refusals pass."""
+    """Turn a store that does not answer into a NightbookError. Other errors of MLflow pass."""
     import sqlalchemy.exc
     from mlflow.exceptions import MlflowException
 
@@ -101,7 +101,7 @@ def one_line(uri: str) -> Iterator[None]:
 
 
 class _Client:
-    """MLflow's client, each of whose calls ends in one line when the store does not answer."""
+    """MLflow's client. Each call raises a one-line error if the store does not answer."""
 
     def __init__(self, wrapped: "MlflowClient", uri: str) -> None:
         self._wrapped, self._uri = wrapped, uri
@@ -125,7 +125,7 @@ def _client_of(uri: str) -> Any:
     import mlflow
 
     for name in ("mlflow", "alembic"):
-        # Its errors are told by what is raised.
+        # Errors are reported through exceptions.
         logging.getLogger(name).setLevel(logging.CRITICAL)
     file = _file(uri)
     if file is not None and not file.exists():
@@ -134,7 +134,7 @@ def _client_of(uri: str) -> Any:
 
 
 def _take_token() -> None:
-    """In a procedure the store's token is a secret of the account's, where one is configured."""
+    """In a procedure, the store's token is a Snowflake secret, if one is configured."""
     staged = deployment.record()
     if staged is not None and staged["has_mlflow_secret"]:
         import _snowflake
@@ -143,7 +143,10 @@ def _take_token() -> None:
 
 
 def _make(file: Path) -> None:
-    """A new SQLite store: MLflow takes two seconds and fifty steps, and cannot go on from where it was killed."""
+    """Create a SQLite store under another name, then rename it.
+
+    MLflow needs two seconds and about fifty steps for it, and cannot resume if it is killed in between.
+    """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     part = file.with_name(f"{file.name}.part")
@@ -161,8 +164,8 @@ def _make(file: Path) -> None:
 def _point_mlflow_at(uri: str) -> None:
     """Make `uri` the store of MLflow's module-level functions.
 
-    MLflow also writes it into the environment, where it would pass for the user's choice of a store ever after: another
-    home would be ignored.
+    MLflow also writes it into the environment. There it would look like the user's choice, and another home would be
+    ignored.
     """
     import mlflow
 
@@ -179,13 +182,13 @@ def _point_mlflow_at(uri: str) -> None:
 
 
 def _file(uri: str) -> Path | None:
-    """The file of a SQLite store, None for a store of another kind."""
+    """The file of a SQLite store, None for another kind of store."""
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
 def _silent(uri: str, error: Exception) -> NightbookError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    # What MLflow asked, and how often, stands before why there was no answer.
+    # MLflow puts the request and its retries before the cause.
     reason = reason.rpartition("(Caused by ")[2][:200]
     return NightbookError(
         f"the MLflow store {_address(uri)} does not answer: {reason}: see to it, or set MLFLOW_TRACKING_URI to another,"
@@ -194,5 +197,5 @@ def _silent(uri: str, error: Exception) -> NightbookError:
 
 
 def _address(uri: str) -> str:
-    """Without the name and the password that may stand in it."""
+    """The address without a user name and a password."""
     return re.sub(r"//[^/@]*@", "//", uri)

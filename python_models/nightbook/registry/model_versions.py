@@ -1,7 +1,7 @@
-"""The model registry (MLflow): what was trained, what was registered, which version the alias `champion` names.
+"""The model registry (MLflow): logged candidates, registered versions, and the alias `champion`.
 
-What the registry says is believed only where the warehouse's own record says the same (`record`): tags and aliases are
-whoever's may write them.
+Tags and aliases can be changed by anybody with write access to MLflow. So they count only if the warehouse's record
+agrees (`record`).
 """
 
 import hashlib
@@ -24,19 +24,19 @@ CHAMPION = "champion"
 MODEL_FILE = "model.ubj"
 METADATA_FILE = "nightbook.json"
 RUNNER_UP_FILE = "runner_up.ubj"
-# Tags of an MLflow run that name the libraries of a fit.
+# Prefix of MLflow tags with the versions of a fit's libraries.
 LIBRARY = "version."
-# Tags of a version that the warehouse's record holds as well.
+# Tags of a version that the warehouse's record holds too.
 _TOLD = ("maker", "model_digest", "metadata_digest", "data_digest", "artifact_digest")
-# Tag of an MLflow run: the home that logged it.
+# MLflow tag with the home that logged a run.
 _ORIGIN = "nightbook.origin"
 
 
 @dataclass(frozen=True)
 class Model:
-    """One trained model as the registry holds it, its bytes checked against their recorded digests.
+    """One trained model from the registry, its bytes checked against their recorded digests.
 
-    booster_bytes: XGBoost's UBJSON. metadata: what `training.metadata` wrote. version: None while unregistered.
+    booster_bytes: XGBoost's UBJSON. metadata: what `training.metadata` wrote. version: None if unregistered.
     """
 
     model_name: str
@@ -53,7 +53,7 @@ class Model:
 
     @property
     def metadata_digest(self) -> str:
-        """SHA-256 of what stands beside the model's file."""
+        """SHA-256 of the metadata file that is stored with the model's file."""
         return _digest(_canonical(self.metadata).encode())
 
 
@@ -66,20 +66,25 @@ def log_candidate(
     metrics: dict[str, float],
     runner_up: bytes | None = None,
 ) -> str:
-    """Write a candidate as an MLflow run with its model; nothing is registered yet.
+    """Write a candidate as an MLflow run with its model. Nothing is registered yet.
 
-    The same candidate, of the same bytes, data, code and maker, is logged once: a training that is started again goes
-    on with what it had logged before it was killed. What it had not logged to the end is deleted first, so the caller
-    must be the only one who trains in this home.
+    A candidate with the same bytes, data, code and maker is logged only once. A training that is started again after it
+    was killed continues with what it had logged. What it had logged only in part is deleted first, so only one process
+    may train in a home.
 
     Args:
+        model_name: the scoring model.
         booster_bytes: UBJSON of the calibrated booster.
         metadata: as `training.metadata`; digest, features, params and data_digest are read from it.
-        tags: maker, run_id, git_commit and whatever else a reviewer asks for first.
-        runner_up: UBJSON of the fit that was not selected: a plain file of the run, which nothing can register.
+        tags: maker, run_id, git_commit and other facts for a reviewer.
+        metrics: figures to log with the run.
+        runner_up: UBJSON of the fit that was not selected. It is a plain file of the run, which cannot be registered.
 
     Returns:
         The MLflow run's id.
+
+    Raises:
+        NightbookError: MLflow wrote other bytes than those of the candidate.
     """
     import mlflow.xgboost
     import xgboost
@@ -104,7 +109,7 @@ def log_candidate(
     )
     run_id = run.info.run_id
     for key, value in metadata["params"].items():
-        # The constraints of 200 features are in the metadata file; a parameter of that length is refused.
+        # MLflow refuses long parameters. The constraints of 200 features are in the metadata file.
         if len(str(value)) <= 500:
             client.log_param(run_id, key, value)
     for key, value in metrics.items():
@@ -128,13 +133,13 @@ def log_candidate(
             raise NightbookError(
                 f"{model_name}: the artifact that MLflow wrote differs from the candidate; train again"
             )
-        # Before the run counts as finished: what is logged before is taken for whole.
+        # Set before the run counts as finished, because its absence marks a run that was logged only in part.
         client.set_tag(run_id, "artifact_digest", artifacts.digest_of(written))
     return run_id
 
 
 def _delete_broken_off(experiment: str) -> None:
-    """Delete what killed trainings of this home left half logged; `mlflow gc` clears the disk of what is deleted."""
+    """Delete what killed trainings of this home logged in part. `mlflow gc` later frees the disk."""
     client = mlflow_store.client()
     broken_off = {
         run.info.run_id
@@ -152,7 +157,7 @@ def _delete_broken_off(experiment: str) -> None:
 
 
 def _logged_before(model_name: str, experiment: str, tags: dict[str, str]) -> str | None:
-    """The MLflow run that holds this very candidate, whole; which dbt invocation had fitted it does not matter."""
+    """The MLflow run that holds this very candidate, complete. The dbt invocation that fitted it may differ."""
     found = mlflow_store.client().search_runs(
         [experiment],
         f"attributes.status = 'FINISHED' and tags.model_digest = '{tags['model_digest']}'",
@@ -175,10 +180,10 @@ def candidate(model_name: str, mlflow_run_id: str) -> Model:
 
 
 def runner_up(model_name: str, mlflow_run_id: str) -> tuple[bytes, str] | None:
-    """The fit that was not selected for a candidate, UBJSON and SHA-256; None where there was none to keep.
+    """The fit that was not selected for a candidate, UBJSON and SHA-256. None if none was kept.
 
     Raises:
-        NightbookError: its file is missing or is not the one that was logged.
+        NightbookError: its file is missing or differs from what was logged.
     """
     kept = candidate(model_name, mlflow_run_id).metadata.get("runner_up")
     if kept is None:
@@ -204,14 +209,14 @@ def libraries(mlflow_run_id: str) -> dict[str, str]:
 
 
 def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) -> dict:
-    """Make a logged candidate a version of the model; the same candidate is never registered twice.
+    """Register a logged candidate as a version of the model. The same candidate is never registered twice.
 
     Returns:
-        model_version, its number; registered_at, UTC; and the digests that the candidate was logged with: model_digest,
-        metadata_digest, data_digest, artifact_digest (None where it was logged without).
+        model_version (its number), registered_at (UTC), and the digests that the candidate was logged with:
+        model_digest, metadata_digest, data_digest, artifact_digest. artifact_digest is None if it was logged without.
 
     Raises:
-        NightbookError: an artifact is missing or is not the one that was logged.
+        NightbookError: an artifact is missing or differs from what was logged.
     """
     from mlflow.exceptions import MlflowException
 
@@ -219,7 +224,7 @@ def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) ->
     metadata = candidate(model_name, mlflow_run_id).metadata
     tags = client.get_run(mlflow_run_id).data.tags
     digests = {name: tags[name] for name in _TOLD if name != "maker" and name in tags}
-    # One that somebody registered by hand says something else, or nothing, and could never be approved.
+    # A version that somebody registered by hand has other tags or none, and could never be approved.
     version = next(
         (one for one in _versions(model_name) if one.run_id == mlflow_run_id and digests.items() <= one.tags.items()),
         None,
@@ -235,7 +240,7 @@ def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) ->
             model_name,
             source=f"models:/{model_id}",
             run_id=mlflow_run_id,
-            # A server refuses a source that it cannot tie to a model.
+            # A server refuses a source that belongs to no model.
             model_id=model_id,
             tags={
                 **digests,
@@ -254,7 +259,7 @@ def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) ->
 
 
 def champion_version(model_name: str) -> int | None:
-    """The version that the alias names, None where nobody has approved one."""
+    """The version that the alias names, None if there is none."""
     if not mlflow_store.exists():
         return None
     for version in _versions(model_name):
@@ -264,14 +269,18 @@ def champion_version(model_name: str) -> int | None:
 
 
 def load(model_name: str, version: int) -> Model:
-    """A registered version, whichever it is, with its artifact's digest checked."""
+    """Load a registered version and check its artifact's digest.
+
+    Raises:
+        NightbookError: the version is unknown, has no digests, is in another place, or its files differ.
+    """
     found = {name: value for name, value in told(model_name, version).items() if value is not None}
     if not {"mlflow_run_id", "model_digest", "metadata_digest"} <= found.keys():
         raise NightbookError(
             f"{model_name} version {version}: the registry has no digests of it: it was registered by other means than "
             "a training"
         )
-    # Where MLflow's own clients find the version, which need not be where its run logged it.
+    # MLflow's own clients read the version from here. It may differ from where its run logged the model.
     location = mlflow_store.client().get_model_version_download_uri(model_name, str(version))
     logged = _location(found["mlflow_run_id"])
     if location.rstrip("/") != logged.rstrip("/"):
@@ -283,13 +292,13 @@ def load(model_name: str, version: int) -> Model:
 
 
 def told(model_name: str, version: int) -> dict[str, str | None]:
-    """What the registry says of a version that the warehouse's record holds too; None for what it does not say."""
+    """What the registry says of a version that the warehouse's record holds too. None for a missing tag."""
     found = _version(model_name, version)
     return {"mlflow_run_id": found.run_id, **{name: found.tags.get(name) for name in _TOLD}}
 
 
 def move_champion(model_name: str, version: int) -> None:
-    """Have the alias name a version; for `promotions`, which has put the move on record before."""
+    """Move the alias to a version. Only for `promotions`, which has recorded the move before."""
     mlflow_store.client().set_registered_model_alias(model_name, CHAMPION, str(version))
 
 
@@ -321,7 +330,7 @@ def _version(model_name: str, version: int) -> "ModelVersion":
 
 
 def _versions(model_name: str) -> "list[ModelVersion]":
-    # A name that the search's own grammar cannot hold is looked for among all.
+    # The search language cannot express some names; then all versions are searched.
     is_plain = not {"'", '"', "`", "\\"} & set(model_name)
     found = mlflow_store.client().search_model_versions(f"name = '{model_name}'" if is_plain else None)
     return [version for version in found if version.name == model_name]
@@ -366,7 +375,7 @@ def _checked(
         )
     if _digest(text) != digests["metadata_digest"]:
         raise NightbookError(f"{label}: {METADATA_FILE} differs from what was registered: restore it or roll back")
-    # Of versions from before it was kept nothing more is known; nothing but the two files above is ever opened.
+    # Versions from before this digest existed have none. Only the two files above are ever opened.
     whole = digests.get("artifact_digest")
     if whole is not None and artifacts.digest_of(written) != whole:
         raise NightbookError(
@@ -400,7 +409,7 @@ def _model_id(mlflow_run_id: str) -> str:
 
 
 def _location(mlflow_run_id: str) -> str:
-    """Where the files of a run's model are. By another name of it MLflow would write a note among them."""
+    """Where the files of a run's model are. If asked by another name of it, MLflow would write a note among them."""
     return mlflow_store.client().get_logged_model(_model_id(mlflow_run_id)).artifact_location
 
 

@@ -1,8 +1,8 @@
-"""What the warehouse has on record of versions, verdicts and promotions, and whether the registry says the same.
+"""The warehouse's record of versions, verdicts and promotions, and whether the registry agrees with it.
 
-The registry is whoever's may write it: a tag or an alias proves nothing. What scores is what this record says: a
-version that a training registered after its gate had let it in, and that a recorded approval made champion. The record
-in turn is held against the audit log, each row against its entry.
+Anybody with write access to the registry can set a tag or an alias, so these prove nothing. This record decides what
+scores. A version may score if a training registered it after its gate passed it, and a recorded approval made it
+champion. Each row of the record must match its entry in the audit log.
 """
 
 import functools
@@ -20,7 +20,7 @@ from nightbook.engine import frames
 from nightbook.errors import NightbookError
 from nightbook.registry import chain, model_versions
 
-# Where each part of the record stands: schema, table, order.
+# Where each part of the record is stored: schema, table, order.
 RELATIONS = {
     "entries": ("audit", "audit_chain", ("sequence",)),
     "promotions": ("audit", "promotion_log", ("model_name", "sequence")),
@@ -37,7 +37,7 @@ _LET_IN = ("pass", "warn", "not_applicable")
 
 @dataclass(frozen=True)
 class Promotion:
-    """One move of the champion on record; sequence counts from 1 within a model, promoted_at is UTC."""
+    """One recorded move of the champion. `sequence` counts from 1 within a model; `promoted_at` is UTC."""
 
     model_name: str
     sequence: int
@@ -48,12 +48,12 @@ class Promotion:
     change_request: str
     actor: str
     promoted_at: datetime
-    # Of promotions on record from before it was asked, it is not known.
+    # Unknown for promotions from before this was recorded.
     is_by_makers_account: bool | None = None
 
     @property
     def command(self) -> str:
-        """What was typed, to be typed again."""
+        """The command that was typed, so that it can be repeated."""
         version = ["--version", str(self.model_version)] if self.action == "approve" else []
         words = ("--approver", self.approver, "--change-request", self.change_request)
         return shlex.join(["python", "orchestrate.py", self.action, self.model_name, *version, *words])
@@ -61,7 +61,7 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Version:
-    """One version that a training registered, how it came about and who made it champion last; times are UTC."""
+    """One version that a training registered, with its origin and its last approval. Times are UTC."""
 
     model_name: str
     model_version: int
@@ -93,7 +93,7 @@ class Record:
 
     @classmethod
     def of(cls, query: Callable[..., list[dict]]) -> "Record":
-        """As a warehouse has it now; what is not there yet is empty. query: as `warehouse.asking`."""
+        """Read it from a warehouse; a missing relation is empty. `query`: as `warehouse.asking` yields it."""
         there = {
             (row["schema_name"], row["table_name"])
             for row in query(
@@ -113,18 +113,20 @@ class Record:
     def of_frames(
         cls, entries: frames.Frame, promotions: frames.Frame, versions: frames.Frame, verdicts: frames.Frame
     ) -> "Record":
-        """As an engine's frames have it, in a build."""
+        """Read it from an engine's frames, in a build."""
         given = {"entries": entries, "promotions": promotions, "versions": versions, "verdicts": verdicts}
         return cls(**{name: frames.rows(frame, RELATIONS[name][2]) for name, frame in given.items()})
 
     @property
     def model_names(self) -> list[str]:
-        """Every model with a version on record, in alphabetical order."""
+        """Every model with a recorded version, in alphabetical order."""
         return sorted({row["model_name"] for row in self.versions})
 
     def moves(self, model_name: str) -> list[Promotion]:
-        """Moves of a model's champion, oldest first, without those of earlier versions of this library that a process
-        recorded and died before it had carried them out: what came next did not start from them.
+        """Moves of a model's champion, oldest first.
+
+        An earlier version of this library could record a move and die before it was carried out. The next move then
+        starts from another version, and the move is left out here.
         """
         names = [one.name for one in fields(Promotion)]
         found = [Promotion(**_some(row, names)) for row in self.promotions if row["model_name"] == model_name]
@@ -132,17 +134,17 @@ class Record:
         return [move for move, version in zip(found, after, strict=True) if move.model_version == version]
 
     def champion_version(self, model_name: str) -> int | None:
-        """The version that the last recorded promotion made champion, None where there is none."""
+        """The version that the last recorded promotion made champion, None if there is none."""
         moves = self.moves(model_name)
         return moves[-1].model_version if moves else None
 
     def champion_at(self, model_name: str, moment: datetime) -> int | None:
-        """The version that was champion at a moment, UTC; None before the first approval."""
+        """The version that was champion at a moment, UTC. None before the first approval."""
         moves = [move for move in self.moves(model_name) if move.promoted_at <= moment]
         return moves[-1].model_version if moves else None
 
     def versions_of(self, model_name: str) -> list[Version]:
-        """Every version on record, oldest first."""
+        """Every recorded version, oldest first."""
         moves = self.moves(model_name)
         approvals = {move.model_version: move for move in moves}
         known = [one.name for one in fields(Version)]
@@ -163,10 +165,10 @@ class Record:
         return found
 
     def version(self, model_name: str, number: int) -> Version:
-        """One version on record.
+        """One recorded version.
 
         Raises:
-            NightbookError: there is none of that number.
+            NightbookError: there is none with that number.
         """
         versions = self.versions_of(model_name)
         for one in versions:
@@ -188,11 +190,11 @@ class Record:
         )
 
     def names_champion(self, model_name: str) -> bool:
-        """Whether there is a champion to ask for, by the record or, if wrongly, by the registry's alias."""
+        """Whether there is a champion, by the record or, if wrongly, by the registry's alias."""
         return self.champion_version(model_name) is not None or model_versions.champion_version(model_name) is not None
 
     def champion(self, model_name: str) -> model_versions.Model:
-        """The version that scores, held against the record and its bytes.
+        """The version that scores, checked against the record and its bytes.
 
         Raises:
             NightbookError: there is none, the alias is not where the last recorded promotion put it, or as `held`.
@@ -229,7 +231,7 @@ class Record:
         return self.held(model_name, last.model_version)
 
     def once_champion(self, model_name: str, number: int) -> model_versions.Model:
-        """A version that was champion at some time, held against the record and its bytes.
+        """A version that was champion at some time, checked against the record and its bytes.
 
         Raises:
             NightbookError: no recorded approval ever made it champion, or as `held`.
@@ -244,10 +246,10 @@ class Record:
         return self.held(model_name, number)
 
     def held(self, model_name: str, number: int) -> model_versions.Model:
-        """A version whose record, verdicts, registry and bytes all say the same.
+        """A version whose record, verdicts, registry and bytes all agree.
 
         Raises:
-            NightbookError: names the first that says something else.
+            NightbookError: names the first one that disagrees.
         """
         self.hold()
         version = self.version(model_name, number)
@@ -260,7 +262,7 @@ class Record:
         told = model_versions.told(model_name, number)
         for column, found in told.items():
             recorded = getattr(version, column)
-            # Of versions that were registered before it was kept, nothing is known of the whole artifact.
+            # The digest of the whole artifact is unknown for versions registered before it existed.
             if recorded != found and (column != "artifact_digest" or recorded is not None):
                 raise NightbookError(
                     f"{name}: the registry says that its {_words(column)} is {found}, on record is {recorded}: one of "
@@ -269,7 +271,7 @@ class Record:
         return model_versions.load(model_name, number)
 
     def hold(self) -> None:
-        """Hold the record against the audit log.
+        """Check the record against the audit log. The result is cached.
 
         Raises:
             NightbookError: a hash is not right, or a promotion, version or verdict is not what was entered.
@@ -289,7 +291,8 @@ class Record:
                 subject = _SUBJECTS[kind].format_map(row)
                 entry = self._entered.get((kind, subject))
                 if entry is None:
-                    # What a killed training left waits for the next one, which replaces it; a promotion never does.
+                    # The next training replaces what a killed training left. A promotion is always entered with its
+                    # row.
                     if kind == "promotion":
                         raise NightbookError(
                             f"{kind} {subject}: its row is in no entry of the audit log: put in by other means than "
@@ -312,9 +315,10 @@ class Record:
         return {(entry["kind"], entry["subject"]): entry for entry in self.entries}
 
     def _require_verdict(self, version: Version) -> None:
-        """Some training's gate must have judged this very candidate and let it in, by the audit log's own word.
+        """The gate of some training must have judged this very candidate and passed it, by the audit log itself.
 
-        A later one may have judged it again, beside a better champion or by other rules: that takes nothing back.
+        A later gate may judge it again, beside a better champion or by other rules. That does not undo the earlier
+        verdict.
         """
         judged = defaultdict(list)
         for (kind, _), entry in self._entered.items():
@@ -334,10 +338,11 @@ class Record:
 
 
 def check(record: Record, model_names: Iterable[str], pinned: Mapping[str, int]) -> None:
-    """See, before anything is computed, that what would score may.
+    """Check, before anything is computed, that the versions that would score may do so.
 
     Args:
-        model_names: models of which a champion would score; one that has none is not asked for.
+        record: the warehouse's record.
+        model_names: models whose champion would score. A model without a champion is skipped.
         pinned: model name -> version that would score in the champion's place.
 
     Raises:
@@ -351,13 +356,13 @@ def check(record: Record, model_names: Iterable[str], pinned: Mapping[str, int])
 
 
 def differences(recorded: Mapping, found: Mapping, tolerance: float = 1e-9) -> str:
-    """What is not as recorded, in words; a column that is empty on both sides, or absent from one, is the same.
+    """What differs from the recorded row, in words. A null on one side equals a missing column on the other.
 
     Args:
-        recorded: what JSON said: times and dates are text.
+        recorded: values from JSON; times and dates are text.
         found: what the row says now.
-        tolerance: relative, of numbers: JSON has the digits that the engine writes of a double; none for two texts
-            of JSON.
+        tolerance: relative, for numbers, because JSON holds the digits that the engine writes of a double. It is 0 for
+            two texts of JSON.
     """
     changed = [
         f"{name} is {json.dumps(found.get(name), default=str)}, was {json.dumps(recorded.get(name), default=str)}"
@@ -396,7 +401,10 @@ def _words(column: str) -> str:
 
 
 def own_hand(maker: str, move: Promotion) -> str | None:
-    """The maker's name, by which he decided or, though not let, typed; unknown of what was typed before."""
+    """The maker's name if the maker decided the promotion, or typed it although policy did not allow it.
+
+    For older promotions it is unknown who typed them, so only the decision counts.
+    """
     if people.same_person(maker, move.approver):
         return move.approver
     return move.actor if move.is_by_makers_account is False and people.same_person(maker, move.actor) else None

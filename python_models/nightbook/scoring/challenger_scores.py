@@ -1,4 +1,4 @@
-"""Tonight's population scored by versions that nobody has approved, to be compared and never published."""
+"""Score tonight's population with versions that nobody has approved. The scores are compared, never published."""
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ SCHEMA = pa.schema(
 
 
 def scores(session: Session, challengers: Iterable[dict], populations: Populations) -> Made:
-    """Populations scored with each challenger, as dbt takes them back; no row where there is no challenger."""
+    """Populations scored with each challenger, as dbt takes them back. Without a challenger there are no rows."""
     challengers = list(challengers)
     if not challengers or not frames.is_snowpark(session):
         return frames.relation(session, SCHEMA, score(challengers, populations))
@@ -46,10 +46,11 @@ def _scored(session: "Snowpark", row: dict, frame: Frame, key: str) -> "DataFram
 
 
 def score(challengers: Iterable[dict], populations: Populations) -> Iterator[pa.RecordBatch]:
-    """Score populations in a stream; nothing where there is no challenger.
+    """Score populations in a stream. Without a challenger there are no batches.
 
     Args:
-        challengers: rows as `scoring.loaded` reads them.
+        challengers: rows as `scorer.loaded` reads them.
+        populations: model name -> engine's frame of its inputs, and its key.
 
     Yields:
         Batches of `SCHEMA`.

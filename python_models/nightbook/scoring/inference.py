@@ -1,4 +1,4 @@
-"""From a matrix of inputs to what a score consists of: the same functions on every engine, so the same bits."""
+"""From a matrix of inputs to the parts of a score. Every engine runs these functions, so the bits are the same."""
 
 import functools
 import hashlib
@@ -14,14 +14,14 @@ from nightbook.errors import NightbookError
 
 
 def load_booster(booster_bytes: bytes, digest: str) -> xgb.Booster:
-    """The booster of an artifact, once its SHA-256 is the expected one. XGBoost's format holds data, never code.
+    """Load the booster of an artifact if its SHA-256 is the expected one. XGBoost's format holds data, never code.
 
     Args:
-        booster_bytes: UBJSON as in `Candidate.booster_bytes`.
+        booster_bytes: UBJSON as in `training.Candidate.booster_bytes`.
         digest: expected SHA-256, hexadecimal.
 
     Raises:
-        NightbookError: the digest differs, or the bytes are no booster.
+        NightbookError: the digest differs, or the bytes are not a booster.
     """
     actual = hashlib.sha256(booster_bytes).hexdigest()
     if actual != digest.lower():
@@ -37,19 +37,19 @@ def load_booster(booster_bytes: bytes, digest: str) -> xgb.Booster:
 
 
 def predict_pd(booster: xgb.Booster, matrix: np.ndarray) -> np.ndarray:
-    """Probability of default, float64 (exact value of XGBoost's float32) of shape (n,)."""
+    """Probability of default, float64 (exact value of XGBoost's float32), shape (n,)."""
     return booster.inplace_predict(matrix).astype(np.float64)
 
 
 def gains(booster: xgb.Booster) -> dict[str, float]:
-    """Feature -> loss that its splits reduced in all; one that no split reads is not there."""
+    """Feature -> total loss reduction of its splits. Features that no split reads are missing."""
     found = booster.get_score(importance_type="total_gain")
-    # Of trees it is a number; a list is what linear models have.
+    # Trees give a number; linear models would give a list.
     return {name: gain for name, gain in found.items() if isinstance(gain, float)}
 
 
 def inputs(batch: pa.RecordBatch | pa.Table, features: Sequence[str]) -> np.ndarray:
-    """A model's inputs as float32, NaN for null, shape (rows, features); what training refuses is not scored either.
+    """A model's inputs as float32, NaN for null, shape (rows, features). What training refuses is refused here too.
 
     Raises:
         NightbookError: an input holds NaN or infinity.
@@ -63,15 +63,15 @@ def inputs(batch: pa.RecordBatch | pa.Table, features: Sequence[str]) -> np.ndar
 
 
 def not_a_number(what: str) -> NightbookError:
-    """The refusal of an input that holds NaN or infinity."""
+    """The error for an input that holds NaN or infinity."""
     return NightbookError(f"{what}: holds NaN or infinity; store null for what is not known")
 
 
 def feature_digests(matrix: np.ndarray) -> list[str]:
-    """SHA-256 of each row of a float32 matrix, shape (n, f); every NaN counts as the same missing value."""
+    """SHA-256 of each row of a float32 matrix, shape (n, f), 32 hexadecimal digits. All NaN count as the same value."""
     width = matrix.shape[1] * 4
     digests = []
-    # A block of rows at a time, which stays in the processor's cache from one step to the next.
+    # In blocks of rows that stay in the processor's cache from one step to the next.
     for block in range(0, len(matrix), CACHED_ROWS):
         canonical = (matrix[block : block + CACHED_ROWS] + np.float32(0)).astype("<f4", "C", copy=False)
         np.copyto(canonical, np.nan, where=np.isnan(canonical))
@@ -83,13 +83,13 @@ def feature_digests(matrix: np.ndarray) -> list[str]:
 
 
 def probability(margin: np.ndarray) -> np.ndarray:
-    """XGBoost's own logistic function of a float32 margin, shape (n,), bit for bit what it predicts with its trees."""
+    """XGBoost's own logistic function of a float32 margin, shape (n,), equal to the bit to what its trees predict."""
     link = _link()
     return link.inplace_predict(np.zeros((len(margin), 1), dtype=np.float32), base_margin=margin)
 
 
 @functools.cache
 def _link() -> xgb.Booster:
-    """A model without a tree: what it predicts is the objective's transformation of the margin that it is given."""
+    """A model without trees: it predicts the objective's transformation of the margin that it is given."""
     nothing = xgb.DMatrix(np.zeros((1, 1), dtype=np.float32), label=np.zeros(1))
     return xgb.train({"objective": "binary:logistic", "base_score": 0.5, "nthread": 1}, nothing, num_boost_round=0)

@@ -58,7 +58,7 @@ INPUT_SCHEMA = pa.schema(
 
 
 def score_schema(key: str) -> pa.Schema:
-    """Columns of a scored batch: key, pd in (0, 1), margin in log odds, digest of the inputs, and which model."""
+    """Columns of a scored batch: key, date, pd in (0, 1), margin in log odds, digest of the inputs, and the model."""
     return pa.schema(
         [
             (key, pa.string()),
@@ -74,7 +74,7 @@ def score_schema(key: str) -> pa.Schema:
 
 
 def contribution_schema(key: str) -> pa.Schema:
-    """Columns of an explained batch: one row per input and one, '(base value)', for where every score starts."""
+    """Columns of an explained batch: one row per input, and one '(base value)' row, where every score starts."""
     return pa.schema(
         [
             (key, pa.string()),
@@ -87,19 +87,18 @@ def contribution_schema(key: str) -> pa.Schema:
 
 
 def champions(record: Record, populations: Mapping[str, Frame], versions: str | None = None) -> list[dict]:
-    """The version of each model that scores in this run, checked; rows of `CHAMPION_SCHEMA`.
+    """The version of each model that scores in this run, checked, as rows of `CHAMPION_SCHEMA`.
 
-    The champion on record, but where a version is pinned: a past date is scored again by the one that was champion
-    then.
+    This is the champion, unless a version is pinned. A past date is scored again by the version that was champion then.
 
     Args:
-        record: what the warehouse has on record.
+        record: the warehouse's record.
         populations: model name -> engine's frame of what it would score.
-        versions: what is pinned, as `pinned_versions` reads it.
+        versions: the pinned versions, as `pinned_versions` reads them.
 
     Raises:
-        NightbookError: a model with somebody to score has no champion, a pinned version never was one, or record,
-            registry and artifact do not say the same.
+        NightbookError: a model with cases to score has no champion, a pinned version was never champion, or record,
+            registry and artifact disagree.
     """
     pinned = pinned_versions(versions)
     found = []
@@ -120,13 +119,13 @@ def champions(record: Record, populations: Mapping[str, Frame], versions: str | 
 
 
 def pinned_versions(text: str | None = None) -> dict[str, int]:
-    """Versions that score in the place of champions, out of a text such as `account_pd=3 application_pd=2`.
+    """Read pinned versions, which score in place of champions, from a text such as `account_pd=3 application_pd=2`.
 
     Args:
-        text: of the run; what NIGHTBOOK_VERSIONS says where it is not given.
+        text: the run's text; None means NIGHTBOOK_VERSIONS.
 
     Raises:
-        NightbookError: it is written in another way.
+        NightbookError: the text has another form.
     """
     text = os.environ.get("NIGHTBOOK_VERSIONS", "") if text is None else text
     pinned = dict(part.partition("=")[::2] for part in text.split())
@@ -136,9 +135,9 @@ def pinned_versions(text: str | None = None) -> dict[str, int]:
 
 
 def input_profiles(record: Record, versions: str | None = None) -> list[dict]:
-    """What the training of each champion, or pinned version, saw of the landing tables; rows of `INPUT_SCHEMA`.
+    """What the training of each champion, or pinned version, saw of the landing tables, as rows of `INPUT_SCHEMA`.
 
-    A version of before this was kept has nothing to say. record, versions, and what is refused: as `champions`.
+    Versions from before this was kept have no rows. Arguments and errors are those of `champions`.
     """
     pinned = pinned_versions(versions)
     found = []
@@ -154,10 +153,10 @@ def input_profiles(record: Record, versions: str | None = None) -> list[dict]:
 
 
 def profiles(chosen: Iterable[dict]) -> list[dict]:
-    """Training population of each champion, per feature and bin; rows of `PROFILE_SCHEMA`.
+    """Training population of each champion, per feature and bin, as rows of `PROFILE_SCHEMA`.
 
-    Bin -1 is the share without a value; the others are (above, up_to], open at both ends. The model's own score is
-    under the feature name 'score'. gain_share: the part of the loss reduction of all splits that is the feature's.
+    Bin -1 is the share without a value. The other bins are (above, up_to]; the first and the last are open. The model's
+    own score has the feature name 'score'. gain_share is the feature's share of the loss reduction of all splits.
     """
     found = []
     for row in chosen:
@@ -186,7 +185,7 @@ def profiles(chosen: Iterable[dict]) -> list[dict]:
 
 
 def scores(session: Session, chosen: Iterable[dict], model_name: str, relation: Frame, key: str) -> Made:
-    """A relation scored with the version that this run chose, as dbt takes it back; no row where it chose none."""
+    """Score a relation with the version that this run chose, for dbt. If it chose none, there are no rows."""
     model = _chosen(chosen, model_name)
     if model is not None and frames.is_snowpark(session):
         return snowflake_functions.scored(session, model, relation, key)
@@ -194,7 +193,7 @@ def scores(session: Session, chosen: Iterable[dict], model_name: str, relation: 
 
 
 def contributions(session: Session, chosen: Iterable[dict], model_name: str, relation: Frame, key: str) -> Made:
-    """A relation explained with the version that this run chose, as dbt takes it back; no row where it chose none."""
+    """Explain a relation with the version that this run chose, for dbt. If it chose none, there are no rows."""
     model = _chosen(chosen, model_name)
     return frames.relation(session, contribution_schema(key), explain(model, relation, key) if model else ())
 
@@ -208,13 +207,13 @@ def score(model: Model, relation: Frame, key: str) -> Iterator[pa.RecordBatch]:
         key: account_id or application_id.
 
     Yields:
-        Batches of `score_schema(key)`. pd is the model's own float32 probability, widened: the value that any MLflow
-        client reads from the same artifact. feature_digest is the SHA-256 of the float32 input vector, little-endian,
-        in the order of the model's features, first 32 hexadecimal digits.
+        Batches of `score_schema(key)`. pd is the model's own float32 probability, widened. Any MLflow client reads the
+        same value from the same artifact. feature_digest is the SHA-256 of the float32 input vector, little-endian, in
+        the order of the model's features, first 32 hexadecimal digits.
     """
     booster = _booster(model)
     schema = score_schema(key)
-    # The trees leave Python's lock alone, the digests hold it: side by side they keep both cores busy.
+    # XGBoost releases Python's global lock, the digests hold it. Side by side they keep both cores busy.
     with ThreadPoolExecutor(1) as aside:
         for batch in frames.batches(relation, [key, "as_of_date"], model.features):
             matrix = inference.inputs(batch, model.features)
@@ -238,7 +237,7 @@ def score(model: Model, relation: Frame, key: str) -> Iterator[pa.RecordBatch]:
 
 
 def explain(model: Model, relation: Frame, key: str) -> Iterator[pa.RecordBatch]:
-    """Exact tree contributions of every input to the margin (log odds); they and the base value add up to it.
+    """Exact tree contributions of every input to the margin (log odds). With the base value they sum to the margin.
 
     Source: Lundberg, Erion and Lee, Consistent individualized feature attribution for tree ensembles (2018).
 
@@ -272,13 +271,13 @@ def _chosen(chosen: Iterable[dict], model_name: str) -> Model | None:
 
 
 def loaded(row: dict) -> Model:
-    """What was chosen, if it still is what was checked then.
+    """Load a chosen version, if its artifact is still the one that was checked when it was chosen.
 
     Args:
-        row: model_name, model_version, and the digests of its file and of what stands beside it.
+        row: model_name, model_version, model_digest and metadata_digest.
 
     Raises:
-        NightbookError: it is not, or its artifact fails its check.
+        NightbookError: it has changed, or its artifact fails its check.
     """
     model = model_versions.load(row["model_name"], row["model_version"])
     if (model.digest, model.metadata_digest) != (row["model_digest"], row["metadata_digest"]):

@@ -1,7 +1,7 @@
-"""Scores computed where the data lies: temporary functions of a Snowflake session, made of a registered model.
+"""Scores computed inside Snowflake: temporary functions of a session, made from a registered model.
 
-They are made by SQL text and hold no pickle: their code is the staged library, their model a file that is checked again
-where it is read. Nothing of what is scored passes through the procedure.
+The functions are created by SQL text and hold no pickle. Their code is the staged library. Their model is a file whose
+digest is checked again where it is read. The scored rows do not pass through the procedure.
 """
 
 import tempfile
@@ -21,12 +21,13 @@ _PACKAGES = ("numpy", "pandas", "pyarrow", "xgboost", "xgboost-cpu")
 
 
 def scored(session: "Session", model: Model, frame: frames.Frame, key: str) -> "DataFrame":
-    """A Snowpark frame with the columns of `scoring.score_schema(key)`, evaluated when it is written.
+    """A Snowpark frame with the columns of `scorer.score_schema(key)`, evaluated when it is written.
 
     Args:
-        session: of the procedure.
+        session: the procedure's session.
         model: the registry's model, its digest checked.
         frame: with `key`, as_of_date and the model's features; null is missing.
+        key: account_id or application_id.
     """
     assert frames.is_snowpark(frame)
     functions = _create(session, model)
@@ -51,7 +52,7 @@ def scored(session: "Session", model: Model, frame: frames.Frame, key: str) -> "
 
 
 def _create(session: "Session", model: Model) -> dict[str, str]:
-    """Make the functions of a model; handler -> name."""
+    """Create the functions of a model. Returns handler -> name."""
     suffix = uuid.uuid4().hex[:12]
     stage = f"nightbook_model_{suffix}"
     session.sql(f"create temporary stage {stage}").collect()
@@ -75,7 +76,7 @@ def _create(session: "Session", model: Model) -> dict[str, str]:
 
 def _runtime() -> dict:
     staged = deployment.record()
-    # In a procedure there is no other library than a staged one.
+    # A procedure always runs a staged library.
     assert staged is not None
     return staged["runtime"]
 

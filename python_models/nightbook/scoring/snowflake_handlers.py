@@ -1,7 +1,7 @@
 """What runs inside a Snowflake function: one batch of inputs in, one value per row out.
 
-A handler gets a DataFrame whose columns stand for the arguments, and finds the model beside the library, as
-<digest>.ubj in the function's imports.
+A handler gets a DataFrame whose columns are the arguments. It finds the model beside the library, as <digest>.ubj in
+the function's imports.
 """
 
 import functools
@@ -18,19 +18,19 @@ from nightbook.scoring import inference
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# Rows that a function is handed at a time, at most.
+# Maximum number of rows per call of a function.
 BATCH_ROWS = 16_384
 
 
 def margin(batch: "DataFrame") -> np.ndarray:
-    """Log odds of each row, float64 of the model's float32; arguments as `_inputs`."""
+    """Log odds of each row, float64 of the model's float32. Arguments as `_inputs`."""
     booster = _booster()
     matrix = _inputs(batch, booster.feature_names)
     return booster.inplace_predict(matrix, predict_type="margin").astype(np.float64)
 
 
 def feature_digest(batch: "DataFrame") -> list[str]:
-    """Digest of each row's inputs, as `inference.feature_digests`; arguments as `_inputs`."""
+    """Digest of each row's inputs, as `inference.feature_digests`. Arguments as `_inputs`."""
     return inference.feature_digests(_inputs(batch, _booster().feature_names))
 
 
@@ -43,7 +43,8 @@ def _inputs(batch: "DataFrame", names: Sequence[str] | None) -> np.ndarray:
     """The model's inputs as float32, NaN for missing.
 
     Args:
-        batch: a column per input as double, and last how many inputs of the row are known: NaN is like null here.
+        batch: a column per input as double, and last the number of known inputs per row. pandas shows a null as NaN.
+        names: the model's features, for the error message.
 
     Raises:
         NightbookError: an input holds NaN or infinity.
@@ -60,6 +61,6 @@ def _inputs(batch: "DataFrame", names: Sequence[str] | None) -> np.ndarray:
 def _booster() -> xgb.Booster:
     (file,) = Path(sys._xoptions["snowflake_import_directory"]).glob("*.ubj")
     booster = inference.load_booster(file.read_bytes(), file.stem)
-    # The warehouse runs a process per core.
+    # The Snowflake warehouse runs one process per core.
     booster.set_param({"nthread": 1})
     return booster

@@ -1,8 +1,11 @@
-"""Whether the trail behind the scores still says what it said when it was written.
+"""Check that the audit trail still says what it said when it was written.
 
-Four things are compared, each with what was entered in the audit log at the time: the log's own hashes, the facts that
-it tells of, the digest of every partition of what is published, and what the registry and the artifacts say of every
-model version.
+Four things are compared with what was entered in the audit log at the time:
+
+- the log's own hashes
+- the facts that it records
+- the digest of every published partition
+- what the registry and the artifacts say of every model version
 """
 
 import json
@@ -23,22 +26,22 @@ from nightbook.registry.record import Record, differences, own_hand
 from nightbook.scoring.inference import feature_digests
 from nightbook.trail import definitions
 
-# Digits that float32 leaves out of all columns that are not digested one by one.
+# One digest for the digits beyond float32, over all columns that have no digest of their own.
 _REST = "beyond_float32"
-# Facts that a training leaves before it has come to its end.
+# Facts that a training writes before it ends.
 _OF_TRAINING = ("model_version", "gate_decision")
 _INPUTS = "rpt_regulatory_features"
 _SCORES = ("fct_account_scores", "fct_application_scores")
-# What has rows only after the audit log has entries: what was approved, what was scored.
+# Tables that get rows only after the audit log has entries: approvals and scores.
 _WRITTEN_LATER = (("audit", "promotion_log"), ("marts", "fct_account_scores"), ("marts", "fct_application_scores"))
-# Of one relation, digested in one query: what fits into the memory of a small machine.
+# Rows of one relation that one query digests; they fit into the memory of a small machine.
 _ROWS_AT_A_TIME = 5_000_000
 
 
 class Sql(NamedTuple):
     """SQL of the project that `verify` compares by: models that are views, and two analyses.
 
-    Not what stands in the warehouse under these names, which may have been exchanged.
+    It is not taken from the warehouse, where a view of the same name could have been replaced.
     """
 
     audit_facts: str
@@ -54,7 +57,7 @@ class Sql(NamedTuple):
     rpt_regulatory_features: str
 
 
-# Tables under the views of the trail, and under the audit log itself.
+# Tables behind the views of the trail, and behind the audit log itself.
 _TABLES = {
     "audit": ("audit_chain", "promotion_log", "run_log", "version_log"),
     "fairness": ("fairness_of_nights", "fairness_of_trainings"),
@@ -65,7 +68,7 @@ _TABLES = {
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found to be as recorded. head: hash of the last entry, which answers for all; notes: a line each."""
+    """What was found as recorded. `head` is the hash of the last entry, which covers all entries; `notes` are lines."""
 
     entries: int
     facts: int
@@ -80,9 +83,9 @@ def verify(connection: warehouse.Connection, sql: Sql, head: str | None = None) 
 
     Args:
         connection: to a warehouse that has an audit log.
-        sql: what is asked of it.
-        head: hash of an entry that was noted elsewhere; the log must still hold it. Who can write the whole log can
-            write another one, whole and right in itself, and only a hash out of his reach tells the two apart.
+        sql: the SQL to compare by.
+        head: hash of an entry that was noted elsewhere; the log must still hold it. Whoever can write the whole log can
+            replace it by another consistent one. Only a hash out of their reach shows the difference.
 
     Raises:
         NightbookError: names the first thing that is not as recorded.
@@ -115,12 +118,12 @@ def verify(connection: warehouse.Connection, sql: Sql, head: str | None = None) 
 
 
 def check_unbroken(query: Query) -> None:
-    """Refuse an audit log that lost what it must hold; the macro refuse_broken_chain says the same before each run.
+    """Refuse an audit log that lost entries. The macro refuse_broken_chain checks the same before each run.
 
-    Run log and audit log are written in one transaction: a run that is in the first alone is not one that was killed.
+    Run log and audit log are written in one transaction. So a run that is only in the run log was not simply killed.
 
     Raises:
-        NightbookError: the log is empty after a run came to its end, has gaps, or lacks a run.
+        NightbookError: the log is empty although a run succeeded, has gaps, or lacks a run.
     """
     is_there = has(query, "audit", "audit_chain")
     counted = "select count(*) as row_count, coalesce(max(sequence), 0) as last_sequence from audit.audit_chain"
@@ -158,7 +161,7 @@ def check_unbroken(query: Query) -> None:
 
 
 def _check_facts(entries: list[dict], facts: list[dict]) -> tuple[str, ...]:
-    """Every fact must be as it was entered; a line for each of a training of which no run is on record."""
+    """Check that every fact is as it was entered. Returns a line for each fact of a training that has no logged run."""
     now: dict[tuple[str, str], str] = {}
     for fact in facts:
         key = (fact["kind"], fact["subject"])
@@ -186,7 +189,7 @@ def _check_facts(entries: list[dict], facts: list[dict]) -> tuple[str, ...]:
 
 
 def _entered_late(entries: list[dict], facts: list[dict]) -> tuple[str, ...]:
-    """Facts that another run entered than their own: that was broken off, or they were put in afterwards."""
+    """Facts that another run entered than their own: their own run was interrupted, or they were added afterwards."""
     first_fill = entries[0]["run_id"] if entries else None
     own = {(fact["kind"], fact["subject"]): fact["run_id"] for fact in facts if fact["run_id"]}
     return tuple(
@@ -197,7 +200,7 @@ def _entered_late(entries: list[dict], facts: list[dict]) -> tuple[str, ...]:
 
 
 def _other_code(facts: list[dict]) -> tuple[str, ...]:
-    """A line for each run that ran other code than an earlier one of the same commit did, neither with changes."""
+    """A line for each run whose code differs from an earlier run of the same commit, both without local changes."""
     first: dict[tuple[str, str], tuple[str, str]] = {}
     found = []
     runs = (json.loads(fact["payload"]) for fact in facts if fact["kind"] == "run")
@@ -215,19 +218,20 @@ def _other_code(facts: list[dict]) -> tuple[str, ...]:
 
 
 def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int, tuple[str, ...]]:
-    """Each partition must be the one that was entered last, and none may stand that was not; how many, and notes.
+    """Check that each partition is the one entered last, and that no other exists. Returns their number, and notes.
 
-    Of relations that keep the rows of every run, each run's is one; of others the last of a date, or of all.
+    Relations that keep the rows of every run have one partition per run. Others have the last one of each date, or only
+    the last one.
     """
     runs = {entry["subject"] for entry in entries if entry["kind"] == "run"}
-    # Relations that were entered at all; what was published before was not entered.
+    # Relations with at least one entry. Older partitions of other relations were published before entries began.
     begun: set[str] = set()
     standing = {
         tuple(_text(row, "relation_name", "as_of_date", "run_id")): row for row in query(sql.published_partitions)
     }
     kept = {row["relation_name"]: row["kept"] for row in standing.values()}
     last: dict[tuple, dict] = {}
-    # Runs of a version of the code that entered no partition: whoever came to a good end since has entered his own.
+    # Successful runs from before partitions were entered. Later successful runs have entries of their own.
     earlier: set[str] = set()
     for entry in entries:
         if entry["kind"] == "run" and not begun and json.loads(entry["payload"])["outcome"] == "succeeded":
@@ -269,7 +273,7 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
                     f"{name}: column {column} is {types[relation].get(column, 'gone')} now, run {run_id} wrote it as"
                     f" {type_} {of_log}"
                 )
-        # Scores are digested by the columns that they had from the first night on.
+        # The digest of scores covers a fixed list of columns, so columns that the run did not write must be empty.
         more = sorted(set(types.get(relation, ())) - set(was)) if was and relation in _SCORES else []
         if found and more:
             found = (
@@ -304,9 +308,9 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
 
 
 def _digests(query: Query, sql: Sql, expected: dict[tuple, dict]) -> dict[tuple, dict]:
-    """(relation, date, run, columns) -> row_count and digest as they stand.
+    """(relation, date, run, columns) -> row_count and digest as they are now.
 
-    All in one question where that is little, else each relation by itself, some dates at a time.
+    Few rows are digested in one query. Otherwise each relation is digested separately, a few dates at a time.
     """
     relations: dict[str, dict[str, int]] = {}
     for (relation, as_of_date, _), entry in expected.items():
@@ -314,7 +318,7 @@ def _digests(query: Query, sql: Sql, expected: dict[tuple, dict]) -> dict[tuple,
         dates[as_of_date] = dates.get(as_of_date, 0) + json.loads(entry["payload"])["row_count"]
     asked: list[tuple[str, str, list]] = []
     if sum(sum(dates.values()) for dates in relations.values()) <= _ROWS_AT_A_TIME:
-        # A home that has trained and not scored has no scores to ask.
+        # A home that has trained but never scored has no scores to digest.
         scores = [sql.fct_score_partitions] if relations.keys() & set(_SCORES) else []
         asked = [(digests, "1 = 1", []) for digests in (*scores, sql.partition_digests)]
     else:
@@ -333,7 +337,7 @@ def _digests(query: Query, sql: Sql, expected: dict[tuple, dict]) -> dict[tuple,
 
 
 def _batches(dates: dict[str, int]) -> Iterator[list[str]]:
-    """Dates, of which the rows are given, in groups that are not too large together; those without a date alone."""
+    """Group dates so that each group has few enough rows. Rows without a date are a group of their own."""
     group: list[str] = []
     rows = 0
     for one in sorted(dates):
@@ -347,14 +351,14 @@ def _batches(dates: dict[str, int]) -> Iterator[list[str]]:
 
 
 def _text(row: dict, *names: str) -> list[str]:
-    """Values as they stand in the subject of an entry."""
+    """Values in the form that an entry's subject uses."""
     return ["-" if row[name] is None else str(row[name]) for name in names]
 
 
 def _check_inputs(entries: list[dict], connection: warehouse.Connection) -> None:
-    """What is shown as a model's input must be what its score has the digest of.
+    """Check that the inputs shown for a score give the score's feature digest.
 
-    The partition's own digest speaks of the columns that the model does not read, and of digits that it does not see.
+    The partition's own digest covers the rest: columns that the model does not read, and digits beyond float32.
     """
     query = warehouse.query(connection)
     last = {}
@@ -415,7 +419,7 @@ def _check_inputs(entries: list[dict], connection: warehouse.Connection) -> None
 
 
 def _unlike_digest(batch: pa.RecordBatch, features: tuple[str, ...]) -> str | None:
-    """The first account whose inputs do not give the digest that its score has."""
+    """The first account whose inputs do not give the digest of its score."""
     shown = batch.column("is_shown").to_pylist()
     recorded = batch.column("feature_digest").to_pylist()
     digests = feature_digests(frames.matrix(batch, features)) if features else recorded
@@ -426,7 +430,7 @@ def _unlike_digest(batch: pa.RecordBatch, features: tuple[str, ...]) -> str | No
 
 
 def _check_tables(query: Query, names: Mapping[str, Collection[str]]) -> None:
-    """What holds rows is a table: a view in its place could show others to others."""
+    """Check that relations with rows are tables. A view in their place could show different readers different rows."""
     for schema, tables in names.items():
         for row in query(
             "select lower(table_name) as name, table_type from information_schema.tables"
@@ -453,7 +457,7 @@ def _column_types(query: Query, names: Mapping[str, Collection[str]]) -> dict[st
     return found
 
 
-# Views that show a relation of the audit trail, and what they show.
+# Views that show a table of the audit trail, and the tables that they show.
 _SHOWN = {
     "audit.fct_runs": ["audit.run_log"],
     "audit.fct_audit_log": ["audit.audit_chain"],
@@ -462,7 +466,7 @@ _SHOWN = {
 
 
 def _check_views(query: Query) -> None:
-    """A view must show what stands in the tables under it: it may have been exchanged for another."""
+    """Check that a view shows the rows of the tables behind it. It could have been replaced."""
     for view, tables in _SHOWN.items():
         schema, _, name = view.partition(".")
         if not has(query, schema, name):
@@ -490,11 +494,11 @@ def _check_views(query: Query) -> None:
 
 
 def _check_registry(record: Record) -> tuple[int, tuple[str, ...]]:
-    """Registry and artifacts against the record: every version, and which is champion.
+    """Check every version and the champion in registry and artifacts against the record.
 
     Returns:
-        How many versions are on record, and a line for each of the registry's that is not, and for each promotion that
-        a version's maker had a hand in.
+        The number of recorded versions, and notes. A note is about a version of the registry that is not recorded, or
+        about a promotion that the version's own maker decided or typed.
     """
     notes = []
     for name in record.model_names:

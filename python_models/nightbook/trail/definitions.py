@@ -1,6 +1,6 @@
-"""Functions and views of the embedded engine that are not the project's: they could tell each reader something else.
+"""Check that DuckDB's functions and views are the project's own. Replaced ones could show each reader something else.
 
-In an account, privileges keep both apart from those who read.
+On Snowflake, privileges keep readers from creating either.
 """
 
 import re
@@ -12,7 +12,7 @@ from nightbook.engine import warehouse
 from nightbook.engine.warehouse import Query, has
 from nightbook.errors import NightbookError
 
-# Views that show the trail, by where they stand.
+# Views that show the trail, by schema.
 _VIEWS = {
     "audit": ("fct_audit_log", "fct_lineage_edges", "fct_model_versions", "fct_promotions", "fct_runs"),
     "fairness": ("fct_fairness",),
@@ -21,7 +21,7 @@ _VIEWS = {
 
 
 def check_functions(query: Query) -> None:
-    """Nobody has put a function of his own where the SQL that compares, or that scores, would call it.
+    """Check that nobody added a function to the warehouse. SQL that compares or scores could call it by mistake.
 
     Raises:
         NightbookError: there is one.
@@ -36,9 +36,10 @@ def check_functions(query: Query) -> None:
 
 
 def check_columns(query: Query) -> None:
-    """No column is computed when it is read, for it could tell who is asking; none has the database's own name.
+    """Check that no column is computed at reading, because it could depend on the reader.
 
-    A view's text is compared without that name, so that a column of it could stand for a schema.
+    No column may have the name of the database either. Views are compared without that name, so such a column could
+    stand for a schema.
 
     Raises:
         NightbookError: there is one.
@@ -57,17 +58,17 @@ def check_columns(query: Query) -> None:
 
 
 def check_views(connection: duckdb.DuckDBPyConnection, sql: Mapping[str, str]) -> None:
-    """A view is the SQL of the project: it may have been exchanged for another, which tells who is asking.
+    """Check that each view is the project's SQL. A replaced view could depend on the reader.
 
     Args:
         connection: to the warehouse.
-        sql: a view's name -> what the project makes it of.
+        sql: view name -> the project's SQL for it.
 
     Raises:
-        NightbookError: names the first that is another.
+        NightbookError: names the first view that differs.
     """
     query = warehouse.query(connection)
-    # dbt writes the database before a schema, the engine leaves its own out.
+    # dbt writes the database before a schema; DuckDB leaves out its own.
     text = (
         "select replace(regexp_replace(sql, '^CREATE (TEMP )?VIEW [^ ]+ AS ', ''), current_database() || '.', '')"
         " as says"
@@ -89,7 +90,7 @@ def check_views(connection: duckdb.DuckDBPyConnection, sql: Mapping[str, str]) -
 
 
 def _in_order(texts: list[dict]) -> list[str]:
-    """Definitions of views; which columns are left out is a set to the engine, and comes back in any order."""
+    """Definitions of views with excluded columns sorted. DuckDB keeps them as a set and returns them in any order."""
     return [
         re.sub(r"EXCLUDE \(([^)]*)\)", lambda found: str(sorted(found[1].split(", "))), text["says"]) for text in texts
     ]

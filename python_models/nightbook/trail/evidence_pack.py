@@ -1,4 +1,4 @@
-"""An explanation as a file that opens anywhere, without a network, and is the same bytes each time it is made."""
+"""An explanation as a file that opens offline. The same explanation always gives the same bytes."""
 
 import contextlib
 import hashlib
@@ -11,13 +11,17 @@ from nightbook.errors import NightbookError
 from nightbook.shown import html as escape
 from nightbook.trail import explanation_text, svg
 
-# The earliest time that a ZIP file can hold: the pack says nothing of when it was made.
+# The earliest time that a zip file can hold. The bytes must not depend on when the pack was made.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _PLOTTED = 15
 
 
 def write(told: dict, path: Path) -> str:
     """Write the pack of an explanation: explanation.html, explanation.json, and SHA256SUMS of the two.
+
+    Args:
+        told: what `explanation.explain` returned.
+        path: the file to write.
 
     Returns:
         SHA-256 of the file.
@@ -37,7 +41,7 @@ def write(told: dict, path: Path) -> str:
             entry = zipfile.ZipInfo(name, _NO_TIME)
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)
-    # Whole or not at all, like everything that somebody may be shown.
+    # The rename makes the file appear whole or not at all.
     part = path.with_name(f"{path.name}.part")
     try:
         part.write_bytes(packed.getvalue())
@@ -50,7 +54,7 @@ def write(told: dict, path: Path) -> str:
 
 
 def page(told: dict) -> str:
-    """The explanation as one HTML page, the plot inside it."""
+    """The explanation as one HTML page with the plot inside."""
     title = f"{told['kind']} {told['key']} as of {told['as_of_date']}"
     inputs = [
         [row["feature"], explanation_text.value(row["value"]), f"{row['contribution']:+.6f}", row["description"],
@@ -72,11 +76,11 @@ def page(told: dict) -> str:
 
 
 def plot(told: dict) -> str:
-    """The strongest contributions as a bar chart, an SVG element; the same bytes for the same explanation."""
+    """The strongest contributions as a bar chart, an SVG element. The same explanation gives the same bytes."""
     strongest = [row for row in told["inputs"] if row["contribution"]][:_PLOTTED][::-1]
     with svg.drawn(9, 0.8 + 0.32 * len(strongest)) as picture:
         axes = picture.figure.subplots()
-        # Blue and orange are told apart by the colour-blind, and by their side of the axis in print.
+        # Colour-blind readers can distinguish blue and orange. In print, the side of the axis shows it.
         axes.barh(
             [f"{row['feature']} = {explanation_text.value(row['value'])}" for row in strongest],
             [row["contribution"] for row in strongest],

@@ -1,4 +1,4 @@
-"""How one score came about: model, people, inputs and their contributions, definitions, raw rows; each link checked."""
+"""Explain one score: model, people, inputs, contributions, definitions, raw rows. Each link is checked."""
 
 import subprocess
 from dataclasses import asdict
@@ -22,18 +22,23 @@ from nightbook.registry.record import Record
 from nightbook.scoring import scorer
 from nightbook.trail import landed_rows, scored_nights
 
-# Contributions are float32; a hundred and fifty of them are added up.
+# Contributions are float32, and about 150 of them are summed.
 _TOLERANCE = 1e-4
 
 
 def explain(as_of: date, *, account: str | None = None, application: str | None = None) -> dict:
     """Everything that led to the score of an account or an application on a scored night, as plain values.
 
-    The stored inputs are scored again by the stored version: what is told of the score is what gives it.
+    The stored version scores the stored inputs again, so the explanation is of what really gives the score.
+
+    Args:
+        as_of: the night's date.
+        account: the account scored, or None.
+        application: the application scored, if no account is given.
 
     Raises:
-        NightbookError: the key or the night was never scored, the model is not what it was, or the stored inputs do not
-            give the stored score.
+        NightbookError: the key or the night was never scored, the model has changed, or the stored inputs do not give
+            the stored score.
     """
     kind, key = ("account", account) if account is not None else ("application", application)
     assert key is not None
@@ -63,7 +68,12 @@ def explain(as_of: date, *, account: str | None = None, application: str | None 
 
 
 def explain_version(model_name: str, version: int, against: int | None = None) -> dict:
-    """How a registered version came about; with another version, what the two do not share, first of all which data.
+    """How a registered version was made. With another version, also where the two differ, and in which data.
+
+    Args:
+        model_name: the scoring model.
+        version: its version.
+        against: another version to compare with.
 
     Raises:
         NightbookError: a version does not exist, or its artifact is not what was registered.
@@ -147,7 +157,7 @@ def _check_score(model: Model, score: dict, inputs: DuckDBPyRelation, column: st
 
 
 def _model(query: Query, model: Model, score: dict) -> dict:
-    """The version, and the last promotion by which it could score at that time."""
+    """The version, and the last promotion that allowed it to score at that time."""
     record = Record.of(query)
     version = record.version(model.model_name, score["model_version"])
     moves = [
@@ -181,7 +191,7 @@ def _gate(query: Query, model: Model) -> list[dict]:
     return query(
         "select rule, verdict, candidate_value, champion_value, reason, decided_at from training.fct_gate_decisions"
         " where model_name = ? and mlflow_run_id = ?"
-        # The first time: a training that is repeated on the same data judges the same candidate again.
+        # The first verdict: a training repeated on the same data judges the same candidate again.
         " qualify row_number() over (partition by rule order by decided_at, run_id) = 1 order by rule",
         [model.model_name, model.mlflow_run_id],
     )
@@ -190,7 +200,7 @@ def _gate(query: Query, model: Model) -> list[dict]:
 def _contributions(
     connection: Connection, model: Model, score: dict, inputs: DuckDBPyRelation, column: str, kind: str, run: dict
 ) -> dict:
-    """Each input with its value, its part of the margin and its definition, the strongest first, and their sum."""
+    """Each input with value, contribution to the margin and definition, strongest first, and their sum."""
     [batch] = scorer.explain(model, inputs, column)
     parts = pa.Table.from_batches([batch]).to_pylist()
     total = float(np.sum([part["contribution"] for part in parts]))
@@ -228,9 +238,9 @@ def _contributions(
 
 
 def _definitions(connection: Connection, kind: str, run: dict) -> dict[str, dict]:
-    """Feature -> the model that has it, file and line where it is written, and the last commit before the run.
+    """Feature -> its model, the file and line where it is written, and the last commit before the run.
 
-    files: where all of the family's SQL stands, which the commit is the last to have touched.
+    `files` lists all files with the family's SQL; the commit is the last one that touched any of them.
     """
     found = warehouse.rows(
         connection,
@@ -252,7 +262,7 @@ def _definitions(connection: Connection, kind: str, run: dict) -> dict[str, dict
 
 
 def _last_commit(files: list[str], run: dict) -> str | None:
-    """The commit that last changed the files, up to the code that ran; None where git cannot say."""
+    """The last commit, up to the run's own, that changed the files. None if git cannot say."""
     if not files or not provenance.is_commit(run["git_commit"]):
         return None
     done = subprocess.run(
@@ -264,7 +274,7 @@ def _last_commit(files: list[str], run: dict) -> str | None:
 
 
 def _raw(query: Query, night: scored_nights.Night, kind: str, key: str) -> dict[str, list[dict]]:
-    """Rows of the landing tables that the score rests on, the superseded ones marked."""
+    """Rows of the landing tables that the score depends on, with superseded rows marked."""
 
     def ask(sql: str) -> list:
         return [value for row in query(sql) for value in row.values()]
@@ -274,7 +284,7 @@ def _raw(query: Query, night: scored_nights.Night, kind: str, key: str) -> dict[
 
 
 def _plain(value: Any) -> Any:
-    """Dates, moments and decimals as text, so that the same explanation is the same JSON."""
+    """Dates, times and decimals as text, so that the same explanation gives the same JSON."""
     if isinstance(value, dict):
         return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):

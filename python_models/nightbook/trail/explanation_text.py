@@ -2,15 +2,15 @@
 
 from nightbook import people
 
-# A line, and the branches under it.
+# A line, and the branches below it.
 Branch = tuple[str, list["Branch"]]
 
-# Contributions that a person reads before the rest is summed up.
+# Number of contributions that are listed before the rest is summed.
 _SPELLED_OUT = 15
 
 
 def of_score(told: dict) -> Branch:
-    """What `explanation.explain` found: the score, whose model gave it, what moved it, and on which rows it rests."""
+    """The result of `explanation.explain`: the score, its model, its contributions, and its source rows."""
     score = told["score"]
     return (
         f"{told['kind']} {told['key']} as of {told['as_of_date']}: score {score['score']}, "
@@ -20,7 +20,7 @@ def of_score(told: dict) -> Branch:
 
 
 def of_version(told: dict) -> Branch:
-    """What `explanation.explain_version` found: people, code, data, and what another version does not share."""
+    """The result of `explanation.explain_version`: people, code, data, and differences from another version."""
     libraries = ", ".join(f"{name} {version}" for name, version in told["libraries"].items())
     lines = [
         f"made by {told['maker']}, run {told['run_id']}, MLflow run {told['mlflow_run_id']}, {told['registered_at']}",
@@ -112,12 +112,12 @@ def _rows(raw: dict[str, list[dict]]) -> Branch:
 
 
 def value(number: float | None) -> str:
-    """An input's value as a person reads it."""
+    """An input's value in a readable form."""
     return "unknown" if number is None else f"{number:g}"
 
 
 def place(defined_in: dict | None) -> str:
-    """Where an input is written, as a person looks it up."""
+    """File and line where an input is written."""
     return "no model of this checkout" if defined_in is None else f"{defined_in['file']}:{defined_in['line']}"
 
 

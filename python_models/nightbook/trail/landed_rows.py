@@ -1,7 +1,7 @@
-"""Which landed rows the scores of a night rest on, in SQL that every engine reads.
+"""Which landed rows the scores of a night depend on, as SQL for every engine.
 
-Twice: `conditions` is everything of the customers, which a derivation lays out, also one by another version of the
-code; `queries` picks out of that, for one score, the rows that have a say in it.
+There are two forms. `conditions` selects all rows of the customers; a reproduction lands these, even for another code
+version. `queries` selects, for one score, only the rows that affect it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,25 +11,26 @@ from nightbook.engine import warehouse
 from nightbook.landing.contract import TABLES
 from nightbook.trail.scored_nights import Night
 
-# How far the models of the DAG look back: windows of 24 months, from the month before where tonight's is not whole;
-# bureau files of 24 months; as many days for the last state of an account that the date's snapshot lacks.
+# How far the models look back: windows of 24 months, plus the month before if tonight's is incomplete; bureau files of
+# 24 months; and days for the last state of an account that the date's snapshot lacks.
 _MONTHS_OF_PAYMENTS = 25
 _MONTHS_OF_PULLS = 23
 _DAYS_OF_A_STATE = 40
-# A name for a query, and the query, to what stands for its rows in a later one.
+# (name, query) -> what stands for the query's rows in a later query.
 Keep = Callable[[str, str], str]
 
 
 def conditions(night: Night, raw: str, picked: Mapping[str, str], keep: Keep) -> dict[str, str]:
-    """Landing table -> which rows the chosen keys rest on: everything of their customers, in every version.
+    """Landing table -> condition for the rows that the chosen keys depend on: all versions of their customers' rows.
 
-    Two facts are of the whole book: which dates have a snapshot, and in which month the ledger begins. An account for
-    each of them comes along.
+    Two facts depend on the whole book: which dates have a snapshot, and in which month the ledger begins. One account
+    for each of them is included.
 
     Args:
+        night: the scored night.
         raw: schema of the landing tables.
-        picked: the keys of each kind, a relation with the column `key`.
-        keep: what makes of a query something that later ones can read from.
+        picked: kind -> relation with the chosen keys in column `key`.
+        keep: turns a query into something that later queries can read.
     """
     seen = known(night)
     customers = keep(
@@ -57,7 +58,7 @@ def conditions(night: Night, raw: str, picked: Mapping[str, str], keep: Keep) ->
     )
     of_customer = f"customer_id in (select customer_id from {customers})"
     of_account = f"account_id in (select account_id from {accounts})"
-    # Whose a payment, a pull or an application is may be corrected: all versions of a key come along.
+    # A correction may change the owner of a payment, pull or application, so all versions of a key are included.
     return {
         "customers": of_customer,
         "accounts": of_account,
@@ -71,29 +72,32 @@ def conditions(night: Night, raw: str, picked: Mapping[str, str], keep: Keep) ->
 
 
 def queries(night: Night, kind: str, key: str, ask: Callable[[str], list]) -> dict[str, str]:
-    """Landing table -> query of the landed rows that one score rests on, each with is_superseded.
+    """Landing table -> query of the landed rows that one score depends on, each with is_superseded.
 
-    Without any other row the score and its inputs would be the same. Those that are not superseded can change them, if
-    only by showing a default, after which there is no score; not so a few of the customer's other accounts, and terms
-    of no month-end, which are named as well. In the place of a superseded one stands another version:
-    that known on the night's date where it is asked for, else the last by the night's cutoff. Facts of the whole book
-    are not here: which dates have a snapshot, and in which month the ledger begins.
+    Without all other rows, the score and its inputs would be the same. A row that is not superseded can change them, if
+    only by showing a default, after which there is no score. Some listed rows cannot: a few of the customer's other
+    accounts, and terms that apply at no month-end.
+
+    In place of a superseded row, another version counts: the last one by the night's cutoff. Where the models ask for
+    it, it is the version known on the night's date. Facts of the whole book are not listed: which dates have a
+    snapshot, and in which month the ledger begins.
 
     Args:
+        night: the scored night.
         kind: account or application.
         key: what was scored.
-        ask: gives the values of a query's only column.
+        ask: returns the values of a query's only column.
     """
     table, column = ("accounts", "account_id") if kind == "account" else ("applications", "application_id")
     seen, as_of, own = known(night), f"date '{night.as_of_date}'", f"{column} = {warehouse.literal(key)}"
-    # Whose it is was known then; the keys as lists, by which the engine passes over what cannot hold them.
+    # The owner as known on that date. Keys are passed as lists, so that the engine can skip blocks without them.
     customers = ask(
         f"select customer_id from raw.{table} where {own} and {seen} order by {_as_known_on(night)} limit 1"
     )
     of_customer = _among("customer_id", customers)
     accounts = ask(f"select distinct account_id from raw.accounts where {of_customer} and {seen}")
-    # The last state that each account of the customer had: what is owed in all is an input. Of the terms, those of
-    # accounts that are open; by all their versions where the snapshot of the date lacks the account.
+    # The last state of each account of the customer, because the total owed is an input. Terms count for open accounts.
+    # If the snapshot of the date lacks the account, all versions of its terms count.
     since = night.as_of_date - timedelta(_DAYS_OF_A_STATE)
     recent = f"{_among('account_id', accounts)} and snapshot_date between date '{since}' and {as_of}"
     last = f"""
@@ -120,7 +124,7 @@ def queries(night: Night, kind: str, key: str, ask: Callable[[str], list]) -> di
         _versions("loan_servicing", night, f"({own_states} or ({recent})) and snapshot_date <= {as_of} and {seen}")
         + f" qualify {own_states} or snapshot_date = max(snapshot_date) over (partition by account_id)"
     )
-    # With every version of them, wherever a correction has put one: by its being there, that before it does not count.
+    # All versions of these keys, even outside the window. A correction supersedes the earlier version just by existing.
     touched = {"bureau_pulls": ("pull_id", of_customer, "pulled_on", _MONTHS_OF_PULLS)}
     if kind == "account":
         touched["payments"] = ("payment_id", own, "paid_on", _MONTHS_OF_PAYMENTS)
@@ -136,16 +140,16 @@ def queries(night: Night, kind: str, key: str, ask: Callable[[str], list]) -> di
 
 
 def _versions(name: str, night: Night, condition: str, counts: str | None = None) -> str:
-    """Rows of a landing table with whether another version stands in their place; counts: that none does."""
+    """Query of landed rows with is_superseded. `counts`: the condition that no other version replaces a row."""
     latest, as_known = _is_first(name, "_loaded_at desc, _load_id desc"), _is_first(name, _as_known_on(night))
-    # The last version of an application says when it was applied for, that known on the date all else.
+    # The date of an application comes from its last version, everything else from the version known on the date.
     known_then = {"customers": as_known, "applications": f"{latest} or {as_known}"}
     counts = counts or known_then.get(name, latest)
     return f"select *, not ({counts}) as is_superseded from raw.{name} where {condition}"
 
 
 def _terms_count(night: Night, own: str) -> str:
-    """Whether a version of terms is that of the date, or the scored account's at the end of a month that is read."""
+    """Whether a version of terms is that of the date, or the scored account's at the end of a month in a window."""
     order = "over (partition by account_id order by _loaded_at, _load_id)"
     oldest = (night.as_of_date.replace(day=1) - timedelta(31 * _MONTHS_OF_PAYMENTS)).replace(day=1)
     is_begun = f"(row_number() {order} = 1 or cast(_loaded_at as date) <= date '{night.as_of_date + timedelta(1)}')"
@@ -159,7 +163,7 @@ def _is_first(name: str, order: str) -> str:
 
 
 def _as_known_on(night: Night) -> str:
-    """The order of macro version_order_as_of, of the night's date."""
+    """The order of macro version_order_as_of, for the night's date."""
     is_known = f"cast(_loaded_at as date) <= date '{night.as_of_date + timedelta(1)}'"
     return (
         f"case when {is_known} then 0 else 1 end, case when {is_known} then _loaded_at end desc,"
@@ -173,5 +177,5 @@ def _among(column: str, keys: Iterable[str | None]) -> str:
 
 
 def known(night: Night) -> str:
-    """The condition that a landed row could be seen by the run of a night."""
+    """The condition that the run of a night could see a landed row."""
     return f"_loaded_at <= timestamp '{night.run['known_at'].isoformat(' ', 'microseconds')}'"

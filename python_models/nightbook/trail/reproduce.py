@@ -1,8 +1,7 @@
-"""Scores of a past night derived anew, from the raw rows that its run could see, and compared with what is stored.
+"""Compute a past night's scores again, from the raw rows that its run could see, and compare with the stored ones.
 
-The night's rows are laid out in a home of their own, beside the warehouse, and the DAG is run there as of the night's
-date, with the night's cutoff, model versions and code. Nothing that the warehouse keeps from night to night is looked
-at, so what is compared has been computed in two ways.
+The night's rows are landed in a scratch home. The DAG runs there with the night's date, cutoff, model versions and
+code. It uses nothing that the warehouse keeps from night to night, so the compared values were computed in two ways.
 """
 
 import json
@@ -19,14 +18,14 @@ from nightbook.engine import home, warehouse
 from nightbook.errors import NightbookError
 from nightbook.trail import rerun, scored_nights, scratch_home
 
-# What belongs to the run, not to the score.
+# Columns of the run, not of the score.
 _OF_THE_RUN = ("run_id", "scored_at")
 _SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A stored value that is not the one derived anew; column `(row)` where one of the two has no such row."""
+    """A stored value that differs from the recomputed one. The column is `(row)` if one side has no such row."""
 
     relation: str
     key: str
@@ -40,7 +39,7 @@ class Difference:
 
 @dataclass
 class Reproduction:
-    """What was compared. compared, different: rows by relation; differences: the first few; notes: a line each."""
+    """What was compared. `compared`, `different`: rows by relation; `differences`: the first few; `notes`: lines."""
 
     night: scored_nights.Night
     code: str
@@ -51,25 +50,25 @@ class Reproduction:
 
     @property
     def is_equal(self) -> bool:
-        """True when every row compared is equal, column by column, to the bit."""
+        """True if every compared row is equal, column by column, to the bit."""
         return not any(self.different.values())
 
 
 def reproduce(
     as_of: date, *, account: str | None = None, application: str | None = None, sample: int | None = None
 ) -> Reproduction:
-    """Derive a night, a sample of it, or one score anew and compare.
+    """Compute a night, a sample of it, or one score again and compare.
 
-    The derivation is DuckDB's, whichever engine scored the night.
+    DuckDB computes it, whichever engine scored the night.
 
     Args:
         as_of: the night's date.
-        account: derive this account alone.
-        application: derive this application alone.
-        sample: derive so many accounts and at most so many applications, chosen by hash.
+        account: only this account.
+        application: only this application.
+        sample: this many accounts and at most this many applications, chosen by hash.
 
     Raises:
-        NightbookError: the night or the key was never scored, or its code cannot be had.
+        NightbookError: the night or the key was never scored, or its code is not available.
     """
     with warehouse.asking() as query:
         night = scored_nights.scored_night(query, as_of)
@@ -107,7 +106,7 @@ def as_dict(found: Reproduction) -> dict:
 
 
 def _compare(scratch: Path, found: Reproduction, chosen: dict[str, scored_nights.Chosen] | None) -> None:
-    """Every column of every score, input and contribution with what is stored."""
+    """Compare every column of every score, input and contribution with what is stored."""
     with scratch_home.beside(scratch) as connection:
         for kind, relation, entity, key in scored_nights.COMPARED:
             if chosen is None or chosen[kind].keys:
@@ -134,7 +133,7 @@ def _compare_relation(
     key: str,
     chosen: list[str] | None,
 ) -> None:
-    """Compare the rows of a night; a column that one side alone has, by another version of the code, must be empty."""
+    """Compare the rows of a night. A column that only one side has, from another code version, must be empty."""
     as_of, run_id = found.night.as_of_date, found.night.run["run_id"]
     stored_columns = _columns(connection, "book", relation)
     [(own,)] = connection.execute("select current_database()").fetchall()

@@ -1,4 +1,4 @@
-"""A night derived anew in a home of its own, by the code that made its run: this checkout's, or the run's commit."""
+"""Run a night again in a scratch home, with the code of its run: this checkout, or the run's commit."""
 
 import json
 import os
@@ -42,10 +42,13 @@ if failed:
 
 
 def derive(scratch: Path, night: Night) -> str:
-    """Run the DAG in the scratch home with the code that made the run: this one if it is the same, else its commit.
+    """Run the DAG in the scratch home with the run's own code: this checkout if it is the same, else its commit.
 
     Returns:
         Which code it was, in words.
+
+    Raises:
+        NightbookError: the run's code is not available, or the build fails.
     """
     run = night.run
     label = f"the night of {night.as_of_date}, run {run['run_id']}"
@@ -78,7 +81,7 @@ def derive(scratch: Path, night: Night) -> str:
 
 
 def sweep() -> None:
-    """Take away what was left by reproductions that were killed; the names of their folders hold their processes."""
+    """Delete what killed reproductions left. The names of their folders contain their process ids."""
     for left in home.home().glob(f"{SCRATCH}*"):
         process = left.name.removeprefix(SCRATCH).partition("-")[0]
         if not Path("/proc").exists() or not Path(f"/proc/{process}").exists():
@@ -86,7 +89,7 @@ def sweep() -> None:
 
 
 def _build(code: Path, scratch: Path, night: Night) -> bool:
-    """Parse a project, and build the night with it if it is the run's; False where it is not."""
+    """Parse a project and build the night with it. False if the project is not the run's code."""
     wanted = json.dumps({name: night.run[name] for name in ("manifest_digest", "library_digest")})
     done = subprocess.run(
         [sys.executable, "-c", _DRIVER, wanted],
@@ -109,7 +112,7 @@ def _environment(code: Path, scratch: Path, night: Night) -> dict[str, str]:
         "NIGHTBOOK_ACTOR": home.actor(),
         "NIGHTBOOK_AS_OF": night.as_of_date.isoformat(),
         "NIGHTBOOK_KNOWN_AT": night.run["known_at"].isoformat(" ", "microseconds"),
-        # A sample is no book: what it lacks was judged on the night itself.
+        # A sample is not the whole book, and input checks would stop it. The night itself has passed them.
         "NIGHTBOOK_OVERRIDE": "*",
         "NIGHTBOOK_OVERRIDE_REASON": "derived anew",
         "NIGHTBOOK_VERSIONS": " ".join(f"{name}={version}" for name, version in sorted(night.versions.items())),

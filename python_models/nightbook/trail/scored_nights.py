@@ -1,4 +1,4 @@
-"""Nights that were scored: by which run, which keys are in one, and which rows are there that its run did not see."""
+"""Scored nights: which run scored one, which keys it has, and which landed rows its run did not see."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -7,14 +7,14 @@ from nightbook.engine import warehouse
 from nightbook.errors import NightbookError
 
 SCORES = {"account": ("fct_account_scores", "account_id"), "application": ("fct_application_scores", "application_id")}
-# What the derivation is compared with: kind, relation, its column of the chosen keys, its key.
+# What a reproduction compares: kind, relation, its column of the chosen keys, its key.
 COMPARED = (
     ("account", "marts.fct_account_scores", "account_id", "account_id"),
     ("application", "marts.fct_application_scores", "application_id", "application_id"),
     ("account", "scoring.account_inputs", "account_id", "account_id"),
     ("application", "marts.fct_application_contributions", "application_id", "application_id || ' ' || feature"),
 )
-# What a run record of an earlier version does not say.
+# Columns that a run record of an earlier version lacks.
 _CODE = ("git_commit", "is_dirty", "manifest_digest", "library_digest", "lock_digest", "tests_digest", "engine",
          "versions", "pinned_versions")  # fmt: skip
 
@@ -30,7 +30,7 @@ class Night:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Keys of one kind, and a query that gives them, column `key`."""
+    """Keys of one kind, and a query that returns them in column `key`."""
 
     sql: str
     keys: list[str]
@@ -40,7 +40,7 @@ def scored_night(query: warehouse.Query, as_of: date) -> Night:
     """The run that wrote a night's scores.
 
     Raises:
-        NightbookError: the night was never scored; says which nights were.
+        NightbookError: the night was never scored, or was written by no single recorded run.
     """
     runs, versions = set(), {}
     for relation, _ in SCORES.values():
@@ -66,7 +66,7 @@ def scored_night(query: warehouse.Query, as_of: date) -> Night:
 def chosen(
     query: warehouse.Query, night: Night, account: str | None, application: str | None, sample: int | None
 ) -> dict[str, Chosen] | None:
-    """The keys of a night that are meant, by kind; None where all of them are.
+    """The chosen keys of a night, by kind. None means all of them.
 
     Raises:
         NightbookError: a key was not scored on that night.
@@ -98,7 +98,7 @@ def _chosen(query: warehouse.Query, night: Night, kind: str, key: str | None, sa
 
 
 def never_scored(query: warehouse.Query, kind: str, key: str, as_of: date) -> str:
-    """What to say of a key without a score on a date: when it was scored instead, or that nobody knows it."""
+    """The message for a key without a score on a date: when it was scored instead, or that it is unknown."""
     relation, column = SCORES[kind]
     [found] = query(
         f"select count(*) as nights, min(as_of_date) as first_date, max(as_of_date) as last_date from marts.{relation}"
@@ -117,7 +117,7 @@ def never_scored(query: warehouse.Query, kind: str, key: str, as_of: date) -> st
 
 
 def landed_otherwise(query: warehouse.Query, night: Night) -> list[str]:
-    """Loads of which the warehouse holds another number of rows, known at the cutoff, than the run saw."""
+    """Loads whose number of rows known at the cutoff differs from what the run saw."""
     notes = []
     for relation in ("loan_servicing", "payments", "bureau_pulls", "accounts"):
         notes += [

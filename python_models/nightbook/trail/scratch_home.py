@@ -1,7 +1,7 @@
-"""The book that a night is derived from and compared with, laid out beside a warehouse made for that.
+"""The scratch home of a reproduction: landed rows, the record, and the stored night to compare with.
 
-DuckDB's own file is attached as `book`. Of a Snowflake account, what the night rests on and what it wrote are fetched
-into files of DuckDB's: the night is then derived by another engine than the one that scored it.
+On DuckDB, the home's own file is attached as `book`. On Snowflake, the rows that the night depends on and its results
+are fetched into DuckDB files. The night is then computed by another engine than the one that scored it.
 """
 
 from collections.abc import Iterator
@@ -17,13 +17,14 @@ from nightbook.registry import record
 from nightbook.trail import landed_rows, snowflake_copy
 from nightbook.trail.scored_nights import Chosen, Night
 
-# What an earlier version kept of the record: tables that are views by now.
+# An earlier version kept the record in these tables; they are views now.
 _MIRRORS = (("audit", "fct_promotions"), ("audit", "fct_model_versions"))
 
 
 def land(scratch: Path, night: Night, chosen: dict[str, Chosen] | None) -> None:
-    """Schema raw of the scratch warehouse, all that has landed or what the chosen keys rest on; and the record of
-    versions, verdicts and promotions, without which nothing scores.
+    """Fill schema raw of the scratch warehouse: all landed rows, or those that the chosen keys depend on.
+
+    It also copies the record of versions, verdicts and promotions, without which nothing scores.
     """
     if home.is_account():
         snowflake_copy.fetch(scratch, night, chosen)
@@ -44,9 +45,9 @@ def beside(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def carry_record(connection: duckdb.DuckDBPyConnection, database: str) -> None:
-    """Copy the record of versions, verdicts and promotions, with its audit log, out of an attached warehouse.
+    """Copy the record of versions, verdicts and promotions, with its audit log, from an attached warehouse.
 
-    For a home that is derived from another one and scores with its champions. What the home had of it is replaced.
+    For a home that is made from another one and scores with its champions. The home's own record is replaced.
     """
     wanted = {(schema, table) for schema, table, _ in record.RELATIONS.values()} | {*_MIRRORS}
     for schema, table in connection.execute(
@@ -82,7 +83,7 @@ def _land_from_file(scratch: Path, night: Night, chosen: dict[str, Chosen] | Non
 def _conditions_on_file(
     connection: duckdb.DuckDBPyConnection, night: Night, chosen: dict[str, Chosen]
 ) -> dict[str, str]:
-    """Conditions over tables: of a table the engine knows how small it is, of a subquery it guesses."""
+    """Conditions over temporary tables, because DuckDB knows a table's size but only guesses a subquery's."""
 
     def keep(name: str, sql: str) -> str:
         connection.execute(f"create temp table {name} as {sql}")

@@ -1,4 +1,4 @@
-"""What a night rests on and what it wrote, fetched from a Snowflake account into files of DuckDB's."""
+"""Fetch what a night depends on and what it wrote from a Snowflake account into DuckDB files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +14,10 @@ from nightbook.trail.scored_nights import COMPARED, Chosen, Night
 
 
 def fetch(scratch: Path, night: Night, chosen: dict[str, Chosen] | None) -> None:
-    """Fill the scratch warehouse with landed rows and the record, and the file beside it with what is to be compared.
+    """Fill the scratch warehouse with landed rows and the record, and another file with what is to be compared.
 
     Raises:
-        NightbookError: the account refuses.
+        NightbookError: Snowflake refuses.
     """
     with snowflake_connection.connected() as source:
         _fetch_raw(source, scratch, night, chosen)
@@ -26,7 +26,7 @@ def fetch(scratch: Path, night: Night, chosen: dict[str, Chosen] | None) -> None
 
 
 def file(scratch: Path) -> Path:
-    """The file of what the night wrote."""
+    """The file with what the night wrote."""
     return scratch / "book.duckdb"
 
 
@@ -76,7 +76,7 @@ def _fetch_stored(
                 f"select * from {relation} where as_of_date = date '{night.as_of_date}'"
                 f" and run_id = {warehouse.literal(night.run['run_id'])} and {of_chosen}"
             )
-            # In the types that they are stored in: a value that was changed must not be rounded into the right one.
+            # In the stored types, so that a changed value is not rounded back to the right one.
             schema = source.schema(sql)
             _fill(connection, relation, schema, source.batches(sql, schema))
 

@@ -1,4 +1,4 @@
-"""Pictures as SVG: the same bytes for the same figures, in colours that the colour-blind tell apart and print keeps."""
+"""Pictures as SVG. The same figures give the same bytes, and the colours suit colour-blind readers and print."""
 
 import io
 import warnings
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.typing import RcKeyType
 
-# Okabe and Ito's palette, in an order whose first colours differ in lightness as well.
+# Okabe and Ito's palette. Its first colours also differ in lightness.
 BLUE, ORANGE, GREEN, SKY, PURPLE, BLACK = "#0072b2", "#d55e00", "#009e73", "#56b4e9", "#cc79a7", "#222222"
-# A longer label leaves no room for what it is a label of.
+# A longer label would leave no room for the plot.
 _LABEL = 60
-# What a page of figures and tables looks like, wherever it is opened.
+# Style of a page with figures and tables, wherever it is opened.
 STYLE = """
 body { font: 15px/1.5 sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 .tree, .tree ul { list-style: none; padding-left: 1.2rem; border-left: 1px solid #bbb; overflow-wrap: anywhere; }
@@ -30,7 +30,7 @@ _SETTINGS: "dict[RcKeyType, Any]" = {
     "svg.hashsalt": "nightbook",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
-    # A product or a state may have a dollar sign in its name.
+    # Names of products or states may contain a dollar sign.
     "text.parse_math": False,
 }
 
@@ -45,7 +45,7 @@ class Picture:
 
 @contextmanager
 def drawn(width: float, height: float) -> Iterator[Picture]:
-    """A figure of so many inches to draw on; `svg` is there when the block ends."""
+    """A figure to draw on, in inches. `svg` is set when the block ends."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -53,24 +53,24 @@ def drawn(width: float, height: float) -> Iterator[Picture]:
         picture = Picture(Figure(figsize=(width, height), layout="constrained"))
         yield picture
         written = io.StringIO()
-        # Nothing of when it was drawn, and by which release.
+        # Leaves out when and by which release it was drawn.
         picture.figure.savefig(written, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     picture.svg = written.getvalue()[written.getvalue().index("<svg") :]
 
 
 @contextmanager
 def _plain_labels() -> Iterator[None]:
-    """Whatever is written into a picture can be shown; labels of axes are known only when it is drawn."""
+    """Make every text in a picture safe to show. Axis labels are known only when it is drawn."""
     from matplotlib.text import Text
 
-    # To a checker a method is not to be exchanged.
+    # mypy does not allow a method to be replaced.
     every_text: Any = Text
     as_given = Text.set_text
     every_text.set_text = lambda artist, text: as_given(artist, None if text is None else _label(text))
     try:
         with warnings.catch_warnings():
-            # The browser has the letters that the font by which the room is measured has not; without room, or a name
-            # for the legend, the picture is drawn all the same.
+            # These warnings do not matter. The browser has letters that matplotlib's font lacks. A picture without room
+            # or legend is drawn all the same.
             for told in ("Glyph .* missing from font", "constrained_layout not applied", "No artists with labels"):
                 warnings.filterwarnings("ignore", told)
             yield

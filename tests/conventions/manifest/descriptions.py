@@ -1,15 +1,15 @@
-"""Conventions on descriptions that dbt-bouncer has no check of its own for; dbt-bouncer.yml says where each one holds.
+"""Conventions on descriptions for which dbt-bouncer has no check. dbt-bouncer.yml says where each one applies.
 
-Runs in the tools' environment, which has dbt-bouncer and not this project's library.
+Runs in the environment of the tools, which has dbt-bouncer but not this project's library.
 """
 
 import re
 
 from dbt_bouncer.check_framework.decorator import check, fail
 
-# What dbt brings itself and documents itself.
+# Tests that dbt brings and documents itself.
 DBT_TESTS = {"not_null", "unique", "accepted_values", "relationships"}
-# Words that add nothing to the name that they stand beside.
+# Words that add nothing to a name.
 _FILLERS = {"a", "an", "the", "of", "this", "its", "is", "are", "name", "value", "column", "field"}
 
 
@@ -51,7 +51,7 @@ def check_source_columns_tell_more(source):
 
 @check
 def check_model_has_group(model):
-    """Every model has a group, whose owner answers for it."""
+    """Every model has a group, and so an owner."""
     if not model.group:
         fail(f"{model.unique_id} has no group: set one in dbt_project.yml or in the model's YAML")
 

@@ -1,4 +1,4 @@
-"""A rehearsal server for the session, and a database of its own for each test."""
+"""A rehearsal server for the session, and a new database for each test."""
 
 import os
 import sys
@@ -15,14 +15,14 @@ from tests.rehearsal import running  # noqa: E402
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory) -> dict[str, str]:
-    """The environment that leads to the account."""
+    """The environment that connects to the Snowflake account."""
     with running.account(tmp_path_factory.mktemp("account")) as environment:
         yield environment
 
 
 @pytest.fixture
 def account(server, tmp_path, monkeypatch) -> dict[str, str]:
-    """The environment of a run on a new database of the account, set for this process; its home is the test's."""
+    """The environment of a run on a new Snowflake database, set for this process. Its home is the test's."""
     given = server | {
         "NIGHTBOOK_HOME": str(tmp_path / "home"),
         "SNOWFLAKE_DATABASE": f"T{uuid.uuid4().hex[:12]}".upper(),

@@ -1,4 +1,4 @@
-"""Every piece of SQL that the library and the site hold, read off source, and what of it one engine would not read."""
+"""Every SQL text in the library and the site, read from their source, and the parts that one engine cannot read."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ from sqlglot import exp
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDERS = (ROOT / "python_models" / "nightbook", ROOT / "runner", ROOT / "docsite")
-# Modules that speak to one engine alone, whatever the target is.
+# Modules that address only one engine, whatever the target is.
 OF_DUCKDB = {
     "scratch_home.py",
     "dbt_plugin.py",
@@ -31,12 +31,12 @@ OF_SNOWFLAKE = {
     "snowflake_store.py",
 }
 _BEGINNINGS = ("select", "with", "insert", "delete", "update", "create")
-# What both engines have, with the same meaning.
+# Functions that both engines have, with the same meaning.
 _FUNCTIONS = (
     exp.And, exp.Or, exp.Case, exp.If, exp.Cast, exp.Coalesce, exp.Exists, exp.Count, exp.Sum, exp.Avg, exp.Min,
     exp.Max, exp.RowNumber, exp.Lag, exp.MD5, exp.Lower,
 )  # fmt: skip
-# The parser reads both as the same.
+# The parser reads an interval with and without quotes alike.
 _BARE_INTERVAL = re.compile(r"\binterval\s+[^'\s]", re.IGNORECASE)
 _RESERVED = {
     "account", "all", "alter", "and", "any", "as", "between", "by", "case", "cast", "check", "column", "connect",
@@ -51,14 +51,14 @@ _RESERVED = {
 
 @dataclass(frozen=True)
 class Statement:
-    """A piece of SQL; what Python puts into it stands there as x. place: file:line."""
+    """An SQL text; x stands for what Python inserts. `place`: file:line."""
 
     place: str
     sql: str
 
 
 def statements() -> list[Statement]:
-    """All of them but those of modules that know one engine alone."""
+    """All SQL texts, except those of modules that address only one engine."""
     found = []
     for folder in FOLDERS:
         for file in sorted(folder.rglob("*.py")):
@@ -68,7 +68,7 @@ def statements() -> list[Statement]:
 
 
 def of_source(source: str, name: str) -> list[Statement]:
-    """SQL of one module's source."""
+    """SQL texts in one module's source."""
     tree = ast.parse(source)
     known = {
         target.id: text
@@ -85,7 +85,7 @@ def of_source(source: str, name: str) -> list[Statement]:
 
 
 def gaps(sql: str) -> list[str]:
-    """What of a statement one of the two engines does not read, or reads otherwise; nothing where both agree."""
+    """Parts of a statement that one engine cannot read, or reads differently. Empty if both agree."""
     found = ["an interval that is no text"] if _BARE_INTERVAL.search(sql) else []
     for dialect in ("duckdb", "snowflake"):
         try:
@@ -123,7 +123,7 @@ def _is_sql(text: str) -> bool:
 
 
 def _texts(tree: ast.AST) -> Iterator[ast.expr]:
-    """Outermost strings: a part of an f-string is no string of its own."""
+    """Outermost strings only: a part of an f-string is not a string of its own."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.JoinedStr | ast.Constant):
             yield node

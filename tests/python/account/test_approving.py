@@ -1,4 +1,4 @@
-"""An approval in an account: one row on record and its entry in the audit log, or neither, and then no alias moves."""
+"""An approval on Snowflake: the record's row and its log entry are both written, or neither, and no alias moves."""
 
 import datetime
 from dataclasses import replace
@@ -16,7 +16,7 @@ PROMOTION = record.Promotion("account_pd", 1, "approve", 2, None, "o'grace \\", 
 
 
 def test_a_promotion_and_its_entry_are_recorded_together(account):
-    """By the macro that DuckDB runs as well; the hashes are computed anew in Python, from what the account returns."""
+    """Uses the macro that DuckDB runs too. Python computes the hashes again from what Snowflake returns."""
     promotions.write(PROMOTION)
     with warehouse.asking() as query:
         kept = record.Record.of(query)
@@ -25,11 +25,11 @@ def test_a_promotion_and_its_entry_are_recorded_together(account):
     [entry] = kept.entries
     assert (entry["sequence"], entry["kind"], entry["subject"]) == (1, "promotion", "account_pd promotion 1")
     assert chain.check(kept.entries) == entry["entry_hash"]
-    # The same one is not recorded twice, whatever it says.
+    # Repeating the same promotion does not record it twice.
     promotions.write(PROMOTION)
     with warehouse.asking() as query:
         assert record.Record.of(query).entries == kept.entries
-    # Nor is one of another time, or one that leaves a gap.
+    # Neither is one with another time recorded, nor one that leaves a gap.
     for other in (replace(PROMOTION, sequence=3), replace(PROMOTION, sequence=2, promoted_at=THEN)):
         with pytest.raises(NightbookError, match=f"promotion {other.sequence} of .* does not follow number 1 now"):
             promotions.write(other)

@@ -1,4 +1,4 @@
-"""A Snowflake account gives the library what DuckDB's file gives it: the same values, of the same types."""
+"""Snowflake gives the library the same values, of the same types, as DuckDB's file."""
 
 import re
 from datetime import date, datetime
@@ -34,7 +34,7 @@ _ROWS = [
 
 @pytest.fixture
 def asked(account):
-    """Rows of a query on the account, and of the same one on DuckDB, over the same table."""
+    """Rows of a query on Snowflake, and of the same query on DuckDB, over the same table."""
     ddl = ", ".join(f"{name} {type_}" for name, type_ in _COLUMNS.items())
     marks = ", ".join("?" * len(_COLUMNS))
     with accounts.connected() as connection, duckdb.connect() as memory:

@@ -1,4 +1,4 @@
-"""What a night rests on comes from an account as DuckDB's own file would lay it out; what it stored comes as it is."""
+"""Rows that a night depends on are fetched from Snowflake as from DuckDB's file. Stored results arrive unchanged."""
 
 import shutil
 from datetime import date, datetime
@@ -49,7 +49,7 @@ def _store(run, keys: list[str]) -> None:
 
 @pytest.fixture
 def both(account, exports, tmp_path, monkeypatch):
-    """An account and a home of DuckDB's with the same landed rows and scores; a function that turns to one of them."""
+    """A Snowflake account and a DuckDB home with the same landed rows and scores; a function that selects one."""
     keys = ["A00000000", "A00000007", "A00000100"]
     landing.land_files(exports)
     with accounts.connected() as connection:
@@ -106,13 +106,13 @@ def test_landed_rows_are_those_that_duckdb_lays_out(both, given):
 def test_what_was_stored_comes_in_its_own_types_and_of_its_own_run(both):
     scratch = both("snowflake")
     with accounts.connected() as connection:
-        # More places than the model has: rounded on the way, the change would be gone.
+        # More places than the model has: rounding on the way would hide the change.
         connection.rows("drop table scoring.account_inputs")
         connection.rows(
             "create table scoring.account_inputs as select date '2026-06-30' as as_of_date, 'r1' as run_id,"
             " 'A00000007' as account_id, cast(1.250001 as decimal(18, 6)) as balance"
         )
-        # Without the record of promotions nothing would score there.
+        # Without the record of promotions, nothing would score there.
         connection.rows("create schema audit")
         connection.rows(
             "create table audit.promotion_log as select 'account_pd' as model_name, 1 as sequence,"

@@ -1,4 +1,4 @@
-"""Loads in an account: the rows that DuckDB has of them, added to what is there, whole or not at all."""
+"""Loads on Snowflake: the same rows as on DuckDB, added to the existing ones, whole or not at all."""
 
 import csv
 import shutil
@@ -18,7 +18,7 @@ SAMPLE = Path(__file__).resolve().parents[3] / "seeds" / "raw"
 
 @pytest.fixture
 def sample(tmp_path) -> Path:
-    """The committed sample, as somebody exports it."""
+    """The committed sample, as a lender's export."""
     folder = tmp_path / "exports"
     folder.mkdir()
     for file in SAMPLE.glob("*.csv"):

@@ -1,9 +1,9 @@
-"""The library asks both engines in the same words: what only one of them reads is found before an account is there."""
+"""The library's SQL is the same for both engines. Text that only one engine reads is found without an account."""
 
 import pytest
 from library_sql import gaps, of_source, statements
 
-# What the library once said to DuckDB, and could again.
+# SQL that the library once sent to DuckDB, and that could come back.
 OF_ONE_ENGINE = {
     "select strftime(recorded_at, '%Y') from t": "STRFTIME",
     "select epoch(ended_at - started_at) from t": "EPOCH",

@@ -1,4 +1,4 @@
-"""The rehearsal's account ends transactions as Snowflake does, so that what it lets pass is not DuckDB's kindness."""
+"""The rehearsal ends transactions as Snowflake does, so that its results do not depend on DuckDB's rules."""
 
 import pytest
 from snowflake.connector.errors import DatabaseError
@@ -31,7 +31,7 @@ def opened(server):
 
 @pytest.fixture
 def say(opened):
-    """A function that runs statements, each whatever became of the one before, and gives what the last one gave."""
+    """A function that runs statements, continues after a failed one, and returns the last one's result."""
 
     def say(*statements: str):
         for statement in statements:
@@ -46,11 +46,11 @@ def say(opened):
 
 
 def numbers(say) -> list[int]:
-    """What is there for good."""
+    """The committed rows."""
     return [row[0] for row in say("rollback", "select n from s.t order by n")]
 
 
-# Statements, and what is there after all that was not committed is taken back.
+# Statements, and the rows that are left after everything uncommitted is rolled back.
 SEQUENCES = {
     "a failed statement leaves the transaction open": (["begin", "delete from s.t where n = 1", FAILS], [1, 2]),
     "what went before it is still seen": (

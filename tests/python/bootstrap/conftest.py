@@ -1,4 +1,4 @@
-"""What bootstrap_snowflake prints, and the manifest that it was printed from; no server is asked."""
+"""What bootstrap_snowflake prints, and the manifest that it was printed from. No server is queried."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.python import warm  # noqa: E402
 
 @dataclass(frozen=True)
 class Printed:
-    """The statements, one a line, and dbt's manifest on this target."""
+    """The statements, one per line, and dbt's manifest for this target."""
 
     sql: str
     manifest: dict
@@ -34,7 +34,7 @@ class Printed:
 
 
 def environment(home: Path, key: Path, **more: str) -> dict[str, str]:
-    """The environment of a run on Snowflake and nothing of this process's own that would change it."""
+    """The environment of a run on Snowflake, without anything of this process that would change it."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -54,7 +54,7 @@ def environment(home: Path, key: Path, **more: str) -> dict[str, str]:
 
 
 def dbt(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess:
-    """Run plain dbt in a process of its own, as a user would."""
+    """Run plain dbt in its own process, as a user would."""
     return warm.account().run(["dbt", "--quiet", "--no-use-colors", *arguments], environment, ROOT)
 
 
@@ -64,7 +64,7 @@ def key(tmp_path_factory) -> Path:
 
 
 def write_key(file: Path) -> Path:
-    """A private key that nobody else has."""
+    """A new private key."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -77,7 +77,7 @@ def write_key(file: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory) -> Path:
-    """One home for all."""
+    """One home for all tests."""
     return tmp_path_factory.mktemp("home")
 
 

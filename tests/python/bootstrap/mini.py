@@ -1,4 +1,4 @@
-"""dbt on the project of the folder that it is started in, by a process that has imported it already (`warm`)."""
+"""dbt on the project in the current folder, in a process that has already imported dbt (`warm`)."""
 
 from dbt.cli.main import cli
 

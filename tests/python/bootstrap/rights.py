@@ -1,7 +1,7 @@
-"""Who may do what, read off the SQL that bootstrap_snowflake prints, and the rules that it must keep.
+"""Rights, read from the SQL that bootstrap_snowflake prints, and the rules that they must keep.
 
-A right counts wherever it comes from: given to the role, to a role that it has, on one relation, on all of a schema or
-database, or on those to come. It counts without the right to look into the schema too, which may follow any day.
+A right counts however it is given: to the role or to a role that it has; on one relation, on all of a schema or
+database, or on future ones. It counts even without the right to use the schema, which could be granted any day.
 """
 
 import re
@@ -9,18 +9,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 SYSTEM_ROLES = {"ACCOUNTADMIN", "ORGADMIN", "SECURITYADMIN", "SYSADMIN", "USERADMIN"}
-# What a reader's right on relations is; any other changes them.
+# Privileges that only read relations. Any other changes them.
 _READS = {"SELECT", "REFERENCES"}
-# Rights that make whoever has them master of what he likes.
+# Privileges that let their holder take every other right.
 _MASTERY = ("OWNERSHIP", "ALL", "ALL PRIVILEGES", "MANAGE GRANTS", "APPLY MASKING POLICY", "CREATE ROLE", "IMPERSONATE")
 _RELATIONS = {"TABLE", "VIEW"}
-# Tables of the record, to which rows are added and of which none is changed.
+# Tables of the record: rows are added, and none is ever changed.
 RECORD = ("audit.audit_chain", "audit.promotion_log")
 
 
 @dataclass(frozen=True)
 class Right:
-    """One right of one role. name is that of the object, or of the schema or database whose relations it is about."""
+    """One right of one role. `name` is the object, or the schema or database whose relations it covers."""
 
     role: str
     privilege: str
@@ -28,29 +28,29 @@ class Right:
     name: str
 
     def touches(self, schema: str) -> bool:
-        """Whether it is about something in a schema, named with its database."""
+        """Whether it covers something in a schema, named with its database."""
         return self.name == schema or self.name.startswith(f"{schema}.") or schema.startswith(f"{self.name}.")
 
 
 @dataclass
 class Rights:
-    """All that statements give."""
+    """All rights that statements give."""
 
     database: str
     rights: list[Right] = field(default_factory=list)
     roles: set[str] = field(default_factory=set)
-    # role -> roles that it has.
+    # Role -> roles that it has.
     has: dict[str, set[str]] = field(default_factory=dict)
-    # TABLE.COLUMN -> policy; policy -> roles that see through it, as the primary role or as any of the session.
+    # TABLE.COLUMN -> policy. Policy -> roles that see through it, as the primary role or as any role of the session.
     masks: dict[str, str] = field(default_factory=dict)
     seen_by: dict[str, set[str]] = field(default_factory=dict)
     seen_in_session: dict[str, set[str]] = field(default_factory=dict)
-    # user -> roles; users whose sessions have one of them at a time.
+    # User -> roles. Users whose sessions have only one of them at a time.
     users: dict[str, set[str]] = field(default_factory=dict)
     one_role: set[str] = field(default_factory=set)
 
     def closure(self, role: str) -> dict[str, str]:
-        """The role and all roles that it has, each with the way to it."""
+        """The role and all roles that it has, each with the chain of grants to it."""
         ways, waiting = {role: role}, [role]
         while waiting:
             one = waiting.pop()
@@ -61,14 +61,14 @@ class Rights:
         return ways
 
     def session(self, user: str, primary: str) -> dict[str, str]:
-        """The roles that a session of a user has, each with the way to it."""
+        """The roles of a user's session, each with the chain of grants to it."""
         ways = self.closure(primary)
         for role in sorted(self.users[user] - {primary}) if user not in self.one_role else ():
             ways = {one: f"{primary} + {way}" for one, way in self.closure(role).items()} | ways
         return ways
 
     def of(self, role: str) -> Iterator[tuple[Right, str]]:
-        """Each right of a role, with the way to it."""
+        """Each right of a role, with the chain of grants to it."""
         ways = self.closure(role)
         for right in self.rights:
             if right.role in ways:
@@ -98,10 +98,10 @@ _PATTERNS = {
 
 
 def read(sql: str, database: str = "NIGHTBOOK") -> Rights:
-    """The rights that printed statements give, one a line.
+    """The rights that printed statements give, one per line.
 
     Raises:
-        ValueError: a statement that this reader does not know, which might give a right.
+        ValueError: a statement that this reader does not know, and that might give a right.
     """
     found = Rights(database)
     for line in filter(None, (line.strip().rstrip(";") for line in sql.splitlines())):
@@ -141,11 +141,11 @@ def read(sql: str, database: str = "NIGHTBOOK") -> Rights:
     return found
 
 
-# --- rules: each gives a sentence for every way around it
+# --- rules: each returns a sentence for every way around it
 
 
 def scoring_sees_nobody(rights: Rights, personal: Iterable[str]) -> list[str]:
-    """The scoring role has no path to a personal column: no right on schemas that hold any, their tables or stages."""
+    """The scoring role cannot reach a personal column: it has no right on schemas with any, their tables or stages."""
     schemas = {rights.schema(column.split(".")[0]) for column in personal}
     role = rights.named("SCORING")
     found = _mastery(rights, role) + _has(rights, role, rights.named("PIPELINE"), rights.named("PERSONAL_DATA"))
@@ -159,7 +159,7 @@ def scoring_sees_nobody(rights: Rights, personal: Iterable[str]) -> list[str]:
 
 
 def analyst_reads_what_is_published(rights: Rights) -> list[str]:
-    """The analyst has rights on marts and monitoring alone: none on raw data, none on the registry or its mirror."""
+    """The analyst has rights on marts and monitoring only, none on raw data, the registry or its mirror."""
     role = rights.named("ANALYST")
     published = [rights.schema("marts"), rights.schema("monitoring")]
     found = _mastery(rights, role)
@@ -174,7 +174,7 @@ def analyst_reads_what_is_published(rights: Rights) -> list[str]:
 
 
 def pipeline_alone_writes_scores(rights: Rights) -> list[str]:
-    """No role but the pipeline's changes a relation where scores stand, or makes one beside them."""
+    """Only the pipeline's role may change a relation with scores, or create one beside them."""
     pipeline, found = rights.named("PIPELINE"), []
     for role in sorted(rights.roles - {pipeline}):
         found += _mastery(rights, role) + _has(rights, role, pipeline)
@@ -191,7 +191,7 @@ def pipeline_alone_writes_scores(rights: Rights) -> list[str]:
 
 
 def approver_changes_nothing(rights: Rights) -> list[str]:
-    """The approver reads what an approval rests on, and adds rows to the record of promotions and the audit log."""
+    """The approver reads what an approval is based on, and adds rows to the record of promotions and the audit log."""
     role = rights.named("APPROVER")
     record = [rights.schema(name) for name in RECORD]
     seen = [rights.schema(name) for name in ("audit", "training", "fairness")]
@@ -208,7 +208,7 @@ def approver_changes_nothing(rights: Rights) -> list[str]:
 
 
 def approver_alone_puts_on_record(rights: Rights) -> list[str]:
-    """Nobody changes or removes a row of the record, and nobody but the approver adds one to that of promotions."""
+    """Nobody changes or removes a row of the record. Only the approver adds one to the record of promotions."""
     found = []
     for table in RECORD:
         allowed = {"SELECT", "INSERT", "REFERENCES"}
@@ -226,7 +226,7 @@ def approver_alone_puts_on_record(rights: Rights) -> list[str]:
 
 
 def landed_rows_stay(rights: Rights) -> list[str]:
-    """Nobody changes or removes a landed row: rows can be added and read."""
+    """Nobody changes or removes a landed row. Rows can be added and read."""
     return [
         f"{right.role}: {right.privilege} on {right.kind} {right.name} could change what has landed"
         for right in rights.rights
@@ -239,7 +239,7 @@ def landed_rows_stay(rights: Rights) -> list[str]:
 
 
 def personal_columns_are_masked(rights: Rights, personal: Iterable[str], needed: Iterable[str]) -> list[str]:
-    """Every personal column has a mask; behind it sees the role that is for that, and the pipeline where it must."""
+    """Every personal column has a mask. Only the role for personal data, and the pipeline if needed, see through."""
     found = []
     for column in sorted(personal):
         policy = rights.masks.get(rights.schema(column))
@@ -254,7 +254,7 @@ def personal_columns_are_masked(rights: Rights, personal: Iterable[str], needed:
 
 
 def masks_ask_for_the_primary_role(rights: Rights) -> list[str]:
-    """No mask is undone by a role that a session has beside its own."""
+    """No mask opens for a secondary role of a session."""
     return [
         f"{policy}: a session that has {role} in any way would see through it"
         for policy, roles in sorted(rights.seen_in_session.items())
@@ -263,7 +263,7 @@ def masks_ask_for_the_primary_role(rights: Rights) -> list[str]:
 
 
 def a_session_has_one_role(rights: Rights) -> list[str]:
-    """No user has another role's rights, or sees through a mask, in a session of one role."""
+    """A user's session has one role: it gets no other role's rights and sees through no mask."""
     found = []
     for user, roles in sorted(rights.users.items()):
         for primary in sorted(roles):
@@ -287,13 +287,13 @@ def a_session_has_one_role(rights: Rights) -> list[str]:
 
 
 def personal_data_is_given_to_nobody(rights: Rights) -> list[str]:
-    """The role behind the masks is in no other role, an administrator's included."""
+    """No role has the role behind the masks, not even an administrator's."""
     role = rights.named("PERSONAL_DATA")
     return [f"{other} has {role}" for other, had in sorted(rights.has.items()) if role in had]
 
 
 def nobody_is_master(rights: Rights) -> list[str]:
-    """No role of the project has an administrator's."""
+    """No role of the project has an administrator's rights."""
     return [sentence for role in sorted(rights.roles) for sentence in _mastery(rights, role)]
 
 
@@ -314,5 +314,5 @@ def _has(rights: Rights, role: str, *others: str) -> list[str]:
 
 
 def _is_door(right: Right, rights: Rights) -> bool:
-    """The right to enter the database, which every role has and which shows nothing yet."""
+    """The right to use the database. Every role has it, and it shows nothing by itself."""
     return (right.privilege, right.kind, right.name) == ("USAGE", "DATABASE", rights.database)

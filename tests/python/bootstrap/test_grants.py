@@ -34,7 +34,7 @@ def test_the_rights_keep_the_rule(printed, rule):
     assert RULES[rule](r.read(printed.sql)) == []
 
 
-# As it was: a role of the session that is not its own is enough.
+# The former policy: any role of the session was enough.
 _OPEN_MASK = (
     "create masking policy if not exists DB.CODE.PERSONAL_VARCHAR as (value varchar) returns varchar -> case when"
     " is_role_in_session('DB_PERSONAL_DATA') then value end"
@@ -113,7 +113,7 @@ def test_a_right_too_many_is_named(printed, rule, statement, named):
 
 
 def documented() -> str:
-    """What docs/snowflake.md has an administrator say of users, a statement a line."""
+    """The statements about users in docs/snowflake.md, one per line."""
     blocks = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "snowflake.md").read_text(), re.DOTALL)
     lines = [re.sub(r" *--.*", "", line).strip() for block in blocks for line in block.splitlines()]
     return "\n".join(line for line in lines if re.match(r"(create|alter) user |grant role \w+ to user ", line))
@@ -133,7 +133,7 @@ def test_several_roles_one_at_a_time_are_no_fault(printed):
 
 
 def test_every_rule_is_seen_broken():
-    # Masks have faults of their own below.
+    # Masks have their own faults below.
     assert set(FAULTS) | {"personal_columns_are_masked"} == set(RULES)
 
 
@@ -166,7 +166,7 @@ def test_a_statement_that_is_not_understood_is_no_pass(printed):
 
 
 def readable(rights: r.Rights) -> set[str]:
-    """Schemas that somebody beside the pipeline and the role behind the masks may select from."""
+    """Schemas from which a role may select, other than the pipeline and the role behind the masks."""
     others = rights.roles - {rights.named("PIPELINE"), rights.named("PERSONAL_DATA")}
     return {
         right.name.split(".")[1].lower()
@@ -176,7 +176,7 @@ def readable(rights: r.Rights) -> set[str]:
 
 
 def carriers(manifest: dict, schemas: set[str], personal: set[str]) -> list[str]:
-    """Nodes of schemas that mention a personal column in their SQL or have one of its name."""
+    """Nodes of schemas that mention a personal column in their SQL, or have a column of that name."""
     names = {column.rsplit(".", 1)[1] for column in personal}
     return sorted(
         f"{node['name']}: {name}"
@@ -191,7 +191,7 @@ def test_no_personal_column_leaves_for_a_schema_that_others_read(printed):
     schemas = readable(r.read(printed.sql))
     assert {"features", "scoring", "marts", "monitoring", "audit", "training", "fairness", "reference"} == schemas
     assert carriers(printed.manifest, schemas, printed.personal()) == []
-    # The same question finds what is there where it may be.
+    # The same check finds the column in a schema where it is allowed.
     assert carriers(printed.manifest, {"staging"}, printed.personal()) == ["stg_customer_versions: birth_date"]
 
 

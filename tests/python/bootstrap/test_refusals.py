@@ -1,4 +1,4 @@
-"""Every fault of a connection or an account ends as one line that says what to do.
+"""Every fault of a connection or a Snowflake account ends as one line that says what to do.
 
 The connector and dbt-snowflake are real; the account is the rehearsal's.
 """
@@ -15,7 +15,7 @@ from tests.rehearsal import running
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory, home) -> dict[str, str]:
-    """The environment of the pipeline in an account that has been bootstrapped."""
+    """The environment of the pipeline in a bootstrapped Snowflake account."""
     with running.account(tmp_path_factory.mktemp("account")) as environment:
         environment |= {"NIGHTBOOK_HOME": str(home), "MLFLOW_TRACKING_URI": "https://mlflow.lender.example"}
         done = dbt(environment | {"SNOWFLAKE_ROLE": "ACCOUNTADMIN"}, "run-operation", "bootstrap_snowflake")
@@ -25,7 +25,7 @@ def ready(tmp_path_factory, home) -> dict[str, str]:
 
 @pytest.fixture
 def files(tmp_path) -> dict[str, str]:
-    """Names that a case may use for its variables."""
+    """Values that a case may use for its variables."""
     (tmp_path / "no.pem").write_text("no key\n")
     return {
         "nowhere": "/nowhere/key.p8",
@@ -34,7 +34,7 @@ def files(tmp_path) -> dict[str, str]:
     }
 
 
-# Variables that are changed, or taken away, and what the line must say of it: what is wrong, what to do.
+# Variables that are changed or removed, and the error line: what is wrong, what to do.
 _CONNECTIONS = {
     "no account": ({"SNOWFLAKE_ACCOUNT": None}, "SNOWFLAKE_ACCOUNT is not set"),
     "no user": ({"SNOWFLAKE_USER": None}, "SNOWFLAKE_USER is not set"),
@@ -96,7 +96,7 @@ def test_a_suspended_warehouse_is_one_line_and_so_is_none(ready, monkeypatch):
 
 @pytest.fixture
 def all_roles(ready, monkeypatch):
-    """The pipeline's user as users are where nobody has said otherwise: with every role at once."""
+    """The pipeline's user with Snowflake's default: all roles at once."""
     enter(ready, monkeypatch)
     with snowflake_connection.connected() as administrator:
         administrator.rows("use role accountadmin")
@@ -121,7 +121,7 @@ def test_what_asks_the_account_directly_logs_in_without_secondary_roles(ready, a
     with snowflake_connection.connected() as opened:
         assert opened.rows(asked) == [{"s": '{"roles": "", "value": ""}'}]
     with running.connected(ready) as otherwise:
-        # The measure itself: a login that does not say so has them.
+        # Proves the measure: a login without the setting has all roles.
         assert otherwise.cursor().execute(asked).fetchone() == ('{"roles": "NIGHTBOOK_PERSONAL_DATA", "value": "ALL"}',)
 
 
@@ -146,7 +146,7 @@ def test_a_loose_package_is_one_line(ready, packages, python, said):
     assert_one_line(messages.one_line(done.stdout), said)
 
 
-# What the server says that the rehearsal does not, as it was seen to.
+# Messages of real Snowflake that the rehearsal does not produce.
 _SAID = {
     "SQL compilation error: Remote file '@NIGHTBOOK.CODE.LIBRARY/nightbook.zip' was not found. There are several "
     "potential causes.": "@NIGHTBOOK.CODE.LIBRARY/nightbook.zip is not on its stage",
@@ -178,7 +178,7 @@ def test_messages_about_something_else_are_left_alone():
 
 
 def enter(environment: dict[str, str], monkeypatch) -> None:
-    """This process as one that was started in an environment."""
+    """Make this process look as if it was started in an environment."""
     for name in [name for name in os.environ if name.startswith(("NIGHTBOOK_", "SNOWFLAKE_", "MLFLOW_", "DBT_"))]:
         monkeypatch.delenv(name)
     for name, value in environment.items():

@@ -1,6 +1,6 @@
-"""A replacement whose insert fails leaves what was there, in an account as on DuckDB.
+"""A replacement whose insert fails leaves the old rows in place, on Snowflake as on DuckDB.
 
-The adapter and the project's strategies are real; the models are one of each kind, whose rows the account cannot take.
+The adapter and the project's strategies are real. There is one model per strategy, with rows that cannot be inserted.
 """
 
 import json
@@ -15,7 +15,7 @@ from tests.python import warm
 from tests.python.bootstrap.conftest import ROOT
 from tests.rehearsal import running
 
-# Each relation with what the replacement deletes of it, and what it does not.
+# Each relation, with rows that its replacement deletes and rows that it keeps.
 THERE = {
     "a_partition": ("as_of_date date, run_id varchar, n integer",
                     "('2026-06-30', 'r1', 1), ('2026-05-31', 'r0', 2)"),
@@ -65,7 +65,7 @@ MODELS = {
         "select model_name, model_version, 'r2' as run_id, mlflow_run_id, VALUE from {{ ref('registrations') }}",
     ),
 }  # fmt: skip
-# dbt takes nodes by how far down they are, one at a time on one thread: this is the last.
+# dbt orders nodes by depth and runs one at a time on one thread, so this is the last.
 NEXT = "zz_next"
 MODELS |= {
     "z_before": ("materialized='table'", "select n.run_id from {{ ref('int_run') }} as n"),
@@ -89,7 +89,7 @@ def account(tmp_path_factory):
 
 @pytest.fixture
 def replaced(account, tmp_path):
-    """A function that fills the relations, runs the models once, and gives what the relations hold afterwards."""
+    """A function that fills the relations, runs the models once, and returns what the relations hold afterwards."""
 
     def replaced(number: str, change=lambda macros: None) -> dict[str, list[int]]:
         write_project(tmp_path, number)
@@ -111,7 +111,7 @@ def replaced(account, tmp_path):
         assert (tmp_path / "target" / "run_results.json").exists(), done.stdout + done.stderr
         results = json.loads((tmp_path / "target" / "run_results.json").read_text())["results"]
         *others, last, at_the_end = ((one["unique_id"].split(".")[2], one["status"]) for one in results)
-        # Something of the same session has come after every failure.
+        # A later node of the same session ran after every failure.
         assert last == (NEXT, "success") and at_the_end[1] == "success", results
         failed = {name for name, status in others if status == "error"}
         assert failed == (set() if number.isdigit() else THERE.keys()), results
@@ -124,7 +124,7 @@ def replaced(account, tmp_path):
 
 
 def write_project(folder: Path, number: str) -> None:
-    """A project of the models above with the macros of this one; the name is this one's, because macros say it."""
+    """A project with the models above and this project's macros. Macros refer to its name, so that is the same too."""
     for part in ("dialect", "operations", "snowflake"):
         shutil.copytree(ROOT / "macros" / part, folder / "macros" / part, ignore=shutil.ignore_patterns("*.yml"))
     (folder / "macros" / "at_the_end.sql").write_text(END)

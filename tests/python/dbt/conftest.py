@@ -1,4 +1,4 @@
-"""The dbt project, parsed once a session in a home of its own; dbt compiles its macros, DuckDB runs them in memory."""
+"""The dbt project, parsed once per session in its own home. dbt compiles its macros; DuckDB runs them in memory."""
 
 import contextlib
 import functools
@@ -15,20 +15,20 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 class Project:
-    """This project in a temporary home, driven in this process: a dbt of its own per call would cost four seconds."""
+    """This project in a temporary home, run in this process. A separate dbt per call would cost four seconds."""
 
     def __init__(self, home: Path):
         self.home = home
         self.manifest = None
         self.manifest = self.invoke("parse").result
-        # dbt does so for a manifest that it has just parsed, and not for one that it is handed.
+        # dbt does this after parsing, but not for a manifest that it is given.
         self.manifest.build_flat_graph()
 
     def invoke(self, *arguments: str, **environment: str):
-        """Run a dbt command, with more in its environment, and return its result, failed or not."""
+        """Run a dbt command with extra environment variables. Returns its result, failed or not."""
         from dbt.cli.main import dbtRunner
 
-        # A build has the digest of its code from the file.
+        # A build reads the manifest file to compute its code digest.
         options = [
             "--quiet",
             "--no-partial-parse",
@@ -46,10 +46,10 @@ class Project:
 
     @functools.cache  # noqa: B019 - lives as long as the session
     def compile(self, sql: str, **variables: str) -> str:
-        """Jinja as SQL, with every macro of the project at hand; variables are dbt's.
+        """Compile Jinja to SQL with every macro of the project. `variables` are dbt's.
 
         Raises:
-            Exception: whatever dbt says is wrong with it.
+            Exception: dbt's error.
         """
         result = self.invoke("compile", "--inline", sql, "--vars", json.dumps(variables))
         if not result.success:
@@ -64,7 +64,7 @@ class Project:
         threads: int = 1,
         **variables: str,
     ) -> list[tuple]:
-        """Compile a query and run it in memory, where relations of the project are those that `setup` makes."""
+        """Compile a query and run it in memory. `setup` creates the relations of the project that it reads."""
         compiled = self.compile(sql, **variables)
         with duckdb.connect(config={"threads": threads, "preserve_insertion_order": False}) as connection:
             connection.execute("attach ':memory:' as warehouse")
@@ -89,7 +89,7 @@ class Project:
 
 
 def _release() -> None:
-    """Let go of the warehouse file, which dbt-duckdb would keep open for the life of the process."""
+    """Close the warehouse file, which dbt-duckdb otherwise keeps open until the process ends."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
     DuckDBConnectionManager.close_all_connections()

@@ -1,4 +1,4 @@
-"""What a build of the changed part takes, by dbt's own comparison with a manifest, edits of the library included."""
+"""What a build of the changed part selects, by dbt's own comparison with a manifest, library edits included."""
 
 import copy
 import json
@@ -12,7 +12,7 @@ from impact import changed
 
 @pytest.fixture(scope="module")
 def production(project) -> dict:
-    """The manifest of a production that runs this very code."""
+    """The manifest of a production that runs exactly this code."""
     manifest = project.manifest.writable_manifest().to_dict(omit_none=False)
     manifest["metadata"]["env"] = {"NIGHTBOOK_LIBRARY": provenance.library_digest()}
     return manifest
@@ -20,7 +20,7 @@ def production(project) -> dict:
 
 @pytest.fixture
 def listed(project, production, tmp_path):
-    """A function from what production had otherwise to the models that a build of the changed part takes."""
+    """A function from an edit of production's manifest to the models that a build of the changed part selects."""
 
     def listed(edit) -> set[str]:
         other = copy.deepcopy(production)

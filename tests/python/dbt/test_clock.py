@@ -6,7 +6,7 @@ import pytest
 import pytz
 
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe")
-# Every seven hours through both changes of the clocks on either half of the globe.
+# Every seven hours through both clock changes, in both hemispheres.
 MOMENTS = [datetime(2024, 1, 1) + timedelta(hours=7 * number) for number in range(1260)]
 
 
@@ -28,7 +28,7 @@ def test_local_time_and_back(project):
         + cases(rows, "moment, zone")
     )
     assert {(moment, zone): shown for moment, zone, shown, _ in found} == {row: local(*row) for row in rows}
-    # An hour that the clocks show twice has two answers.
+    # An hour that occurs twice has two answers.
     assert all(abs(back - moment) <= timedelta(hours=1) for moment, *_, back in found)
     assert sum(back != moment for moment, *_, back in found) < len(rows) / 100
 
@@ -59,7 +59,7 @@ def test_seconds(project):
     ],
 )
 def test_due_date_of_is_that_of_the_window_that_holds_the_time(project, zone, due_seconds, weekday, opens_hours):
-    """Against a search for the last window that has opened."""
+    """Compared with a search for the last window that has opened."""
     made = f"""
         select '{zone}' as time_zone, {due_seconds} as due_seconds, {opens_hours} as opens_hours,
         cast({weekday or "null"} as integer) as weekday

@@ -1,4 +1,4 @@
-"""Conventions over the manifest, by dbt-bouncer: what `make lint` asks is seen failing on planted faults."""
+"""Conventions over the manifest, by dbt-bouncer: the checks of `make lint` fail on planted faults."""
 
 import copy
 
@@ -9,7 +9,7 @@ from tests.python.conventions import failures
 
 @pytest.fixture(scope="module")
 def manifest(project) -> dict:
-    """What dbt writes of the project."""
+    """The manifest that dbt writes of the project."""
     return project.manifest.writable_manifest().to_dict(omit_none=False)
 
 

@@ -1,4 +1,4 @@
-"""Each generic test of tests/generic on rows on which it must fail, and on rows on which it must not."""
+"""Each generic test of tests/generic, on rows on which it must fail and on rows on which it must pass."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 GENERIC = Path(__file__).resolve().parents[3] / "tests" / "generic"
 RUN = "create table warehouse.intermediate.int_run as select date '2024-06-30' as as_of_date"
-# dbt reads the columns of this one from its own warehouse, so it is made there while the test compiles.
+# dbt reads this relation's columns from its own warehouse, so it is created while the test compiles.
 TYPED = """
     {%- do run_query("create or replace temp table typed_features as select 'A1' as account_id, " ~ columns) -%}
     {{ test_matches_catalog(
@@ -24,7 +24,7 @@ CATALOG = """
 
 @dataclass(frozen=True)
 class Case:
-    """A call of a generic test; what it runs on; the rows that it must return, none where it must pass."""
+    """A call of a generic test, its setup, and the rows that it must return. No rows if it must pass."""
 
     test: str
     because: str
@@ -74,7 +74,7 @@ LANDED_BY_MONTH = (
     "{{ test_versions_are_unique(model='cases', grain=['id'], landed_as='payments', month_of='paid_on') }}"
 )
 LOADED_AT = "timestamp '2024-07-01'"
-# This run, to which load L2 is new; L1 was seen by a run before, and to that one it was new.
+# Load L2 is new to this run. L1 was new to an earlier run.
 TONIGHT = "create table warehouse.intermediate.int_run as select 'R2' as run_id, date '2024-06-30' as as_of_date"
 LANDINGS = """
     create table warehouse.intermediate.int_landings as

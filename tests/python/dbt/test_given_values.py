@@ -1,4 +1,4 @@
-"""Texts of the environment and of the warehouse in SQL: refused, or one literal that holds them, on both engines."""
+"""Texts from the environment and the warehouse in SQL, on both engines: refused, or kept in one literal."""
 
 import json
 from datetime import date, datetime, timedelta
@@ -26,18 +26,18 @@ TIMES = [
 
 
 def as_json(value: object) -> str:
-    """As a variable of dbt's, which takes two braces for a template."""
+    """JSON for a dbt variable, in which dbt would read two braces as a template."""
     return json.dumps(value).replace("{{", "{\\u007b").replace("{%", "\\u007b%")
 
 
 def refusal(done) -> str:
-    """What dbt says of an invocation that it has broken off."""
+    """dbt's message for a refused invocation."""
     assert not done.success
     return str(done.exception or "") + " ".join(one.message or "" for one in getattr(done.result, "results", []))
 
 
 def literals(project, macro: str) -> list[str]:
-    """What a macro makes of each of the texts; between two characters that none of them holds."""
+    """What a macro makes of each text. The separator is a character that no text contains."""
     template = "{% for text in fromjson(var('texts')) %}\u241e{{ " + macro + " }}{% endfor %}"
     return project.compile(template, texts=as_json(TEXTS)).split("\u241e")[1:]
 

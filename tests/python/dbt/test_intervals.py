@@ -1,4 +1,4 @@
-"""Intervals of rates, ratios and differences against scipy, the equation behind them, and how often they cover."""
+"""Intervals of rates, ratios and differences against scipy, against their equation, and by how often they cover."""
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ def rates(project, events, cases) -> np.ndarray:
 
 
 def compared(project, own, other) -> np.ndarray:
-    """Ends of difference and ratio by the macros, NaN for null; own, other: (events, cases). Shape (n, 4)."""
+    """Ends of difference and ratio by the macros, NaN for null. own, other: (events, cases). Shape (n, 4)."""
     columns = {"row": range(len(own[0]))}
     for name, (events, cases) in (("own", own), ("other", other)):
         low, high = rates(project, events, cases).T
@@ -58,7 +58,7 @@ def test_rate_of_nobody_is_empty(project):
 
 
 def test_comparisons_are_those_of_the_equation(project):
-    """Of rates that are alike, rare, or nearly everybody's; of small groups and of large ones."""
+    """For rates that are equal, rare, or near one; for small groups and large ones."""
     own = ((5, 17, 990, 1, 40, 2), (30, 40, 1000, 300, 40, 9))
     other = ((20, 30, 700, 3, 39, 8), (30, 40, 1000, 90_000, 40, 9))
     found = compared(project, own, other)
@@ -73,7 +73,7 @@ def test_comparisons_are_those_of_the_equation(project):
 
 
 def test_difference_is_newcombes(project):
-    """His example 56 of 70 against 48 of 80 (Statistics in Medicine 17:873-890, table II, method 10)."""
+    """His example: 56 of 70 against 48 of 80 (Statistics in Medicine 17:873-890, table II, method 10)."""
     assert compared(project, ([56], [70]), ([48], [80]))[0, :2] == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
@@ -90,7 +90,7 @@ def test_nobody_approved_is_a_ratio_with_an_upper_end_and_nobody_to_compare_with
 
 
 def test_intervals_cover_what_they_claim(project):
-    """Nineteen times in twenty, on groups of 60 and 400 at approval rates of 0.7 and 0.85."""
+    """19 times in 20, for groups of 60 and 400 with approval rates of 0.7 and 0.85."""
     generator = np.random.default_rng(3)
     own, other = generator.binomial(60, 0.7, 4000), generator.binomial(400, 0.85, 4000)
     found = compared(project, (own, np.full(4000, 60)), (other, np.full(4000, 400)))

@@ -1,4 +1,4 @@
-"""Macros against oracles in Python, on rows made here; dbt compiles each query, DuckDB runs it in memory."""
+"""Macros against oracles in Python, on rows made here. dbt compiles each query; DuckDB runs it in memory."""
 
 import csv
 import hashlib
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def values(rows, columns: str) -> str:
-    """A VALUES list with names; None is null, dates and decimals keep their type."""
+    """A VALUES list with names. None is null; dates and decimals keep their type."""
     return f"(values {', '.join('(' + ', '.join(map(literal, row)) + ')' for row in rows)}) as cases ({columns})"
 
 
@@ -88,12 +88,12 @@ def test_psi_status_says_nothing_of_few_cases(project):
     assert found == [("alert", "alert"), ("ok", "alert"), ("ok", "ok")]
 
 
-# What this engine runs, and the portable form that it must agree with.
+# The form for this engine, and the portable form that must agree with it.
 BIN_COUNTS = ("bin_counts", "default__bin_counts")
 
 
 def profile_of(features: dict[str, list[float]]) -> pa.Table:
-    """Reference bins of some features between the given edges; model m, version 1."""
+    """Reference bins of some features between the given edges, for version 1 of model m."""
     names = ["model_name", "model_version", "feature", "bin", "above", "up_to", "share", "gain_share"]
     rows = []
     for feature, edges in features.items():
@@ -107,7 +107,7 @@ def profile_of(features: dict[str, list[float]]) -> pa.Table:
 
 
 def edges_of(features: dict[str, list[float]]) -> dict:
-    """The same as bin_edges gives it."""
+    """The same edges as bin_edges returns them."""
     return {"m": {feature: [repr(float(edge)) for edge in edges] for feature, edges in features.items()}}
 
 
@@ -169,7 +169,7 @@ def test_bin_counts_of_nobody_are_nothing(project, macro):
 STATS = ["avg", "max", "min", "sum", "slope", "std", "change", "since", "last", "seen"]
 WINDOWS = [1, 3, 6, 12, 24]
 ASKED = [(stat, months) for stat in STATS for months in WINDOWS]
-# How windows are computed -> the parts of each account: from a row per month, or from the months side by side.
+# Two ways to compute the parts of each account: from a row per month, or from months side by side.
 WAYS = {
     "grouped": """
         select account_id{% for part in parts %}, {{ nightbook._grouped_part(part) }} as {{ part.name }}{% endfor %}
@@ -184,7 +184,7 @@ WAYS = {
         left join (select account_id, {{ closed_windows(parts) }} from abreast) as closed using (account_id)
     """,
 }
-# Measure -> its type; the name tells a flag, which is kept in a byte.
+# Measure -> its type. The name marks a flag, which is stored in a byte.
 MEASURES = {"ratio": pa.decimal128(18, 6), "amount": pa.decimal128(18, 2), "days": pa.int32(), "is_flag": pa.int8()}
 
 
@@ -200,7 +200,7 @@ def window_sql(measure: str, way: str, asked: list[tuple[str, int]] = ASKED) -> 
 
 
 def expected_stat(months_to_value: dict[int, Decimal | None], stat: str, months: int) -> float | None:
-    """The statistic as its docstring has it, by other means than the macro's sums."""
+    """The statistic as its docstring defines it, computed differently from the macro's sums."""
     seen = {ago: float(x) for ago, x in months_to_value.items() if ago < months and x is not None}
     now, then = months_to_value.get(0), months_to_value.get(months)
     ago, x = np.array([-ago for ago in seen], dtype=float), np.array(list(seen.values()))
@@ -221,7 +221,7 @@ def expected_stat(months_to_value: dict[int, Decimal | None], stat: str, months:
 
 
 def random_panels(seed: int, measure: str) -> dict[str, dict[int, Decimal | None]]:
-    """Accounts with gaps and nulls, younger ones, one of nulls only, one whose windows hold one month, and extremes."""
+    """Accounts with gaps and nulls, young ones, one of nulls only, one with one month per window, and extremes."""
     generator = np.random.default_rng(seed)
     panels = {
         f"A{number:03d}": {
@@ -233,7 +233,7 @@ def random_panels(seed: int, measure: str) -> dict[str, dict[int, Decimal | None
     }
     panels["NULLS"], panels["FLAT"] = {0: None, 5: None}, {ago: Decimal("0.1") for ago in range(25)}
     panels["OLD"], panels["ZERO"] = {24: Decimal(7)}, {0: Decimal(0), 3: Decimal(0)}
-    # Where a ratio is held; its square does not fit into its type.
+    # At the limits of a ratio, whose square does not fit into its type.
     panels["CEILING"], panels["FLOOR"] = ({ago: Decimal(x) for ago in range(25)} for x in (1000, -1000))
     panels["BETWEEN"] = {ago: Decimal(1000 if ago % 2 else -1000) for ago in range(25)}
     return {
@@ -255,7 +255,7 @@ def of_measure(x: Decimal, measure: str) -> Decimal:
 
 
 def panel_tables(panels: dict[str, dict[int, Decimal | None]], measure: str) -> dict[str, pa.Table]:
-    """The same rows as either way reads them."""
+    """The same rows in the form that each way reads."""
 
     def column(values) -> pa.Array:
         is_whole = pa.types.is_integer(MEASURES[measure])
@@ -281,13 +281,13 @@ def test_window_stat_on_random_panels(project, way, measure, threads):
     for name, *actual in found:
         for (stat, months), value in zip(ASKED, actual, strict=True):
             wanted = expected_stat(panels[name], stat, months)
-            # Half a unit of the sixth place, for the macro rounds.
+            # Half a unit of the sixth place, because the macro rounds.
             assert value == (None if wanted is None else pytest.approx(wanted, abs=5.1e-7)), (name, stat, months)
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_window_stat_holds_large_amounts(project, way):
-    """More than anybody owes, in any currency, over the longest window; no deviation is taken of amounts."""
+    """Larger than any real debt in any currency, over the longest window. Amounts have no deviation."""
     largest = Decimal("99999999999999.99")
     panels = {"MOST": dict.fromkeys(range(25), largest), "LEAST": dict.fromkeys(range(25), -largest)}
     asked = [(stat, 24) for stat in ("sum", "avg", "max", "min", "last", "slope", "change", "seen")]
@@ -299,7 +299,7 @@ def test_window_stat_holds_large_amounts(project, way):
     ]
 
 
-# Enough rows for both threads to get some, in another order for each salt; no account has every month.
+# Enough rows for both threads to get some, in another order for each salt. No account has every month.
 MADE = """
     create table panel as
     select
@@ -315,7 +315,7 @@ MADE = """
 
 
 def test_window_stat_does_not_depend_on_threads_or_row_order(project):
-    """The same bits, not almost the same."""
+    """The bits are the same, not just close."""
     sql = window_sql("ratio", "grouped")
     runs = [
         project.query(sql, [MADE.format(salt=salt)], threads=threads, windows="grouped")
@@ -327,7 +327,7 @@ def test_window_stat_does_not_depend_on_threads_or_row_order(project):
 
 @pytest.mark.parametrize("measure", ["ratio", "days", "is_flag"])
 def test_window_stat_is_the_same_either_way(project, measure):
-    """The same bits, the sign of a zero too."""
+    """The bits are the same, including the sign of a zero."""
     months = ", ".join(f"max(case when months_ago = {ago} then {measure} end) as {measure}_{ago}" for ago in range(25))
     setup = [
         MADE.format(salt=1),
@@ -339,7 +339,7 @@ def test_window_stat_is_the_same_either_way(project, measure):
 
 
 def made_up(measure: str, salt: str) -> str:
-    """A value of the measure's own kind that depends on account, month and salt alone; one in five is unknown."""
+    """A value of the measure's type that depends only on account, month and salt. One in five is null."""
     number = f"hash(account_id, month_start, '{measure}', '{salt}')"
     kinds = {
         ("is_",): f"cast({number} % 2 as tinyint)",
@@ -355,9 +355,9 @@ def made_up(measure: str, salt: str) -> str:
 
 @pytest.fixture(params=[0, 1], ids=["whole month", "running month"])
 def book(project, request):
-    """300 accounts as of a day in June 2024, in the session's warehouse, because dbt looks there when it compiles.
+    """300 accounts as of a day in June 2024, in the session's warehouse, where dbt looks when it compiles.
 
-    Younger ones, with gaps; and months that no window may see: older ones, June as it was kept later, July.
+    Some are young and some have gaps. Some months must not be seen by any window: older ones, a later June, and July.
     """
     names = project.compile("{{ measure_names() | join(' ') }}").split()
     block = project.compile("{{ account_block('account_id') }} as account_block")
@@ -403,7 +403,7 @@ def book(project, request):
             f"create view intermediate.int_account_panel as {project.compile(panel)}",
         ):
             connection.execute(statement)
-    # Compiled for each, for what is compiled depends on the dates.
+    # Compiled for each parameter, because the SQL depends on the dates.
     compiled = project.compile(windows, dates=request.node.name)
     with duckdb.connect(project.home / "warehouse.duckdb") as connection:
         connection.execute(f"create table intermediate.int_closed_windows as {compiled}")
@@ -418,7 +418,7 @@ def rows_of(book: Path, compiled: str) -> list[tuple]:
 
 
 def test_behaviour_is_the_same_either_way(project, book):
-    """Every feature of the model, to the bit, from the months as they are kept."""
+    """Every feature of the model, to the bit, from the stored months."""
     model = (ROOT / "models" / "features" / "accounts" / "feat_account_behaviour.sql").read_text()
     runs = [rows_of(book, project.compile(model, windows=way)) for way in WAYS]
     assert len(runs[0]) == len(runs[1]) == 300
@@ -430,7 +430,7 @@ PARENTS = "ref('int_account_panel'), ref('int_open_months'), ref('int_closed_win
 
 
 def test_a_book_taken_in_turns_is_the_same_book(project, book):
-    """Each account in one turn, however many there are; 64 at the most, one for each block."""
+    """Each account is in exactly one turn, whatever their number; at most 64, one per block."""
     columns = "window_stat('balance', 'avg', 24) ~ ' as average, ' ~ window_stat('balance', 'seen', 24) ~ ' as seen'"
     compiled = project.compile(f"{{{{ over_months({columns}, {PARENTS}) }}}}", windows="abreast")
     whole = rows_of(book, compiled)
@@ -473,7 +473,7 @@ def test_window_stat_refuses_what_it_does_not_know(project, capfd):
 
 def test_ratio(project):
     cases = [
-        # numerator, denominator, expected
+        # Numerator, denominator, expected.
         ("1.00", "3.00", Decimal("0.333333")),
         ("2.00", "3.00", Decimal("0.666667")),
         ("-1.00", "3.00", Decimal("-0.333333")),
@@ -510,7 +510,7 @@ def test_at_least(project):
     sql = "select x, {{ at_least('x', 0) }}, {{ at_least('x', 'floor') }} from "
     rows = values([(5, 7), (-5, -9), (None, 0), (3, None), (0, 0)], "x, floor")
     found = project.query(sql + rows + " order by x nulls last")
-    # An unknown floor holds nothing up.
+    # A null floor has no effect.
     assert found == [(-5, 0, -5), (0, 0, 0), (3, 3, 3), (5, 5, 7), (None, None, None)]
 
 
@@ -545,7 +545,7 @@ DAYS = [date(2023, 12, 1) + timedelta(days=number) for number in range(125)] + [
 
 
 def later(day: date, months: int) -> date:
-    """dateutil's answer, a month-end kept a month-end."""
+    """dateutil's answer, with a month-end staying a month-end."""
     moved = day + relativedelta(months=months)
     is_month_end = (day + timedelta(days=1)).day == 1
     return moved + relativedelta(day=31) if is_month_end else moved
@@ -596,7 +596,7 @@ def test_month_start_and_end(project):
 
 
 def test_months_between_holds_in_an_expression(project):
-    """It is subtracted and compared without parentheses around it."""
+    """It can be subtracted and compared without parentheses."""
     sql = """
         select
             10 - {{ months_between("date '2024-01-31'", "date '2024-03-01'") }},
@@ -621,7 +621,7 @@ def bucket(key: str, salt: str) -> int:
 
 
 def test_hash_bucket_is_what_it_was(project):
-    """Written down: a change of the hash would move customers between training and holdout."""
+    """Fixed values: a changed hash would move customers between training and holdout."""
     known = {("C1", "holdout"): 34, ("C1", "validation"): 84, ("C2", "holdout"): 8, ("C22", "holdout"): 0}
     known |= {("C22", "validation"): 98, ("C37", "validation"): 30, ("é", "holdout"): bucket("é", "holdout")}
     keys = values([(key,) for key in sorted({key for key, _ in known})], "key")

@@ -41,7 +41,7 @@ def _float(value) -> float | None:
 def drawn(
     rows: int, shift: float = 0.0, slope: float = 1.2, spread: float = 1.0, seed: int = 5
 ) -> tuple[np.ndarray, np.ndarray]:
-    """PDs of a model that is calibrated while slope is 1.2, and outcomes; shift and spread move the population."""
+    """PDs and outcomes of a model that is calibrated if slope is 1.2. shift and spread change the population."""
     generator = np.random.default_rng(seed)
     signal = generator.normal(shift, spread, rows)
     pd = special.expit(1.2 * signal - 3)
@@ -49,7 +49,7 @@ def drawn(
 
 
 def by_pairs(pd: np.ndarray) -> float:
-    """Expected AUC: every pair of two cases, by how likely it is that the first defaults and the second does not."""
+    """Expected AUC over all pairs, weighted by the chance that the first defaults and the second does not."""
     weight = pd[:, None] * (1 - pd[None, :]) * (1 - np.eye(len(pd)))
     right = (pd[:, None] > pd[None, :]) + 0.5 * (pd[:, None] == pd[None, :])
     return float((weight * right).sum() / weight.sum())
@@ -57,7 +57,7 @@ def by_pairs(pd: np.ndarray) -> float:
 
 @pytest.mark.parametrize("rows, places", [(3000, 6), (3000, 2), (40, 1)])
 def test_realised_figures_are_those_of_the_library(project, rows, places):
-    """On PDs without ties, with many, and on a handful of cases."""
+    """On PDs without ties, with many ties, and on a handful of cases."""
     pd, label = drawn(rows, shift=1)
     pd = np.round(pd, places)
     found = measured(project, {"p": (pd, label)})
@@ -100,7 +100,7 @@ def test_expected_figures_are_those_of_all_pairs(project, places):
 
 
 def test_outcomes_drawn_from_the_pds_fall_into_the_expected_interval(project):
-    """Nineteen times in twenty, which is what the interval claims; and without bias."""
+    """19 times in 20, as the interval claims, and without bias."""
     pd, _ = drawn(2000, shift=0.5)
     found = measured(project, {"p": (pd, None)})
     generator = np.random.default_rng(11)
@@ -125,7 +125,7 @@ def test_expected_auc_follows_a_shifted_population_and_not_a_changed_relation(pr
     for name in ("as_trained", "riskier", "safer"):
         assert abs(gaps[name]) < 0.02, gaps
     assert abs(expected["riskier", "auc"][0] - expected["as_trained", "auc"][0]) > 0.05, "no shift to speak of"
-    # The stated limit: PDs are the same, so is what they lead to expect.
+    # The known limit: with the same PDs, the expectation is the same.
     assert expected["relation_changed", "auc"] == expected["as_trained", "auc"]
     assert gaps["relation_changed"] > 0.1, gaps
 
@@ -155,7 +155,7 @@ def test_a_class_that_is_absent_leaves_what_needs_none(project, pd, label, metri
 
 
 def test_ten_million_cases_do_not_overflow(project):
-    """Weights are in millionths; the sums of a large book have to fit."""
+    """Weights are in millionths, and the sums of a large book must fit."""
     sql = """
         with cases as (
             select 1 as population, step * 200 as pd_step, 2000 as case_count, cast(null as bigint) as default_count
@@ -164,6 +164,6 @@ def test_ten_million_cases_do_not_overflow(project):
         select metric, value from ({{ performance('cases', ['population']) }}) as figures
     """
     found = dict(project.query(sql))
-    # A PD that is uniform: the AUC of 5/6 and the Brier score of 1/6 are integrals.
+    # For uniform PDs, the AUC of 5/6 and the Brier score of 1/6 are integrals.
     assert found["auc"] == pytest.approx(5 / 6, abs=1e-3)
     assert found["brier"] == pytest.approx(1 / 6, abs=1e-3)

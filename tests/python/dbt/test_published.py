@@ -1,4 +1,4 @@
-"""Everything public is covered by the audit log: read from the manifest, so that nobody has to think of it."""
+"""The audit log covers everything public. The list is read from the manifest, so that nothing can be forgotten."""
 
 import copy
 import hashlib
@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-# Why no partition of these is digested.
+# Relations without partition digests, and why.
 ROW_BY_ROW = {"fct_gate_decisions", "fct_model_versions", "fct_promotions", "fct_runs"}
 THE_LOG_ITSELF = {"fct_audit_log"}
 COMPUTED_WHEN_ASKED = {"fct_deadlines", "fct_score_partitions"}
-# Views of tables that are.
+# Views of tables that have digests.
 OF_TABLES = {
     "fct_fairness": ["fairness_of_nights", "fairness_of_trainings"],
     "fct_lineage_edges": ["lineage_nightly", "lineage_weekly"],
@@ -23,7 +23,7 @@ def manifest(project) -> dict:
 
 
 def uncovered(manifest: dict, entered: set[str], otherwise: dict[str, list[str]]) -> set[str]:
-    """Public and contracted relations that the audit log neither enters nor is said to cover otherwise."""
+    """Public or contracted relations that the audit log does not enter and that no list above explains."""
     found = set()
     for node in manifest["nodes"].values():
         config = node["config"]
@@ -94,7 +94,7 @@ def digests(project, rows: str) -> list[tuple]:
 
 
 def test_a_partition_is_hashed_row_by_row_and_block_by_block(project):
-    """Expected values are hashlib's: a text says how long it is, a double is its bits, null is nothing."""
+    """hashlib computes the expected values. A text has its length, a double is its bits, null is empty."""
     lines = ["2:A2|4602678819172646912|1.50|true|2024-06-30 01:02:03", "2:A1||||"]
     rows = sorted(hashlib.sha256(line.encode()).hexdigest()[:32] for line in lines)
     assert rows[0][:2] != rows[1][:2]

@@ -1,8 +1,8 @@
-"""The dbt unit tests beside the models, all in one invocation, on the empty relations that they take columns from."""
+"""The dbt unit tests beside the models, all in one invocation, on empty relations that provide the columns."""
 
 from nightbook.catalog import schema_yaml
 
-# What unit tests give rows of by column name. Inputs made by Python models, or after them, are given as SQL instead.
+# Relations for which unit tests give rows by column name. Inputs from or after Python models are given as SQL.
 RELATIONS = [
     "path:seeds/reference",
     "path:models/staging",
@@ -15,13 +15,13 @@ RELATIONS = [
     "accounts_tonight",
     "applications_tonight",
 ]
-# Too thin to go wrong in a way that their columns' tests would not show: each selects from one relation as it is. What
-# int_request holds of the environment is looked at by whole runs.
+# These models each select from one relation unchanged, so the tests of their columns show any error. Whole runs check
+# what int_request takes from the environment.
 WITHOUT_UNIT_TEST = {"int_request", "fct_gate_decisions", "fct_runs", "fct_promotions", "fct_audit_log"}
 
 
 def test_every_unit_test_passes(project):
-    # Nothing has been landed that a date could be taken from.
+    # Nothing has landed that could give a date.
     as_of = ["--vars", "as_of: 2024-06-30"]
     empty = {"NIGHTBOOK_OVERRIDE": "snapshot_is_there", "NIGHTBOOK_OVERRIDE_REASON": "only the columns are wanted"}
     built = project.invoke(
@@ -42,7 +42,7 @@ def test_every_sql_model_has_a_unit_test(project):
         for node in project.manifest.nodes.values()
         if node.resource_type == "model" and node.language == "sql"
     }
-    # One macro makes tonight's relation and training's: a test of either is one of both.
+    # One macro makes tonight's relation and its training counterpart, so a test of one covers both.
     for name, (tonight, _) in schema_yaml.TWINS.items():
         tested |= {name, tonight} if {name, tonight} & tested else set()
     assert models - tested == WITHOUT_UNIT_TEST

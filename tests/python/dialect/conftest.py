@@ -1,4 +1,4 @@
-"""Every query of the project as dbt compiles it for Snowflake; nothing of it runs."""
+"""Every query of the project as dbt compiles it for Snowflake. None of them runs."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.rehearsal import running  # noqa: E402
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory) -> dict[str, str]:
-    """Path of a model, test, snapshot or analysis -> its SQL, compiled against an account that holds nothing yet."""
+    """Path of a model, test, snapshot or analysis -> its SQL, compiled against an empty Snowflake account."""
     folder = tmp_path_factory.mktemp("dialect")
     with running.account(folder) as environment:
         _stage_a_library(environment, folder)
@@ -25,7 +25,7 @@ def compiled(tmp_path_factory) -> dict[str, str]:
 
 
 def _stage_a_library(environment: dict[str, str], folder: Path) -> None:
-    """A file where a run looks for the library of its Python models; none of them is called."""
+    """A file where a run looks for the library of its Python models. None of them is called."""
     (folder / "nightbook.zip").write_bytes(b"")
     with running.connected(environment) as connection:
         cursor = connection.cursor()

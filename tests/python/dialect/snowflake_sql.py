@@ -1,4 +1,4 @@
-"""What Snowflake would not read in a statement, or would read otherwise than DuckDB does."""
+"""Parts of a statement that Snowflake cannot read, or reads differently from DuckDB."""
 
 import csv
 import functools
@@ -14,12 +14,12 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.tokens import TokenType
 
 FUNCTIONS = Path(__file__).with_name("functions.csv")
-# Columns that are doubles on either engine, and so make a quotient one.
+# Columns that are doubles on both engines, so that a quotient with one is a double.
 DOUBLES = {
     "auc", "brier_2", "defaults_variance", "goods_variance", "pd", "remaining_months", "score_points_to_double",
     "self_share",
 }  # fmt: skip
-# docs.snowflake.com/en/sql-reference/reserved-keywords: those that may not be a name in any place.
+# docs.snowflake.com/en/sql-reference/reserved-keywords: words that can never be a name.
 RESERVED = {
     "all", "alter", "and", "any", "as", "between", "by", "check", "column", "connect", "create", "current", "delete",
     "distinct", "drop", "else", "exists", "following", "for", "from", "grant", "group", "having", "ilike", "in",
@@ -31,13 +31,13 @@ RESERVED = {
 
 @functools.cache
 def known_functions() -> frozenset[str]:
-    """Every function that the list of functions names, in lower case."""
+    """Every function in the list of functions, in lower case."""
     with FUNCTIONS.open(encoding="utf-8", newline="") as file:
         return frozenset(row["function"] for row in csv.DictReader(file))
 
 
 def functions(sql: str) -> set[str]:
-    """The functions that a statement calls, as it writes them, in lower case; the parser would translate some."""
+    """The functions that a statement calls, as written, in lower case. The parser would translate some."""
     found = set()
     tokens = sqlglot.tokenize(sql, read="snowflake")
     for before, token, after in zip([None, *tokens], tokens, tokens[1:], strict=False):
@@ -55,7 +55,7 @@ def functions(sql: str) -> set[str]:
 
 
 def gaps(sql: str) -> list[str]:
-    """What is wrong with a statement for Snowflake, one line each; empty where nothing is."""
+    """What is wrong with a statement for Snowflake, one line each. Empty if nothing is."""
     try:
         trees = [tree for tree in sqlglot.parse(sql, read="snowflake", error_level=ErrorLevel.RAISE) if tree]
     except SqlglotError as error:
@@ -72,7 +72,7 @@ def gaps(sql: str) -> list[str]:
 
 
 def unparsable(sql: str) -> list[str]:
-    """The parts of a statement that sqlfluff's grammar of Snowflake does not know."""
+    """The parts of a statement that sqlfluff's Snowflake grammar does not know."""
     parsed = _linter().parse_string(sql)
     if parsed.tree is None:
         return [str(parsed.violations[0])]
@@ -86,7 +86,7 @@ def _linter() -> Linter:
 
 
 def _commands(tree: exp.Expr) -> Iterator[str]:
-    """What the parser passes on as it stands, because it does not know it."""
+    """What the parser passes on unchanged, because it does not know it."""
     for command in tree.find_all(exp.Command):
         yield f"{command.name}: no statement that the parser knows"
 
@@ -98,7 +98,7 @@ def _names(tree: exp.Expr) -> Iterator[str]:
 
 
 def _projected_subqueries(tree: exp.Expr) -> Iterator[str]:
-    """Snowflake knows `in (select ...)` and `exists` in conditions that choose rows, and scalar subqueries anywhere."""
+    """Snowflake allows `in (select ...)` and `exists` only in conditions on rows, scalar subqueries anywhere."""
     for select in tree.find_all(exp.Select):
         for projection in select.expressions:
             for node in projection.find_all(exp.In, exp.All, exp.Any, exp.Exists):
@@ -108,14 +108,14 @@ def _projected_subqueries(tree: exp.Expr) -> Iterator[str]:
 
 
 def _divisions(tree: exp.Expr) -> Iterator[str]:
-    """Of two fixed-point numbers Snowflake makes one of six more places at most, DuckDB a double."""
+    """For two fixed-point numbers, Snowflake returns at most six more places, DuckDB a double."""
     for division in tree.find_all(exp.Div):
         if not _is_double(division.this) and not _is_double(division.expression):
             yield f"{division.sql('snowflake')[:100]}: a quotient of fixed-point numbers"
 
 
 def _is_double(node: exp.Expr | None) -> bool:
-    """True where an expression is seen to be a double, whatever its columns are."""
+    """True if an expression is certainly a double, whatever its columns are."""
     if node is None:
         return False
     if isinstance(node, exp.Cast):

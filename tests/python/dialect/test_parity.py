@@ -1,4 +1,4 @@
-"""The comparison of two engines finds whatever differs, and says where."""
+"""The comparison of two engines finds every difference and says where it is."""
 
 import datetime
 from decimal import Decimal
@@ -23,7 +23,7 @@ KEY = ["account_id", "as_of_date"]
 
 
 def theirs(**changed) -> pa.Table:
-    """The same rows as Snowflake's client gives them: another order, other widths; and what is changed of them."""
+    """The same rows as Snowflake's client returns them, in another order and with other widths, plus changes."""
     columns = OURS | {"dpd_current": OURS["dpd_current"].cast(pa.int8()), "run_id": pa.array(["theirs"] * 3)}
     columns |= {"ead": OURS["ead"].cast(pa.decimal128(38, 2))}
     return pa.table(columns | changed).take([2, 0, 1])

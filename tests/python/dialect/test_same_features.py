@@ -1,4 +1,4 @@
-"""The committed sample has the same features on both engines, to the bit; a macro that is wrong on one is found."""
+"""The committed sample has the same features on both engines, to the bit. A macro that is wrong on one is found."""
 
 import shutil
 import subprocess
@@ -32,7 +32,7 @@ NIGHT = (
     "+accounts_tonight",
     "+applications_tonight",
 )
-# A Python model that has nothing to say before there is a champion; its empty relation is made by hand.
+# This Python model returns nothing before there is a champion. Its empty relation is created by hand.
 NO_CHAMPION = ("--exclude", "champion_inputs")
 TYPES = {"string": "varchar", "int32": "integer", "double": "double"}
 
@@ -55,7 +55,7 @@ def duckdb_home(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def snowflake(tmp_path_factory) -> dict[str, str]:
-    """The environment of an account that has had the same night."""
+    """The environment of a Snowflake account that ran the same night."""
     with running.account(tmp_path_factory.mktemp("snowflake")) as environment:
         with running.connected(environment) as connection:
             for statement in an_empty_profile():
@@ -92,7 +92,7 @@ def test_a_macro_that_is_wrong_on_one_engine_is_found(duckdb_home, snowflake, tm
 
 
 def rows_of_both(home: Path, environment: dict[str, str], relations) -> tuple[dict, dict]:
-    """Rows of each relation as DuckDB has them, and as Snowflake has them, names in lower case."""
+    """Rows of each relation on DuckDB and on Snowflake, names in lower case."""
     fetch = parity.of_duckdb(home)
     ours = {relation: fetch(f"select * from {relation}") for relation in relations}
     theirs = {}

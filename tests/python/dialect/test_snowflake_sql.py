@@ -1,9 +1,8 @@
-"""
-Every query that dbt compiles for Snowflake can be read by a parser of its SQL, and each of its functions is listed.
+"""Every query that dbt compiles for Snowflake can be parsed, and each of its functions is in the list.
 
-All of the list was looked up in a copy of Snowflake's manual; none was run in an account. `checked` is yes where all of
-the note was found, and no where the note names what was not. What is not compiled, such as the SQL of hooks, is not
-looked at here.
+The whole list was checked against a copy of Snowflake's manual; nothing was run in a real account. `checked` is yes if
+all of the note was found, and no if the note names what was not found. SQL that is not compiled, such as that of hooks,
+is not checked here.
 """
 
 import csv
@@ -11,7 +10,7 @@ import csv
 import pytest
 from snowflake_sql import FUNCTIONS, functions, gaps, known_functions, unparsable
 
-# Characters that take sqlfluff's parser minutes; sqlglot reads those as well, and their macros are used by others too.
+# sqlfluff's parser would take minutes on longer texts. sqlglot reads those too, and other nodes use their macros.
 TOO_LONG = 45_000
 
 PLANTED = {

@@ -10,7 +10,7 @@ def own_home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def query():
-    """Run SQL on the warehouse and fetch every row; the connection is closed at once."""
+    """Run SQL on the warehouse and fetch every row. The connection is closed at once."""
 
     def run(sql: str):
         with duckdb.connect(str(home.warehouse()), read_only=True) as connection:

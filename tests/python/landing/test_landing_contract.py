@@ -1,7 +1,7 @@
 import pytest
 from nightbook.landing.contract import LOAD_COLUMNS, TABLES, sql_type
 
-# The project's design, section 4; typed again here so that a slip in the contract shows.
+# The project's design, section 4, typed again here so that a mistake in the contract shows.
 DESIGN = {
     "customers": "customer_id, birth_date, state, employment_status, annual_income, full_name, email",
     "accounts": "account_id, customer_id, product, opened_on, credit_limit, apr, term_months, closed_on",

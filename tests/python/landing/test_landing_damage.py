@@ -1,4 +1,4 @@
-"""Bytes that were changed on their way, or after they had landed: refused, harmless, or said to be unproven."""
+"""Bytes that changed in transit or after landing are refused, harmless, or reported as unproven."""
 
 import hashlib
 import os
@@ -34,7 +34,7 @@ ACCOUNTS = pa.table(
         "_loaded_at": pa.array([datetime(2026, 1, 1, 2)] * ROWS, pa.timestamp("us")),
     }
 )
-# What writers do: with and without dictionaries, compression and Arrow's own schema, either version of pages.
+# Options of real writers: with and without dictionaries, compression and Arrow's schema, both page versions.
 WRITERS = {
     "plain": {"use_dictionary": False, "compression": "none", "store_schema": False},
     "pandas": {},
@@ -46,7 +46,7 @@ WRITERS = {
 
 
 def read(path: Path, connection: duckdb.DuckDBPyConnection) -> tuple[pa.Table, bool]:
-    """What would land of a file, and whether it is proven; what no contract type takes is refused here too."""
+    """What would land from a file, and whether it is proven. Values outside their contract type are refused too."""
     source = open_source(connection, (intake.Taken("accounts.parquet", path, ""),), TABLES["accounts"])
     taken = {name: type_ for name, type_ in TABLES["accounts"].columns.items() if name in source.columns}
     wrong = " or ".join(casts.misread(name, type_, source.types[name]) for name, type_ in taken.items())
@@ -61,7 +61,7 @@ def read(path: Path, connection: duckdb.DuckDBPyConnection) -> tuple[pa.Table, b
 
 
 def outcomes(path: Path, flips: Iterable[tuple[int, int]]) -> dict[str, int]:
-    """What becomes of a file with one bit of a byte flipped, for each of some; other values must not land as proven."""
+    """Count the outcomes of a file with one flipped bit at each given place. No other value may land as proven."""
     connection = duckdb.connect()
     whole, _ = read(path, connection)
     content = path.read_bytes()
@@ -75,7 +75,8 @@ def outcomes(path: Path, flips: Iterable[tuple[int, int]]) -> dict[str, int]:
         except NightbookError as error:
             assert "\n" not in str(error)
             counted["refused"] += 1
-            connection = duckdb.connect()  # Some damage is the end of a connection.
+            # Some damage makes a connection unusable.
+            connection = duckdb.connect()
             continue
         if found.equals(whole):
             counted["the same"] += 1
@@ -89,7 +90,7 @@ def outcomes(path: Path, flips: Iterable[tuple[int, int]]) -> dict[str, int]:
 @pytest.mark.parametrize("writer", WRITERS)
 @pytest.mark.parametrize("has_checksums", [True, False])
 def test_no_flipped_byte_lands_as_a_proven_value(tmp_path, writer, has_checksums):
-    """Bits of every page, its header and the footer, picked by a seed: refused, the same values, or unproven."""
+    """Flips bits of every page, its header and the footer, chosen by a seed: refused, the same values, or unproven."""
     path = tmp_path / "accounts.parquet"
     pq.write_table(ACCOUNTS, path, write_page_checksum=has_checksums, **WRITERS[writer])
     assert read(path, duckdb.connect())[1] == has_checksums
@@ -102,20 +103,20 @@ def test_no_flipped_byte_lands_as_a_proven_value(tmp_path, writer, has_checksums
 
 @pytest.mark.parametrize("column", ["_loaded_at", "credit_limit"])
 def test_no_flipped_bit_of_what_a_column_is_lands_as_a_proven_value(tmp_path, column):
-    """Checksums are of pages: a bit of the footer makes microseconds of nanoseconds, or cents of a sum."""
+    """Checksums cover pages only. A flipped footer bit turns nanoseconds into microseconds, or a sum into cents."""
     path = tmp_path / "accounts.parquet"
     options = {"store_decimal_as_integer": True, "store_schema": False}
     pq.write_table(ACCOUNTS, path, write_page_checksum=True, **options)
     content = path.read_bytes()
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
     end = content.index(column.encode(), footer) + len(column)
-    # Its physical type and repetition before its name, what it stands for after it.
+    # Physical type and repetition come before the name, the logical type after it.
     places = [*range(end - len(column) - 6, end - len(column)), *range(end, end + 12)]
     outcomes(path, ((at, bit) for at in places for bit in range(8)))
 
 
 def flip(path: Path, old: bytes, new: bytes) -> None:
-    """Change a value where it lies in a page: its first place, where the page's header has no statistics."""
+    """Change a value inside a page: its first occurrence, because the page header has no statistics."""
     content = path.read_bytes()
     assert old in content
     path.write_bytes(content.replace(old, new, 1))
@@ -129,7 +130,7 @@ def flip(path: Path, old: bytes, new: bytes) -> None:
     ],
 )
 def test_another_customers_id_does_not_land(folder, option, message):  # noqa: F811
-    """The id of the last customer becomes that of none: without checksums the footer's statistics give it away."""
+    """The last customer's id becomes an unknown one. Without checksums, the footer's statistics reveal it."""
     (folder / "accounts.csv").unlink()
     path = folder / "accounts.parquet"
     pq.write_table(ACCOUNTS, path, use_dictionary=False, compression="none", write_page_index=True, **option)
@@ -147,7 +148,7 @@ def test_what_nothing_proves_is_said_with_rows_and_keys(folder):  # noqa: F811
 
 
 def test_statistics_that_lie_hide_no_value(folder):  # noqa: F811
-    """A reader that believes the footer would not look for amounts below zero."""
+    """A reader that trusts the footer would not look for negative amounts."""
     content = ACCOUNTS.set_column(4, "credit_limit", pa.array([7001 + i for i in range(ROWS)], pa.int64()))
     path = folder / "accounts.parquet"
     (folder / "accounts.csv").unlink()
@@ -164,7 +165,7 @@ def test_a_claim_of_a_thousand_million_rows_is_refused(folder):  # noqa: F811
     pq.write_table(table, path, write_statistics=False)
     content = path.read_bytes()
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
-    # The row count follows the list of columns: field 3, an integer of 64 bits. Two rows are 0x04 in zigzag.
+    # The row count follows the list of columns: field 3, a 64-bit integer. Two rows are 0x04 in zigzag.
     at = content.index(b"\x16\x04\x19\x1c", footer)
     grown = content[: at + 1] + b"\x80\xa8\xd6\xb9\x07" + content[at + 2 : -8]
     path.write_bytes(grown + (len(grown) - footer).to_bytes(4, "little") + b"PAR1")
@@ -233,7 +234,7 @@ def landed() -> Path:
 
 
 def check(thorough: bool = False) -> str:
-    """What dbt is told, or `verify-audit`, of files that were changed; empty where nothing was."""
+    """The message of dbt, or of `verify-audit`, about changed files. Empty if nothing changed."""
     try:
         if not thorough:
             dbt_plugin.Plugin.initialize(None, {})

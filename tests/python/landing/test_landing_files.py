@@ -1,4 +1,4 @@
-"""Good folders land whole; of bad ones not a byte lands, and one line says what is wrong and where."""
+"""Good folders land whole. Of bad ones nothing lands, and one line says what is wrong and where."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,7 +53,7 @@ def folder(tmp_path):
 
 
 def put(folder: Path, table: str, row: int, old: str, new: str) -> None:
-    """Change a text in one line of a CSV file; line 0 is the header."""
+    """Change a text in one line of a CSV file. Line 0 is the header."""
     file = folder / f"{table}.csv"
     lines = file.read_text(encoding="utf-8").splitlines()
     assert old in lines[row]
@@ -71,7 +71,7 @@ def to_parquet(folder: Path, table: str, target: str, types: str = "") -> Path:
 
 
 def refused(folder: Path) -> str:
-    """Land, and return the one line that says no; nothing may have been written."""
+    """Land, and return the one error line. Nothing may have been written."""
     with pytest.raises(NightbookError) as raised:
         land_files(folder, NOW)
     assert "\n" not in str(raised.value)

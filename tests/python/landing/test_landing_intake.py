@@ -1,4 +1,4 @@
-"""What lies in a folder beside plain files, and values that a column does not mean: refused, or as documented."""
+"""Files other than plain ones, and values that a column cannot mean, are refused or handled as documented."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ ACCOUNTS = {
 
 
 def accounts(folder: Path, name: str = "accounts.parquet", **columns) -> Path:  # noqa: F811
-    """Write accounts as Parquet, some of their columns as given, in place of the CSV file."""
+    """Write accounts as Parquet in place of the CSV file, with some columns as given."""
     (folder / "accounts.csv").unlink(missing_ok=True)
     path = folder / name
     path.parent.mkdir(exist_ok=True)
@@ -41,7 +41,8 @@ def fifo(path: Path) -> None:
 
 def listener(path: Path) -> None:
     before = Path.cwd()
-    os.chdir(path.parent)  # A socket's path may be no longer than a hundred bytes.
+    # The path of a socket is limited to about a hundred bytes.
+    os.chdir(path.parent)
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(path.name)
     os.chdir(before)
@@ -105,7 +106,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(folder, monkeypatch, ch
 
 
 def test_only_the_copy_is_read(folder, query, monkeypatch):  # noqa: F811
-    """What becomes of the folder once the copies are taken is of no consequence."""
+    """Once the copies are made, changes to the folder have no effect."""
     from nightbook.landing import files
 
     def taken_and_gone(*arguments, take=files._take):

@@ -1,4 +1,4 @@
-"""A lender that behaves like one: determinism first, then what must hold, then what is likely."""
+"""The synthetic lender behaves like a lender: determinism first, then what must hold, then what is likely."""
 
 import hashlib
 
@@ -24,7 +24,7 @@ def digests() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def lender(tmp_path_factory):
-    """The lender's landing tables, and views that end in _now with the last version of each row."""
+    """The lender's landing tables, and views ending in _now with the last version of each row."""
     folder = tmp_path_factory.mktemp("lender")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTBOOK_HOME", str(folder))
@@ -378,7 +378,7 @@ def test_the_bureau_sees_something_at_application(query):
 
 
 def test_trouble_shows_before_default(query):
-    """The months before a default, against the months of accounts that never default."""
+    """Compares the months before a default with the months of accounts that never default."""
     ahead, calm = query("""
         select avg(balance / s.credit_limit) filter (product = 'credit_line'), avg(is_short), avg(has_return)
         from (

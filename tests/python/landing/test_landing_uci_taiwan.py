@@ -13,7 +13,7 @@ HEADER = (
     "ID,LIMIT_BAL,SEX,EDUCATION,MARRIAGE,AGE,PAY_0,PAY_2,PAY_3,PAY_4,PAY_5,PAY_6,BILL_AMT1,BILL_AMT2,BILL_AMT3,"
     "BILL_AMT4,BILL_AMT5,BILL_AMT6,PAY_AMT1,PAY_AMT2,PAY_AMT3,PAY_AMT4,PAY_AMT5,PAY_AMT6,default.payment.next.month"
 )
-# Every status code once; a negative bill, one over the limit, an undocumented education and marriage.
+# Every status code once, a negative bill, one over the limit, an undocumented education and marriage.
 FIRST = "1,20000,2,0,0,24,2,0,-1,-2,3,1,101,102,103,104,105,106,0,202,203,204,205,206,1"
 SECOND = "2,1.00E+05,1,6,1,nan,-1,0,0,0,0,0,-1645,120000,1,2,3,4,301,0,0,0,0,306,0"
 

@@ -1,7 +1,7 @@
 """One MLflow store for the whole folder: three candidates, two registered versions, one champion.
 
-A new SQLite store costs two seconds and a candidate 50 ms, so tests that change something take a model name of their
-own in the shared store.
+A new SQLite store costs two seconds and a candidate 50 ms. So tests that change something use their own model name in
+the shared store.
 """
 
 from pathlib import Path
@@ -35,7 +35,7 @@ def training_set(connection, table):
 
 @pytest.fixture(scope="session")
 def accounts(connection, table):
-    """Relation of 700 accounts to score, one of them without a single value."""
+    """Relation of 700 accounts to score, one of them without any value."""
     head = connection.from_arrow(table.slice(0, 700))
     names = ", ".join(spec.name for spec in SPECS)
     empty = ", ".join(f"null as {spec.name}" for spec in SPECS)
@@ -45,7 +45,7 @@ def accounts(connection, table):
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory, table) -> Store:
-    """Versions 1 (boosted trees, the champion) and 2 (forest) of account_pd; a third candidate is only logged."""
+    """Versions 1 (boosted trees, the champion) and 2 (forest) of account_pd. A third candidate is only logged."""
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         set_environment(patch, folder)

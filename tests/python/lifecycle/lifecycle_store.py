@@ -1,4 +1,4 @@
-"""What the lifecycle tests share: a population with known structure, its catalog, and the candidates of one store."""
+"""Shared by the lifecycle tests: a population with known structure, its catalog, and the candidates of one store."""
 
 import itertools
 from collections import defaultdict
@@ -31,12 +31,12 @@ SPECS = (
     FeatureSpec("never_landed", 0),
 )
 _names = itertools.count()
-# Home -> what is on record there.
+# Home -> its record.
 _books: dict[Path, Book] = defaultdict(Book)
 
 
 def population(rows: int = 3000, seed: int = 3) -> pa.Table:
-    """Defaults that follow from interactions, so that trees beat the scorecard; a value of every type and a null."""
+    """Defaults that follow from interactions, so that trees beat the scorecard. It has every type, and nulls."""
     generator = np.random.default_rng(seed)
     utilization = np.round(generator.gamma(2, 0.25, rows), 6)
     months = generator.integers(1, 120, rows)
@@ -70,7 +70,7 @@ def population(rows: int = 3000, seed: int = 3) -> pa.Table:
 
 
 def catalog_of(model_name: str, specs=SPECS, extra: tuple[FeatureSpec, ...] = ()) -> list[dict]:
-    """Rows of the feature catalog, and one feature that the catalog keeps out of the model."""
+    """Rows of the feature catalog, and one feature that is not in the model."""
     rows = [
         {"model_name": model_name, "name": spec.name, "monotone_direction": spec.monotone, "in_model": True}
         for spec in (*specs, *extra)
@@ -80,7 +80,7 @@ def catalog_of(model_name: str, specs=SPECS, extra: tuple[FeatureSpec, ...] = ()
 
 @dataclass(frozen=True)
 class Store:
-    """The shared store: its home, the candidates and the MLflow runs that hold them."""
+    """The shared store: its home, the candidates, and their MLflow runs."""
 
     home: Path
     candidates: tuple[training.Candidate, ...] = field(repr=False)
@@ -99,15 +99,15 @@ def log(candidate: training.Candidate, model_name: str = MODEL, maker: str = MAK
 
 
 def book() -> Book:
-    """What is on record in this test's home."""
+    """The record of this test's home."""
     return _books[home.home()]
 
 
 def set_environment(patch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Make a folder the home, with a record that lies in no warehouse."""
+    """Make a folder the home. Its record is not in a warehouse."""
     patch.setenv("NIGHTBOOK_HOME", str(folder))
     patch.setenv("NIGHTBOOK_ACTOR", APPROVER)
-    # Spinning OpenMP threads on a busy machine cost tenfold on tables this small.
+    # On a busy machine, spinning OpenMP threads cost tenfold on tables this small.
     patch.setenv("NIGHTBOOK_THREADS", "1")
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)
     patch.setattr(promotions, "record", lambda: book().record())
@@ -115,12 +115,12 @@ def set_environment(patch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 def register(name: str, run: str, *, maker: str = MAKER, run_id: str = "run-0", verdict: str = "pass") -> int:
-    """As a training does that has judged the candidate; gives the version's number."""
+    """Register a candidate like a training whose gate has judged it. Returns the version's number."""
     return book().register(name, run, maker=maker, run_id=run_id, verdict=verdict)
 
 
 def new_model(store: Store, versions: int = 3) -> str:
-    """A model of this test's own with the shared candidates as its versions, none of them champion."""
+    """A new model for this test with the shared candidates as its versions, none of them champion."""
     name = f"model_{next(_names)}"
     for run in store.runs[:versions]:
         register(name, run)

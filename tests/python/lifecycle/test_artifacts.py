@@ -1,4 +1,4 @@
-"""The files of a model: any change is noticed before use, any MLflow client reads them, none of them is code."""
+"""A model's files: any change is noticed before use, any MLflow client can read them, and none of them is code."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def files_of(run_id: str) -> dict[str, Path]:
 
 @pytest.fixture
 def spoil(store):
-    """A function that changes or removes a file of a run; everything is put back afterwards."""
+    """A function that changes or removes a file of a run. Everything is restored afterwards."""
     before: dict[Path, bytes] = {}
 
     def change(run_id: str, name: str, flip: int | None) -> None:
@@ -102,14 +102,14 @@ def test_runner_up_is_the_one_that_was_logged_or_is_not_used(store, spoil):
     spoil(store.runs[0], "runner_up.ubj", 0x01)
     with pytest.raises(NightbookError, match=r"^account_pd candidate \w+: runner_up.ubj differs .*: train again$"):
         model_versions.runner_up(MODEL, store.runs[0])
-    # Nothing that scores looks at it.
+    # Scoring never reads it.
     assert model_versions.candidate(MODEL, store.runs[0]).digest == store.candidates[0].digest
     spoil(store.runs[1], "runner_up.ubj", None)
     with pytest.raises(NightbookError, match=r"runner_up.ubj cannot be read \(\w+\): train again$"):
         model_versions.runner_up(MODEL, store.runs[1])
 
 
-# As whoever can write the store would have it: the module that MLmodel names lies in the artifact.
+# What an attacker with write access to the store could do: put the module that MLmodel names into the artifact.
 PLANTED = """
 from pathlib import Path
 
@@ -179,7 +179,7 @@ FAULTS = {
 
 @pytest.fixture
 def artifact(store, model_name) -> Path:
-    """The folder of the champion of `model_name`, which a test may change; everything is put back afterwards."""
+    """The champion's artifact folder of `model_name`, which a test may change. Everything is restored afterwards."""
     promotions.approve(model_name, 1, **NAMES)
     folder = files_of(store.runs[0])["MLmodel"].parent
     kept = folder.parent / "kept"
@@ -209,7 +209,7 @@ def test_no_file_of_an_artifact_changes_unseen(store, model_name, artifact, faul
 
 
 def _client_of(code: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Another client of the home's registry, that knows nothing of this project."""
+    """Another client of the home's registry, without this project."""
     environment = {
         "MLFLOW_TRACKING_URI": home.registry_uri(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -222,13 +222,13 @@ def _client_of(code: str, folder: Path, *arguments: str) -> subprocess.Completed
 
 
 def test_code_in_an_artifact_runs_in_other_clients_unless_they_check(store, model_name, artifact, tmp_path):
-    """The check of docs/other_clients.md, as it stands there, before and after somebody has planted code."""
+    """Runs the check of docs/other_clients.md exactly as printed, before and after code is planted."""
     page = (Path(__file__).parents[3] / "docs" / "other_clients.md").read_text()
     [snippet] = re.findall(r"```python\n(.+?)```", page, re.DOTALL)
     digest = book().record().version(model_name, 1).artifact_digest
     checked = re.sub(r"(?m)^MODEL, DIGEST = .*$", f'MODEL, DIGEST = "models:/{model_name}/1", "{digest}"', snippet)
     assert checked.count(digest) == 1
-    # What the check loads, and what MLflow writes into a store that is a folder, leaves the artifact as it was.
+    # Neither the check nor the note that MLflow writes into a folder store changes the artifact.
     done = _client_of(f"{checked}\nmlflow.pyfunc.load_model('models:/{model_name}@champion')", tmp_path)
     assert done.returncode == 0, done.stderr
     assert (artifact / "registered_model_meta").exists() and model_versions.load(model_name, 1).version == 1
@@ -243,7 +243,7 @@ def test_code_in_an_artifact_runs_in_other_clients_unless_they_check(store, mode
     with pytest.raises(NightbookError, match="MLflow's clients may run"):
         model_versions.load(model_name, 1)
     assert not list(tmp_path.rglob("ran")) and not ran.exists()
-    # The fault is one: without the check the code runs.
+    # Proves the fault: without the check, the code runs.
     unchecked = f"import mlflow\nmlflow.pyfunc.load_model('models:/{model_name}@champion')"
     assert _client_of(unchecked, tmp_path).returncode == 0
     assert ran.exists()
@@ -258,7 +258,7 @@ def test_code_in_an_artifact_runs_in_other_clients_unless_they_check(store, mode
     ],
 )
 def test_a_version_that_leads_some_clients_elsewhere_is_refused(store, empty_home, tmp_path, change):
-    """By a version's name MLflow's clients read in one place, by its run in another: both must be the same."""
+    """MLflow's clients find files by version in one place and by run in another. Both must be the same."""
     shutil.copy(store.home / "mlflow.db", empty_home / "mlflow.db")
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(files_of(store.runs[0])["MLmodel"].parent, elsewhere)

@@ -1,4 +1,4 @@
-"""One line for a failed node, out of what dbt reports."""
+"""One line for a failed node, made from what dbt reports."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ class Failure:
 
 
 def python_model_message(call) -> str:
-    """As dbt-duckdb words an exception of a Python model, indented by dbt."""
+    """An exception of a Python model as dbt-duckdb words it, indented by dbt."""
     try:
         call()
     except Exception as error:
@@ -155,7 +155,7 @@ def test_a_full_disk_is_named_by_its_folder(empty_home):
 
 
 def test_docs_are_written_without_the_sql_that_cannot_be_compiled(tmp_path):
-    """A model asks the warehouse for what the last run did not leave there; then it asks no more."""
+    """A model queries a relation that is not in the warehouse. Later its SQL no longer does."""
     warehouse = tmp_path / "warehouse.duckdb"
     files = {
         "dbt_project.yml": "{name: small, profile: small, model-paths: [models]}",

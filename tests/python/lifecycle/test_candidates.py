@@ -1,4 +1,4 @@
-"""A week of training: fitted, scored beside the champion, measured, judged by the seed's rules, registered or not."""
+"""A weekly run: fit, score beside the champion, measure, judge by the seed's rules, register or not."""
 
 import csv
 import operator
@@ -25,7 +25,7 @@ LEAK = FeatureSpec("leak", 0)
 
 
 def failed_rules(candidate: dict, measurements: list[dict]) -> dict[str, str]:
-    """The seed's rules, read the way int_gate_verdicts.sql reads them: rule -> severity of those that failed."""
+    """The seed's rules, evaluated as in int_gate_verdicts.sql. Returns rule -> severity of those that failed."""
     fitted = {"metric": "fitted", "value": float(candidate["status"] == "fitted")}
     by_metric = {row["metric"]: row for row in [*measurements, fitted]}
     failed = {}
@@ -46,7 +46,7 @@ RUN = {"run_id": "run-1", "actor": MAKER}
 
 
 class Week:
-    """One weekly run on one model's training set, step by step as the dbt models make them."""
+    """One weekly run on one model's training set, step by step like the dbt models."""
 
     def __init__(self, connection, name: str, table: pa.Table, catalog: list[dict], run_id: str = "run-1") -> None:
         sets = {name: connection.from_arrow(table)}
@@ -105,7 +105,7 @@ def test_candidate_row_says_what_was_fitted(first_week, table):
     assert row["validation_rows"] + row["holdout_rows"] + row["train_rows"] == table.num_rows
     found = model_versions.candidate("weekly_pd", row["mlflow_run_id"])
     assert (found.digest, found.metadata["data_digest"]) == (row["model_digest"], row["data_digest"])
-    # What not one case has is no input.
+    # A column without any value is not an input.
     learned = [spec for spec in SPECS if spec.name != "never_landed"]
     assert len(learned) == len(SPECS) - 1 and found.features == tuple(spec.name for spec in learned)
     assert found.metadata["monotone"] == [spec.monotone for spec in learned]
@@ -129,7 +129,7 @@ def test_holdout_without_a_champion(first_week, table):
 
 
 def test_runner_up_is_scored_on_the_holdout_alone(first_week, table):
-    """As it would be, had it been selected; so the search for a fairer alternative compares like with like."""
+    """Scored as if it had been selected, so that the search for a fairer alternative is a fair comparison."""
     scores, run = first_week.scores, first_week.candidate["mlflow_run_id"]
     assert {first_week.candidate["algorithm"], first_week.candidate["runner_up"]} == {"boosted_trees", "random_forest"}
     is_holdout = pa.compute.equal(scores["split"], "holdout")

@@ -1,4 +1,4 @@
-"""The champion against a simple model of it: a stack that approvals push on and rollbacks pop."""
+"""The champion against a simple model of it: a stack that approvals push to and rollbacks pop from."""
 
 import itertools
 from unittest import mock
@@ -29,7 +29,7 @@ def rollback(name: str, **names: str):
 
 
 def words(names: dict[str, str]) -> dict[str, str]:
-    """Under a change request of its own, where none is given: the same words are no new promotion."""
+    """With a new change request unless one is given, because the same arguments are not a new promotion."""
     return {"approver": APPROVER, "change_request": f"CR-{next(_changes)}"} | names
 
 
@@ -89,7 +89,7 @@ def test_rolled_back_version_may_be_approved_again(model_name):
 
 
 def test_the_same_words_are_one_promotion(model_name):
-    """A rollback that was killed after the alias had moved would, said again, go back twice."""
+    """A rollback that was killed after the alias had moved would, if repeated, go back twice."""
     for version in (1, 2, 3):
         approve(model_name, version)
     for _ in range(3):
@@ -106,7 +106,7 @@ OPERATIONS = st.tuples(st.sampled_from([1, 2, 3, None, None]), st.booleans() | s
     max_examples=12,
     deadline=None,
     derandomize=True,
-    # Without shrinking: each example talks to a database.
+    # Without shrinking, because each example talks to a database.
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -143,13 +143,13 @@ def test_what_was_not_carried_out_scores_nothing_until_it_is_said_again(model_na
         f"{model_name}: the recorded approval of version 2 was not carried out, the alias champion names version 1: "
         f"say the same again: {again}"
     )
-    # Somebody else's word for another version goes on from what is on record.
+    # Another person's approval of another version continues from the record.
     assert approve(model_name, 3).previous_version == 2
     assert book().record().champion(model_name).version == 3
 
 
 def test_a_promotion_of_an_earlier_version_that_never_happened_is_passed_over(model_name):
-    """It was recorded before the alias moved, the process died, and what came next started from the one before."""
+    """It was recorded, but the process died before the alias moved. The next one started from the version before."""
     approve(model_name, 1)
     assert is_killed_during(approve, model_name, 2)
     approve(model_name, 3)

@@ -58,7 +58,7 @@ def test_matrix_without_rows_or_columns(relation):
 
 @pytest.mark.parametrize("kind", ["decimal(4, 2)", "decimal(18, 2)", "decimal(18, 6)", "decimal(38, 10)"])
 def test_decimals_become_the_double_that_sql_gives(connection, kind):
-    # Drift compares edges taken from Arrow with values compared in SQL: a last bit moves a row to another bin.
+    # Drift compares edges from Arrow with values compared in SQL. One different bit would move a row to another bin.
     exact = connection.sql(
         f"select v, cast(v as double) as d from (select cast(range * 0.013 as {kind}) as v from range(7000))"
     )

@@ -1,4 +1,4 @@
-"""Names of commits that come out of records and from users are names to git, whatever they are."""
+"""git reads commit names from records and from users as names only, never as options."""
 
 import subprocess
 from datetime import date
@@ -18,7 +18,7 @@ NAMES = [
 
 @pytest.fixture
 def precious(tmp_path, monkeypatch) -> Path:
-    """A file in a repository of one commit, that an option could write over."""
+    """A file in a repository with one commit. A git option could overwrite it."""
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "precious.txt"
     file.write_text("precious")

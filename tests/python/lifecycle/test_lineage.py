@@ -1,4 +1,4 @@
-"""Edges between columns, read off SQL and off declarations."""
+"""Edges between columns, read from SQL and from declarations."""
 
 from collections import defaultdict
 
@@ -12,7 +12,7 @@ COLUMNS = {
     "raw.a": ["id", "x", "y"],
     "raw.b": ["id", "z", "low", "high"],
     "out.t": ["id", "v", "w"],
-    # Rows of several models, told apart by model_name.
+    # Rows of several models, separated by model_name.
     "raw.p": ["model_name", "k", "q"],
     "raw.r": ["model_name", "k", "s"],
     "out.m": ["model_name", "v"],
@@ -53,7 +53,7 @@ def test_sql(sql, expected):
 
 
 def whose(sql: str, relation: str = "out.m") -> set[tuple]:
-    """Edges into v: whose rows there make whose rows here."""
+    """Edges into v: whose rows at the origin make whose rows here."""
     return {
         (edge.from_relation, edge.from_column, edge.from_model_name, edge.to_model_name)
         for edge in lineage.of_sql(sql, relation, COLUMNS)
@@ -67,7 +67,7 @@ A, B = "account_pd", "application_pd"
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
-        # Each model's of its own.
+        # Each model's rows come from its own rows.
         ("select model_name, q as v from raw.p", {("raw.p", "q", A, A), ("raw.p", "q", B, B)}),
         ("select model_name, max(q) as v from raw.p group by model_name", {("raw.p", "q", A, A), ("raw.p", "q", B, B)}),
         ("select p.model_name, r.s as v from raw.p left join raw.r on p.model_name = r.model_name and p.k = r.k",
@@ -76,7 +76,7 @@ A, B = "account_pd", "application_pd"
          {("raw.r", "s", A, A), ("raw.r", "s", B, B)}),
         ("select model_name, k, sum(q) over (partition by model_name) as v from raw.p",
          {("raw.p", name, one, one) for name in ("model_name", "q") for one in (A, B)}),
-        # One model's, by its name.
+        # One model's rows, selected by its name.
         ("select model_name, q as v from raw.p where model_name = 'account_pd' and k > 1", {("raw.p", "q", A, A)}),
         ("with c as (select * from raw.p) select model_name, q as v from c where 'account_pd' = model_name",
          {("raw.p", "q", A, A)}),
@@ -91,7 +91,7 @@ A, B = "account_pd", "application_pd"
         # One model's rows make the other's.
         ("select 'application_pd' as model_name, q as v from raw.p where model_name = 'account_pd'",
          {("raw.p", "q", A, B)}),
-        # Everybody's: nothing says whose, or rows of all take part.
+        # All models' rows: nothing selects a model, or rows of all take part.
         ("select p.model_name, r.s as v from raw.p join raw.r on p.k = r.k", {("raw.r", "s", None, None)}),
         ("select p.model_name, r.s as v from raw.p cross join raw.r where p.model_name = r.model_name or p.k = 1",
          {("raw.r", "s", None, None)}),
@@ -120,7 +120,7 @@ def test_a_constant_does_not_hang_on_queries_that_it_does_not_select_from():
 
 
 STACKED = [
-    # Two models' versions in one relation; the second model reads the scores of the first.
+    # Two models' versions in one relation. The second model reads the scores of the first.
     ("models:/account_pd.version", None, "s.champions.digest", A),
     ("models:/application_pd.version", None, "s.champions.digest", B),
     ("raw.a.x", None, "models:/account_pd.version", None),
@@ -155,7 +155,7 @@ def test_a_walk_keeps_to_the_rows_of_the_model_that_it_came_to():
     assert reached("raw.b.z", *STACKED, upstream=False) == {
         "raw.b.z", "models:/application_pd.version", "s.champions.digest", "s.applications.pd"
     }  # fmt: skip
-    # And is not lost where one model truly reads what the other made.
+    # The path remains where one model really reads what the other made.
     assert {"raw.a.x", "raw.b.z"} <= reached("s.applications.pd", *STACKED)
     assert "s.applications.pd" in reached("raw.a.x", *STACKED, upstream=False)
 
@@ -224,7 +224,7 @@ def test_what_was_read_upstream_is_not_read_again():
 
 
 def test_a_query_that_reads_two_relations_as_one_says_nothing_of_rows_that_neither_holds():
-    """What is measured of accounts is not made of what applicants say, though both are scored in one relation."""
+    """Measurements of accounts do not come from applicants' data, although both are scored in one relation."""
     columns = {
         "raw.accounts": ["id", "balance"],
         "raw.applications": ["id", "income"],
@@ -256,7 +256,7 @@ def test_a_query_that_reads_two_relations_as_one_says_nothing_of_rows_that_neith
     ):
         seen = lineage.reached(("out.measured", "value", model), lineage.steps(told))
         assert {found[:2] for found in seen if found[0].startswith("raw.")} == {landed}
-    # Handed on from a relation that another one is made of itself, as one that keeps what it had.
+    # The same if rows are passed on from a relation that the other one was built from.
     nodes[2]["sql"] += " union all select model_name, id, pd from out.accounts"
     assert set(edges) <= set(lineage.of_project(nodes, columns, set(), "t"))
 

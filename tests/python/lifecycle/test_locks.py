@@ -1,4 +1,4 @@
-"""One writer at a time: who comes second is told who is first, and the dead keep nobody out."""
+"""One writer at a time: a second one learns who the first is, and a dead process keeps nobody out."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Who is who: names that nobody can read are refused, and those that a reader takes for one are one person's."""
+"""Names of people: unreadable names are refused, and names that a reader could confuse count as one person."""
 
 import csv
 import re
@@ -20,7 +20,7 @@ from tests.python import recorded
 
 WORDS = {"approver": APPROVER, "change_request": "CR-1"}
 
-# What was accepted beside the same name, another case and blanks around it: each is "Ann Maker" to a reader.
+# Once accepted as different names, besides another case and extra blanks. Each reads as "Ann Maker".
 VARIANTS = {
     "zero-width space": "Ann\u200b Maker",
     "zero-width joiner": "Ann\u200d Maker",
@@ -121,7 +121,7 @@ def test_what_a_reader_takes_for_the_maker_is_the_maker(variant):
     with pytest.raises(NightbookError) as caught:
         people.second_of("version 1", MAKER, approver=variant, actor="bob")
     assert "who cannot approve it" in str(caught.value)
-    # Nor does it help to be another one by whom it is typed.
+    # It does not help to type it under such a name either.
     with pytest.raises(NightbookError):
         people.second_of("version 1", MAKER, approver="bob", actor=variant)
 
@@ -188,7 +188,7 @@ NAMES = st.text(string.ascii_letters + string.digits + " -", min_size=1, max_siz
 
 
 def _skeleton(name: str) -> str:
-    """What same_person must say of plain names, by another way."""
+    """The expected answer of same_person for plain names, computed differently."""
     kept = re.sub(r"[^a-z0-9]", "", name.lower())
     return kept.replace("m", "rn").replace("0", "o").translate(str.maketrans("i1", "ll"))
 
@@ -201,7 +201,7 @@ def _alike(character: str) -> list[str]:
 
 @st.composite
 def disguised(draw) -> tuple[str, str]:
-    """A name, and the same with characters exchanged for what looks like them, and things unseen in between."""
+    """A name, and the same name with look-alike characters and invisible ones inserted."""
     name = draw(NAMES)
     unseen = st.sampled_from(
         ["", "\u200b", "\u200d", "\u00ad", "\u0301", "\u2060", "\ufe0f", "\u034f", "-", " ", "\u2010"]
@@ -221,7 +221,7 @@ def test_no_disguise_makes_another_person(pair):
 def test_plain_names_are_one_where_their_skeletons_are(one, other):
     assert people.same_person(one, one)
     if _skeleton(one) != _skeleton(other):
-        # Of a capital I, both looks count.
+        # For a capital I, both looks count.
         assert not people.same_person(one, other)
     else:
         assert people.same_person(one, other)
@@ -276,7 +276,7 @@ def test_nobody_approves_for_nobody(model_name, monkeypatch):
 
 
 def test_a_rollback_is_an_approval(store, monkeypatch):
-    """Back to a version of one's own nobody goes, by either name; by another colleague's it goes."""
+    """Nobody can roll back to their own version, under either name. Another colleague can."""
     name = "mixed_pd"
     book().register(name, store.runs[0], maker="carol", run_id="run-0")
     book().register(name, store.runs[1], maker=MAKER, run_id="run-0")
@@ -287,7 +287,7 @@ def test_a_rollback_is_an_approval(store, monkeypatch):
     monkeypatch.setenv("NIGHTBOOK_ACTOR", "Carol")
     message = refusal(promotions.rollback, name, approver="dave", change_request="CR-2")
     assert "version 1 was made by carol, and Carol, who is typing this" in message
-    # Who made the version that goes may well send it away.
+    # The maker of the version that is replaced may roll it back.
     monkeypatch.setenv("NIGHTBOOK_ACTOR", MAKER)
     made = promotions.rollback(name, approver="dave", change_request="CR-2")
     assert made.model_version == 1 and made.is_by_makers_account is False
@@ -295,7 +295,7 @@ def test_a_rollback_is_an_approval(store, monkeypatch):
 
 @pytest.fixture
 def rows_of_policy(tmp_path, monkeypatch):
-    """A function that writes the policy seed of a checkout of this test's own."""
+    """A function that writes the policy seed of this test's own checkout."""
 
     def write(*values: str) -> None:
         policy_file.write_text(
@@ -313,7 +313,7 @@ def test_one_account_for_both_is_policy_on_record_and_shown(model_name, monkeypa
     rows_of_policy("false")
     assert "let seeds/reference/policy.csv say" in refusal(promotions.approve, model_name, 1, **WORDS)
     rows_of_policy("true")
-    # Who decides is another person all the same.
+    # Even then, another person must decide.
     assert "who cannot approve it" in refusal(promotions.approve, model_name, 1, **WORDS | {"approver": MAKER})
     made = promotions.approve(model_name, 1, **WORDS)
     assert made.is_by_makers_account and book().entries[-1]["payload"].endswith('"is_by_makers_account": true}')
@@ -364,7 +364,7 @@ def test_a_promotion_from_before_it_was_asked_says_neither(model_name):
 
 
 def test_a_promotion_that_went_around_approve_is_noted(store):
-    """By the macro itself, which whoever runs dbt may run: what it enters is whole in itself, and names the maker."""
+    """By the macro itself, which anybody who runs dbt can run. Its entry is valid, and names the maker."""
     name, made = "own_pd", recorded.Book()
     for run in store.runs[:2]:
         made.register(name, run, maker=MAKER, run_id="run-0")

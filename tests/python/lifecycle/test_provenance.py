@@ -1,4 +1,4 @@
-"""Where a result came from."""
+"""The origin of a result."""
 
 import json
 import shutil
@@ -94,7 +94,7 @@ def test_threads(monkeypatch):
 
 
 def test_the_digest_is_of_what_dbt_runs_whatever_its_cache_says_of_the_files(repository):
-    """Who can write dbt's cache of an earlier parse can have it run other code under the checksums of these files."""
+    """Whoever can write dbt's partial parse could make dbt run other code under the checksums of these files."""
     (repository / "limits.csv").write_text("rule,limit\nks,0.2\n")
     same = {"checksum": {"name": "sha256", "checksum": "C"}, "config": {"materialized": "table", "meta": {}},
             "columns": {}, "depends_on": {"nodes": []}}  # fmt: skip
@@ -145,7 +145,7 @@ def test_two_codes_of_one_commit_are_named():
 
 @pytest.fixture
 def library(tmp_path, monkeypatch):
-    """A copy of the library, whose digest is asked."""
+    """A copy of the library, for its digest."""
     folder = tmp_path / "nightbook"
     shutil.copytree(LIBRARY, folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(provenance, "__file__", str(folder / "provenance.py"))

@@ -1,4 +1,4 @@
-"""What record, registry and bytes must agree on before a version may score; each way around it is refused."""
+"""Record, registry and bytes must agree before a version may score. Each way around that is refused."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def refusal(call, *arguments, **options) -> str:
 
 @pytest.fixture
 def kept(store, empty_home, monkeypatch) -> recorded.Book:
-    """Versions 1 and 2 of account_pd in a registry of the test's own, 1 the champion; files that it may change."""
+    """Versions 1 (champion) and 2 of account_pd in this test's own registry, with files that it may change."""
     shutil.copy(store.home / "mlflow.db", empty_home / "mlflow.db")
     made = book()
     for run in store.runs[:2]:
@@ -41,7 +41,7 @@ def kept(store, empty_home, monkeypatch) -> recorded.Book:
 
 
 def night(versions: str = "") -> list[dict]:
-    """What the night asks first, and what it asks again before it scores."""
+    """The check before a night, and the check again before it scores."""
     kept = book().record()
     populations = {"record_pd": None}
     record.check(kept, populations, scorer.pinned_versions(versions))
@@ -53,7 +53,7 @@ def test_a_champion_on_record_scores(kept, store):
 
 
 def test_a_version_without_a_verdict_cannot_be_approved(kept, store):
-    """Registered in MLflow by hand, every tag as a training would write it."""
+    """Registered in MLflow by hand, with every tag that a training would write."""
     client().create_model_version(
         "record_pd",
         f"models:/{client().get_run(store.runs[2]).outputs.model_outputs[0].model_id}",
@@ -77,7 +77,7 @@ def test_a_version_without_a_verdict_cannot_be_approved(kept, store):
 def test_a_version_that_the_gate_did_not_let_in_cannot_be_approved(kept, store, verdict):
     assert register("record_pd", store.runs[2], verdict=verdict or "pass") == 3
     if verdict is None:
-        # Rows of verdicts that the audit log does not hold count for nothing.
+        # Verdict rows without an entry in the audit log do not count.
         kept.entries[:] = recorded.linked(
             [one for one in kept.entries if one["subject"] != "record_pd run-0-3 candidate_fitted"]
         )
@@ -88,7 +88,7 @@ def test_a_version_that_the_gate_did_not_let_in_cannot_be_approved(kept, store, 
 
 
 def test_what_a_later_training_says_of_the_same_candidate_takes_nothing_back(kept, store):
-    """Judged again, beside a better champion or by stricter rules, it falls: it was let in all the same."""
+    """A later gate fails it, beside a better champion or by stricter rules. The earlier verdict still counts."""
     later = recorded.verdict_row("record_pd", store.runs[0], "run-9", "fail")
     kept.verdicts.append(later)
     kept._enter([recorded.entry("gate_decision", "record_pd run-9 candidate_fitted", later, "run-9")])
@@ -110,11 +110,11 @@ def test_a_version_whose_training_did_not_end_waits(kept, store):
 
 
 def test_a_maker_who_rewrites_his_tag_does_not_approve(kept):
-    """Who made it is what the training put on record: the tag may say anything, and may be put back afterwards."""
+    """The training's record says who made it. The tag may say anything, and may be restored afterwards."""
     names = NAMES | {"approver": MAKER}
     client().set_model_version_tag("record_pd", "2", "maker", "somebody else")
     assert "was made by Ann Maker, who cannot approve it" in refusal(promotions.approve, "record_pd", 2, **names)
-    # Nor does anybody else, while registry and record say different things.
+    # Nobody else can approve it either while registry and record disagree.
     message = refusal(promotions.approve, "record_pd", 2, **NAMES)
     assert message == (
         "record_pd version 2: the registry says that its maker is somebody else, on record is Ann Maker: one of the "
@@ -135,7 +135,7 @@ def test_a_tag_that_is_not_as_recorded_stops_the_night(kept, tag):
 
 
 def test_bytes_and_both_digest_tags_swapped_stop_the_night(kept, store):
-    """The registry says of version 1, in every tag, what version 2 is, and its files are those of version 2."""
+    """Every tag of version 1 in the registry says what version 2 is, and its files are those of version 2."""
     folders = [Path(client().get_run(run).info.artifact_uri.removeprefix("file://")) for run in store.runs[:2]]
     models = [
         Path(client().get_logged_model(client().get_run(run).outputs.model_outputs[0].model_id).artifact_location
@@ -163,17 +163,17 @@ def test_bytes_and_both_digest_tags_swapped_stop_the_night(kept, store):
 
 
 def test_a_version_from_before_artifacts_were_covered_scores_and_is_not_approved(kept, store):
-    """Its trees and its metadata have their digests, and nothing else of it is opened; but nobody approves it now."""
+    """Its trees and metadata have digests, and nothing else of it is opened. It can no longer be approved."""
     client().delete_tag(store.runs[2], "artifact_digest")
     assert register("record_pd", store.runs[2]) == 3 and kept.versions[-1]["artifact_digest"] is None
     message = refusal(promotions.approve, "record_pd", 3, **NAMES)
     assert message.startswith("record_pd version 3 was registered without a digest of its whole artifact")
     assert message.endswith("train again, and approve what that registers")
-    # Approved before the upgrade.
+    # It was approved before the upgrade.
     kept.write(record.Promotion("record_pd", 2, "approve", 3, 1, APPROVER, "CR-1", APPROVER, recorded.THEN))
     client().set_registered_model_alias("record_pd", "champion", "3")
     assert night()[0]["model_version"] == 3
-    # What is trained anew from the same data is logged anew, with a digest.
+    # A new training from the same data is logged again, with a digest.
     again = log(store.candidates[2])
     assert again != store.runs[2] and "artifact_digest" in client().get_run(again).data.tags
 
@@ -189,7 +189,7 @@ def test_only_what_was_champion_is_pinned(kept):
 
 
 def test_a_promotion_forged_in_the_registry_is_not_believed(kept):
-    """As an earlier version of this library noted promotions: tags beside the alias."""
+    """The way an earlier version of this library stored promotions: tags beside the alias."""
     told = {"model_name": "record_pd", "sequence": 2, "action": "approve", "model_version": 2, "previous_version": 1,
             "approver": "eve", "change_request": "CR-9", "actor": "eve",
             "promoted_at": "2026-07-02T00:00:00"}  # fmt: skip
@@ -267,7 +267,7 @@ def test_a_record_that_is_not_as_entered_stops_the_night_and_every_promotion(kep
 
 
 def test_what_was_written_is_looked_at_before_the_alias_moves(kept, monkeypatch):
-    """Two who approve at one time in an account: one of the two finds the other's promotion in the place of its own."""
+    """Two approvals at the same moment on Snowflake: one of them finds the other's promotion in place of its own."""
     write = book().write
     monkeypatch.setattr(promotions, "write", lambda promotion: write(record.Promotion(**FORGED)))
     message = refusal(promotions.approve, "record_pd", 2, **NAMES)

@@ -1,4 +1,4 @@
-"""What is kept of a candidate, a version and a promotion, and who may promote."""
+"""What is stored of a candidate, a version and a promotion, and who may promote."""
 
 import hashlib
 import re
@@ -23,7 +23,7 @@ def run_of(run_id):
 
 
 def folder_of(run_id) -> Path:
-    """Where the files of a run's model are."""
+    """The folder with the files of a run's model."""
     client = mlflow.MlflowClient(home.registry_uri())
     model = client.get_logged_model(run_of(run_id).outputs.model_outputs[0].model_id)
     return Path(model.artifact_location.removeprefix("file://"))
@@ -78,7 +78,7 @@ def test_same_candidate_is_registered_once(store, model_name):
 
 
 def test_a_version_that_somebody_registered_by_hand_is_not_taken_for_the_trainings(store):
-    """It would stand in the way of the candidate for ever: its tags say nothing, or something else."""
+    """Its tags are empty or different, so it would block the candidate for ever."""
     name = "squatted_pd"
     client = mlflow.MlflowClient(home.registry_uri())
     client.create_registered_model(name)
@@ -197,7 +197,7 @@ def test_model_without_a_champion_in_a_store(model_name):
 
 
 def test_homes_never_touch_each_other(store, empty_home, monkeypatch, tmp_path_factory):
-    # MLflow would leave its store in the environment and artifacts under the working directory.
+    # By default, MLflow puts its store into the environment and artifacts under the working directory.
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.chdir(elsewhere)
     run = log(store.candidates[2])
@@ -225,7 +225,7 @@ def test_names_are_independent(store):
 
 @pytest.mark.parametrize("name", ["it's", '"', "'\"", "x' or name like '%", "a\\", "[risk]", "<b>", "\u202e"])
 def test_a_name_that_is_a_search_of_its_own_is_a_name(store, name):
-    """Somebody registers a model by hand: what is asked of all models goes on."""
+    """Somebody registers such a model by hand. Searches over all models must still work."""
     client = mlflow_store.client()
     client.create_registered_model(name)
     try:
@@ -238,7 +238,7 @@ def test_a_name_that_is_a_search_of_its_own_is_a_name(store, name):
 @pytest.mark.parametrize(("has_run", "said"), [(False, "was registered by other means than a training"),
                                                (True, "MLflow run .* has no model: restore the registry")])  # fmt: skip
 def test_a_version_that_belongs_to_no_training_is_refused(store, model_name, has_run, said):
-    """Somebody registers a folder by hand, with the tags of a version that a training made."""
+    """Somebody registers a folder by hand, with the tags of a trained version."""
     client = mlflow_store.client()
     experiment = client.get_experiment_by_name(MODEL).experiment_id
     run = client.create_run(experiment).info.run_id if has_run else None

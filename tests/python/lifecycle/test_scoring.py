@@ -125,7 +125,7 @@ def test_digest_of_the_inputs_as_scored(accounts, champion):
     assert scored(champion, accounts)["feature_digest"].to_pylist() == expected
 
 
-@pytest.mark.filterwarnings("ignore:invalid value")  # of the signalling NaN
+@pytest.mark.filterwarnings("ignore:invalid value")  # from the signalling NaN
 def test_digest_knows_one_missing_value_and_one_zero():
     quiet = np.array([0x7FC00000, 0xFFC00001, 0x7F800001, 0x7FFFFFFF], dtype="<u4").view("<f4")
     digests = scorer.feature_digests(np.column_stack([quiet, np.ones(4, dtype=np.float32)]))
@@ -230,7 +230,7 @@ def many(connection, rows: int):
 
 
 def peak_bytes(model, relation) -> tuple[int, int]:
-    """Most bytes held at once while a scored stream is read and dropped, and the number of rows read."""
+    """The most bytes held at once while a scored stream is read and dropped, and the number of rows."""
     pool, rows, most = pa.default_memory_pool(), 0, 0
     before = pool.bytes_allocated()
     tracemalloc.start()

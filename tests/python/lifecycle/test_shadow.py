@@ -1,4 +1,4 @@
-"""Challengers score like any model, and nothing where there is none."""
+"""Challengers score like any model. Without one there are no rows."""
 
 import numpy as np
 import pyarrow as pa

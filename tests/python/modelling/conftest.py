@@ -19,7 +19,7 @@ FEATURES = (
 
 
 def planted_table(rows: int = 3000, seed: int = 3) -> pa.Table:
-    """Defaults that follow from utilization, months on book, inquiries and a bureau score missing for a tenth."""
+    """Defaults that follow from utilization, months on book, inquiries and a bureau score that a tenth lacks."""
     generator = np.random.default_rng(seed)
     utilization = np.round(generator.gamma(2, 0.25, rows), 6)
     months = generator.integers(1, 120, rows)
@@ -61,5 +61,5 @@ def rows(table, features) -> training.TrainingSet:
 
 @pytest.fixture(scope="session")
 def candidate(table, features) -> training.Candidate:
-    # One thread in most tests: spinning OpenMP threads on a busy machine cost tenfold on tables this small.
+    # One thread in most tests: on a busy machine, spinning OpenMP threads cost tenfold on tables this small.
     return training.train(table, features, model_name="account_pd", threads=1)

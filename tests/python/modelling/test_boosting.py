@@ -91,7 +91,7 @@ def test_forest_thins_a_large_train_split(rows, monkeypatch):
     small = {"num_parallel_tree": 5}
     fit, again = forest(rows, params=small), forest(rows, params=small)
     model = json.loads(fit.booster.save_raw("json"))["learner"]["gradient_booster"]["model"]
-    # A row weighs at most a quarter; each tree sees 63 % of the 900 rows.
+    # A row weighs at most a quarter, and each tree sees 63 % of the 900 rows.
     assert model["trees"][0]["sum_hessian"][0] < 900 * 0.63 * 0.25
     assert bytes(fit.booster.save_raw("ubj")) == bytes(again.booster.save_raw("ubj"))
 

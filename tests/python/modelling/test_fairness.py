@@ -1,4 +1,4 @@
-"""The search for a fairer alternative against resampled cases and a planted proxy; the walk from what is protected."""
+"""The search for fairer alternatives against resampled cases and a planted proxy; paths from protected attributes."""
 
 import itertools
 
@@ -21,7 +21,7 @@ ATTRIBUTES = [
 
 
 def counts_of(group: np.ndarray, own: np.ndarray, selected: np.ndarray, min_cases: int = 1) -> list[dict]:
-    """Rows of alternative_counts of one attribute."""
+    """Rows of alternative_counts for one attribute."""
     return [
         {
             "model_name": "m",
@@ -44,7 +44,7 @@ def lowest(group: np.ndarray, approved: np.ndarray) -> float:
 
 
 def drawn(rows: int = 900, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Groups a, b and c, and two ways to approve that mostly agree; the second is harder on b."""
+    """Groups a, b and c, and two ways to approve that mostly agree. The second is harder on b."""
     generator = np.random.default_rng(seed)
     group = np.array(["a", "b", "c"])[generator.integers(0, 3, rows)]
     own = generator.random(rows) < 0.8
@@ -52,7 +52,7 @@ def drawn(rows: int = 900, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def test_worst_ratio_by_hand():
-    """Nine, six and eight of ten; the selected candidate had nine, four and eight."""
+    """The alternative approves nine, six and eight of ten; the selected candidate nine, four and eight."""
     group = np.repeat(["a", "b", "c"], 10)
     own = np.array([True] * 9 + [False] + [True] * 6 + [False] * 4 + [True] * 8 + [False] * 2)
     selected = np.array([True] * 9 + [False] + [True] * 4 + [False] * 6 + [True] * 8 + [False] * 2)
@@ -68,7 +68,7 @@ def test_worst_ratio_of_the_same_decisions_does_not_differ():
 
 
 def test_interval_is_that_of_resampled_cases():
-    """Drawing cells within groups is drawing cases within groups, a thousand times faster."""
+    """Drawing cells within groups equals drawing cases within groups, but a thousand times faster."""
     group, own, selected = drawn()
     _, (_, difference) = fairness.worst_ratio(counts_of(group, own, selected))
     generator = np.random.default_rng(7)
@@ -84,7 +84,7 @@ def test_interval_is_that_of_resampled_cases():
 
 
 def test_setting_the_worst_group_back_further_is_never_fairer():
-    """The others gain and the first, which most are compared with elsewhere, stays the worst off."""
+    """The other group gains. The first, which would often be the reference group, stays the worst off."""
     group = np.repeat(["a", "b"], 100)
     selected = np.concatenate([np.arange(100) < 60, np.arange(100) < 63])
     own = np.concatenate([np.arange(100) < 60, np.arange(100) < 75])
@@ -107,7 +107,7 @@ def test_what_cannot_be_compared_is_not(spoil):
 
 @pytest.fixture(scope="module")
 def searched():
-    """A selected score that leans on a proxy of the group, and an alternative without it that ranks as well."""
+    """A selected score that uses a proxy of the group, and an alternative without it that ranks as well."""
     generator = np.random.default_rng(2)
     rows = 6000
     group = np.array(["a", "b"])[generator.integers(0, 2, rows)]
@@ -167,7 +167,7 @@ def test_nothing_to_search_gives_no_row():
 
 
 def edges(*chains: str) -> list[dict]:
-    """Rows of input_lineage: chains of relation.column, each with what follows it made of it."""
+    """Rows of input_lineage from chains of relation.column, each made from the one before it."""
     pairs = [pair for chain in chains for pair in itertools.pairwise(chain.split(" > "))]
     return [
         dict(zip(("from_relation", "from_column"), one.rsplit(".", 1), strict=True))
@@ -182,7 +182,7 @@ def test_no_path_from_a_protected_attribute_is_no_row():
 
 
 def test_every_way_of_being_protected_is_found_with_its_path():
-    """By a path, by the shorter of two, and by name alone; a feature that is not in the model may be."""
+    """By a path, by the shorter of two, and by name alone. A feature that is not in the model is allowed."""
     long = "raw.customers.birth_date > a.b.c > d.e.f > features.feat_accounts.apr"
     found = edges(long, "a.b.c > features.feat_accounts.apr", "raw.customers.birth_date > features.feat_accounts.age")
     rows = fairness.protected_inputs(found, CATALOG, ATTRIBUTES)

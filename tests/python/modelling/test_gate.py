@@ -1,4 +1,4 @@
-"""What the gate measures on candidates that are known to be good, useless, leaked, worse or not monotone."""
+"""The gate's measurements of candidates that are known to be good, useless, leaked, worse or not monotone."""
 
 import dataclasses
 import math
@@ -135,7 +135,7 @@ def test_leaked_column_shows(table):
 def test_unconstrained_booster_on_planted_data_is_found_out():
     generator = np.random.default_rng(1)
     matrix = generator.uniform(-1, 1, size=(3000, 2)).astype(np.float32)
-    # Falls, then rises: no direction holds.
+    # Falls, then rises, so that no direction holds.
     label = (generator.random(3000) < special.expit(6 * matrix[:, 0] ** 2 - 2)).astype(int)
     names, directions = ("bent", "noise"), (1, 0)
     for monotone, is_found in ((0, True), (1, False)):

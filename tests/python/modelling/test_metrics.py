@@ -1,4 +1,4 @@
-"""Statistics against scikit-learn, SciPy, brute force and figures worked by hand."""
+"""Statistics against scikit-learn, SciPy, brute force, and figures computed by hand."""
 
 import numpy as np
 import pytest
@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from nightbook.modelling import metrics
 from scipy import special
 
-# The same examples every time, whatever else the machine is doing.
+# The same examples every time, however busy the machine is.
 steady = settings(derandomize=True, deadline=None, database=None)
 
-# Few distinct scores, so that ties are the rule.
+# Few distinct scores, so that ties are common.
 TIED = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 12)), min_size=4, max_size=60)
 
 
@@ -120,7 +120,7 @@ def test_difference_is_antisymmetric():
 
 
 def test_paired_intervals_cover_the_true_difference_of_two_equal_scores():
-    """Two scores equally far from the truth: the 95 % interval leaves zero out in about one sample of twenty."""
+    """For two equally good scores, the 95 % interval excludes zero in about one of twenty samples."""
     missed = 0
     for seed in range(400):
         generator = np.random.default_rng(seed)
@@ -231,7 +231,7 @@ def test_calibration_slope_recovers_a_planted_line():
     overconfident = special.expit(2 * special.logit(pd) + 0.5)
     line = metrics.calibration_slope_intercept(label, overconfident)
     assert line == pytest.approx((slope / 2, intercept - 0.25 * slope), abs=1e-6)
-    # At the maximum the score equations hold: residuals add up to zero, plain and weighted by the predictor.
+    # At the maximum, the score equations hold: residuals sum to zero, plain and weighted by the predictor.
     residual = label - special.expit(slope * special.logit(pd) + intercept)
     assert abs(residual.mean()) < 1e-8 and abs((residual * special.logit(pd)).mean()) < 1e-8
 

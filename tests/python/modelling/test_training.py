@@ -56,7 +56,7 @@ def test_columns_come_in_the_order_of_the_features_from_any_numeric_type(table):
 def test_small_validation_serves_twice_and_large_is_halved_by_customer(table, rows, features, monkeypatch):
     assert not rows.is_validation_halved and np.array_equal(rows.stopping, rows.validation)
     monkeypatch.setattr(training, "MIN_HALF_DEFAULTS", 10)
-    # Pairs of rows share a customer, on one side of train and validation alike.
+    # Pairs of rows share a customer, who is either in train or in validation.
     paired = with_column(table, "customer_id", [f"{table['split'][row]}{row // 40}" for row in range(table.num_rows)])
     halved = TrainingSet.from_arrow(paired, features)
     assert halved.is_validation_halved
@@ -349,7 +349,7 @@ def test_benchmark_ranks_repeats_and_explains(rows, logistic):
 
 
 def test_benchmark_weights_add_up_to_its_pd(rows, logistic):
-    """The listed bins are the ones the model uses: a row without missing values scores as its weights add up."""
+    """The listed bins are those that the model uses: for a row without missing values, the weights sum to its score."""
     row = rows.matrix[~np.isnan(rows.matrix).any(1)][0]
     weights = logistic.coefficients()
     total = weights[-1][2]

@@ -1,4 +1,4 @@
-"""A home of its own for each test, a warehouse made by hand, and a receiver."""
+"""A new home for each test, a warehouse made by hand, and a receiver."""
 
 import socket
 from pathlib import Path
@@ -25,7 +25,7 @@ def home(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def nothing_is_opened(monkeypatch):
-    """Whoever opens a connection fails the test, though it may swallow the error."""
+    """Opening a connection fails the test, even if the caller swallows the error."""
     opened = []
 
     def connect(self, address):
@@ -40,7 +40,7 @@ def nothing_is_opened(monkeypatch):
 
 @pytest.fixture
 def made(home) -> Warehouse:
-    """A warehouse in the home: empty relations."""
+    """A warehouse in the home with empty relations."""
     home.mkdir()
     warehouse = Warehouse(home / "warehouse.duckdb")
     warehouse.execute(

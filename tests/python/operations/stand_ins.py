@@ -1,4 +1,4 @@
-"""Receivers that behave as receivers do, and a warehouse made by hand."""
+"""Receivers with typical behaviour, and a warehouse made by hand."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 SECRET = "T000-very-secret"
-# Names of what a receiver may do other than to take a message, and what is then said of it.
+# How a receiver may misbehave -> what the warning then says.
 MISBEHAVIOURS = {
     "hangs": "no answer within",
     "drips headers": "no answer within",
@@ -28,7 +28,7 @@ MISBEHAVIOURS = {
 
 @dataclass
 class Receiver:
-    """A webhook on this machine: what it took, what it was asked, and how it behaves, which a test may change."""
+    """A webhook on this machine: messages taken, requests received, and a behaviour that a test can set."""
 
     port: int = 0
     behaviour: str = "takes"
@@ -38,7 +38,7 @@ class Receiver:
 
     @property
     def address(self) -> str:
-        # Nobody listens on the port of a socket that was closed.
+        # Nobody listens on the port of a closed socket.
         port = self.port
         if self.behaviour == "refuses":
             with socket.socket() as closed:
@@ -54,7 +54,7 @@ class Receiver:
 
 @contextmanager
 def receiving() -> Iterator[Receiver]:
-    """A receiver that is up."""
+    """A running receiver."""
     told = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -102,7 +102,7 @@ def receiving() -> Iterator[Receiver]:
         daemon_threads = True
 
         def handle_error(self, request, client_address):
-            """A client that has had enough hangs up; that is the point."""
+            """The client is expected to hang up when its time is over."""
 
     server = Server(("127.0.0.1", 0), Handler)
     told.port = server.server_port
@@ -129,7 +129,7 @@ class Warehouse:
                 connection.execute(statement)
 
     def run(self, run_id: str, outcome: str = "succeeded", cadence: str = "nightly", ago: float = 1, **more) -> None:
-        """A row of the run log; `ago` hours since the run ended, which took half an hour."""
+        """Add a row to the run log: a run that ended `ago` hours ago and took half an hour."""
         ended = now() - timedelta(hours=ago)
         row = {
             "run_id": run_id,
@@ -148,7 +148,7 @@ class Warehouse:
             connection.execute(f"insert into audit.run_log ({', '.join(row)}) values ({marks})", list(row.values()))
 
     def psi(self, run_id: str, as_of_date: str, **values: float) -> None:
-        """PSI of inputs of account_pd on a night."""
+        """Add PSI values of account_pd's inputs on a night."""
         self.execute(
             *(
                 f"insert into monitoring.fct_feature_psi values ('account_pd', '{feature}', '{as_of_date}', {value}, "

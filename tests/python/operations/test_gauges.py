@@ -1,4 +1,4 @@
-"""The metrics file: what a Prometheus parser reads is what was written, and never half of it."""
+"""The metrics file: a Prometheus parser reads exactly what was written, and never half of it."""
 
 import threading
 from datetime import timedelta
@@ -21,7 +21,7 @@ FIGURES = st.dictionaries(
 
 
 def parsed(file) -> metrics_file.Figures:
-    """By the parser of the Prometheus project."""
+    """Read a file with the Prometheus project's own parser."""
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(file.read_bytes().decode())
@@ -32,13 +32,13 @@ def parsed(file) -> metrics_file.Figures:
 @given(FIGURES)
 @settings(max_examples=150)
 def test_a_parser_reads_what_was_written(figures):
-    """Whatever stands in a label: quotes, backslashes, ends of lines."""
+    """Whatever a label contains: quotes, backslashes, line ends."""
     metrics_file.write(metrics_file.path(), figures)
     assert parsed(metrics_file.path()) == metrics_file.read(metrics_file.path()) == figures
 
 
 def plainly(file, figures) -> None:
-    """The planted fault: the same bytes, written over those before."""
+    """The planted fault: the same bytes, written over the old ones."""
     metrics_file.write(file.with_suffix(".whole"), figures)
     text = file.with_suffix(".whole").read_bytes()
     with file.open("wb", buffering=0) as opened:
@@ -47,7 +47,7 @@ def plainly(file, figures) -> None:
 
 
 def torn(write, file) -> int:
-    """How many of a reader's looks at a file, while it is replaced, do not show one whole state of it."""
+    """How often a reader of a file that is being replaced sees something other than one whole state."""
     states = [
         {("nightbook_relation_rows", (("relation", f"table {number}"),)): float(state) for number in range(size)}
         for state, size in enumerate((3000, 10, 1500))

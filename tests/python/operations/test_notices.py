@@ -1,4 +1,4 @@
-"""The journal: what waits, what was told, and that a kill or a second process loses nothing of it."""
+"""The journal: what waits and what was sent. A kill or a second process loses nothing of it."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ RUNS = st.lists(st.tuples(st.sampled_from([None, "no disk", "no rows"]), st.inte
 
 @given(RUNS)
 def test_failures_and_recoveries_are_told_once(runs):
-    """Against the plain definition; a run is its failure and the days since the one before."""
+    """Compared with the plain definition. A run is its failure, and the days since the previous run."""
     journal, day, told = Journal(), 1, []
     expected, before = [], (None, 0)
     for number, (failure, days) in enumerate(runs):
@@ -94,7 +94,7 @@ def test_a_change_that_does_not_come_to_its_end_changes_nothing(home):
 
 
 def add_at_once(count: int = 4, each: int = 15) -> int:
-    """Notices that wait after several threads have added theirs at once."""
+    """The number of waiting notices after several threads added theirs at once."""
     threads = [
         threading.Thread(target=lambda name=name: [add(f"{name}/{number}") for number in range(each)])
         for name in range(count)

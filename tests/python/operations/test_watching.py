@@ -1,4 +1,4 @@
-"""What happens around a command: what is told, how often, at what cost, and what is measured."""
+"""What happens around a command: which notices are sent, how often, at what cost, and which metrics are written."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ FAILURE = "snapshot_is_complete: 1 failing rows"
 
 
 def run(failure: str | None = None, cadence: str | None = "nightly", seconds: float = 0) -> None:
-    """A command that ends as it is told to."""
+    """A command that ends as given."""
 
     @watch.watched(cadence)
     def command():
@@ -33,7 +33,7 @@ def run(failure: str | None = None, cadence: str | None = "nightly", seconds: fl
 
 @pytest.fixture
 def told(receiver, monkeypatch):
-    """A receiver that commands know of."""
+    """A receiver whose address the commands know."""
 
     def behave(behaviour: str) -> None:
         receiver.behaviour = behaviour

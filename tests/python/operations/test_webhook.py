@@ -1,4 +1,4 @@
-"""One message to one receiver: taken, or not, in time, and nothing of the address told."""
+"""One message to one receiver: accepted or not, in time, and without revealing the address."""
 
 import datetime
 import http.server
@@ -39,7 +39,7 @@ def test_a_receiver_that_does_not_take_it_costs_no_more_than_its_seconds(receive
 
 
 def test_a_socket_timeout_alone_would_not_do(receiver):
-    """The planted fault: what a library's own timeout makes of a receiver that drips."""
+    """The planted fault: how a library's own timeout handles a receiver that answers byte by byte."""
     receiver.behaviour = "drips headers"
     threading.Timer(1.5, receiver.over.set).start()
 
@@ -74,7 +74,7 @@ def test_what_is_no_https_address_is_never_called(address, nothing_is_opened):
 
 @pytest.fixture
 def encrypted(tmp_path):
-    """The address of a receiver whose certificate nobody has signed but itself, and that certificate."""
+    """The address of a receiver with a self-signed certificate, and that certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
     begin = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)

@@ -1,4 +1,4 @@
-"""The documentation site, the report of an impact and the runner are beside the library."""
+"""The documentation site, the impact report and the runner are outside the library."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Texts that are markup, a command, a formula or nothing that can be seen, in some medium."""
+"""Texts that some medium would read as markup, a command, a formula, or nothing visible."""
 
 from hypothesis import strategies as st
 
@@ -18,9 +18,9 @@ NAMED = (
 _PIECES = st.one_of(
     st.sampled_from(NAMED), st.text(max_size=8), st.text("<>&\"'`[]{}()|\\/=+-@#$*_~:;!\r\n\t\x1b\x00 a", max_size=8)
 )
-# Half of all are one of the named alone, the others a chain of several things.
+# Half of the texts are a single named one, the others a chain of several pieces.
 TEXTS = st.one_of(st.sampled_from(NAMED), st.lists(_PIECES, min_size=1, max_size=3).map("".join))
-# Halves of surrogate pairs come out of names of files and of arguments, and reach neither a warehouse nor a registry.
+# Halves of surrogate pairs can come from file names and arguments. They reach neither a warehouse nor a registry.
 STORED = TEXTS.map(lambda text: text.replace("\ud800", "")).filter(
     lambda text: text.isascii() or text.encode(errors="ignore").decode() == text
 )

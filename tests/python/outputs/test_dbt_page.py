@@ -1,4 +1,4 @@
-"""The page of dbt's docs, dbt's own, with what an attacker would put into the two files that it holds."""
+"""The page of dbt's docs, with what an attacker would put into the two files that it contains."""
 
 import json
 from html.parser import HTMLParser
@@ -25,12 +25,12 @@ class Elements(HTMLParser):
 
 
 def written(folder: Path, monkeypatch, actor: str) -> str:
-    """The page, of a project whose compiled SQL and whose catalog hold an actor."""
+    """The page of a project whose compiled SQL and catalog contain an actor."""
     node = {"compiled_code": f"select '{actor}' as actor", "columns": {actor: {"name": actor, "comment": actor}}}
     held = json.dumps({"nodes": {"model.nightbook.int_night": node}}, ensure_ascii=False)
 
     def document(target: Path) -> None:
-        # As dbt does: the files, its page, and that page with the files in it.
+        # As dbt does it: the files, its page, and the page with the files inserted.
         for name in ("manifest.json", "catalog.json"):
             (target / name).write_text(held, encoding="utf-8")
         (target / "index.html").write_text(PAGE, encoding="utf-8")
@@ -56,7 +56,7 @@ def test_an_actor_s_markup_stays_in_its_script(attack, tmp_path, monkeypatch):
 
 
 def test_its_search_shows_a_column_s_name_as_text(tmp_path, monkeypatch):
-    """The page gives its search's results out as HTML that may be trusted."""
+    """The page inserts its search results as trusted HTML."""
     page = written(tmp_path, monkeypatch, "ada")
     [rest] = page.split("n.highlight=function(t){")[1:]
     assert rest.startswith('t=t&&String(t).replace(/&/g,"&amp;").replace(/</g,"&lt;");')

@@ -1,4 +1,4 @@
-"""What somebody gives in words is refused before anything happens, where it could not be shown again as it is."""
+"""Texts from the command line are refused at once if they could not be shown again unchanged."""
 
 import pytest
 from nightbook.errors import NightbookError
@@ -11,7 +11,7 @@ BAD = ["CR-1\x1b[2J", "CR-1\nCR-2", "\u202e1-RC", "CR\u200b-1", "x" * 501, "CR-\
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A home in which whatever comes after the arguments fails the test."""
+    """A home in which anything after the check of arguments fails the test."""
     monkeypatch.setenv("NIGHTBOOK_HOME", str(tmp_path))
     monkeypatch.setattr(mlflow_store, "check", lambda: None)
     monkeypatch.setattr(watch._Watch, "end", lambda *_: None)

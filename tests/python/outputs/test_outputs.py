@@ -1,4 +1,4 @@
-"""Whatever is in an id, a name, a reason or a message is shown as text, in every medium that there is."""
+"""Texts in an id, a name, a reason or a message are shown as text, in every medium."""
 
 import ast
 import csv
@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parents[3]
 AT = datetime(2026, 6, 30, 3)
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-# Every place of the code that shows something to somebody, or hands it to another program, and what holds it to this.
+# Every place in the code that shows something or passes it to another program -> the test that covers it.
 OUTPUTS = {
     "orchestrate._say": "test_a_line_of_an_error",
     "runner.terminal.say": "test_a_terminal",
@@ -95,7 +95,7 @@ _SINKS = {
 
 
 def sinks(file: Path) -> set[str]:
-    """Functions of a file that print, or write a text to a file or to a receiver."""
+    """Functions of a file that print, or write text to a file or a receiver."""
     module = ".".join(file.relative_to(ROOT).with_suffix("").parts).removeprefix("python_models.")
     found = set()
 
@@ -106,7 +106,7 @@ def sinks(file: Path) -> set[str]:
                 continue
             if isinstance(child, ast.Call):
                 name = child.func.attr if isinstance(child.func, ast.Attribute) else getattr(child.func, "id", "")
-                # What a process ends with is a number, or a line that is printed.
+                # A process ends with a number, or with a line that is printed.
                 is_line = name == "exit" and child.args and "main" not in ast.dump(child.args[0])
                 if name in _SINKS or is_line:
                     found.add(f"{module}.{inside}")
@@ -126,7 +126,7 @@ def test_every_output_is_held_to_this():
 
 
 def is_one_line(text: str) -> bool:
-    """Whether nothing in a line moves a cursor, turns the direction of writing or begins another line."""
+    """Whether nothing in a line moves a cursor, changes the direction of writing or starts another line."""
     return text.isprintable()
 
 
@@ -157,7 +157,7 @@ def _night(text: str) -> dict:
 
 
 def _told(text: str) -> dict:
-    """An explanation that has a text wherever one can be."""
+    """An explanation with a text in every possible place."""
     model = dict.fromkeys(
         ("model_name", "model_version", "algorithm", "maker", "trained_by_run", "mlflow_run_id", "model_digest",
          "data_digest", "git_commit", "approver", "change_request", "approved_at"), text
@@ -195,7 +195,7 @@ def _state(text: str) -> dict:
     return {"home": text, **{name: [_row(text)] for name in rows}, "last_night": _night(text)}
 
 
-# Every public function of `reports`, with what it is given.
+# Every public function of `terminal`, with its arguments.
 REPORTS = {
     "load": lambda text: [SimpleNamespace(load_id=text, last_snapshot=text, rows={text: 1}, notes=(text,))],
     "training": lambda text: [_build(text), [_row(text), _row(text) | {"model_version": None}]],
@@ -228,7 +228,7 @@ def test_every_report_is_among_those():
 @example(text="\x1b[2J", name="status")
 @settings(FEW, max_examples=150)
 def test_a_terminal(text, name, capsys):
-    """Not a byte of what is printed is a command, and no other line breaks than those of the report."""
+    """Nothing printed is a command, and all line breaks are the report's own."""
     capsys.readouterr()
     getattr(terminal, name)(*REPORTS[name](text))
     plain = capsys.readouterr().out
@@ -282,7 +282,7 @@ def test_a_line_of_a_warning(text, capsys, monkeypatch):
 
 
 class Outline(HTMLParser):
-    """Tags of a page in order, with the names of their attributes, and the texts between them."""
+    """A page's tags in order with the names of their attributes, and the texts between them."""
 
     def __init__(self, page: str):
         super().__init__()
@@ -291,7 +291,7 @@ class Outline(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag, attributes):
-        # A word may be broken after an underscore.
+        # A word may break after an underscore.
         if tag != "wbr":
             self.tags.append((tag, tuple(name for name, _ in attributes)))
             self.values += [value for _, value in attributes if value]
@@ -309,7 +309,7 @@ class Outline(HTMLParser):
 
 
 def page_of(text: str) -> blocks.Page:
-    """A page that has a text in every block that there is."""
+    """A page with a text in every kind of block."""
     cited = Cited(text, text)
     value = [text, cited, blocks.Link(text, "index.html"), None]
     found = [
@@ -331,7 +331,7 @@ def test_every_block_is_on_that_page():
 @given(text=TEXTS.map(lambda text: text.replace("`", "'")))
 @settings(FEW)
 def test_a_page(text, tmp_path):
-    """The same elements with the same attributes as with a plain word, nothing to be seen as something else."""
+    """The same elements and attributes as with a plain word. Nothing shows as something else."""
     rendering.write([page_of(text)], tmp_path)
     written = (tmp_path / "index.html").read_text(encoding="utf-8")
     rendering.write([page_of("word")], tmp_path)
@@ -345,7 +345,7 @@ def test_a_page(text, tmp_path):
 @given(text=TEXTS)
 @settings(FEW)
 def test_an_evidence_pack(text, tmp_path_factory):
-    """As a page; and its JSON holds the text itself."""
+    """As a page, and its JSON contains the text itself."""
     file = tmp_path_factory.getbasetemp() / "pack.zip"
     told = _told(text)
     with pytest.MonkeyPatch.context() as patch:
@@ -361,14 +361,14 @@ def test_an_evidence_pack(text, tmp_path_factory):
 
 
 def _scripts(page: str) -> list[str]:
-    """What stands in each script element, as a browser cuts them out."""
+    """The content of each script element, as a browser separates them."""
     return re.findall(r"<script[^>]*>(.*?)</script", page, re.DOTALL | re.IGNORECASE)
 
 
 @given(text=TEXTS.filter(lambda text: "\ud800" not in text))
 @settings(FEW)
 def test_the_page_of_dbt_s_docs(text, tmp_path_factory):
-    """The values that the page's program reads are those of the files, and nothing of them ends its element."""
+    """The page's program reads the values of the files, and nothing in them ends its element."""
     place = tmp_path_factory.getbasetemp() / "dbt_docs"
     place.mkdir(exist_ok=True)
     held = {"nodes": {text: {"compiled_code": f"select '{text}' as actor"}}}
@@ -431,7 +431,7 @@ def test_every_picture_is_among_those():
 @example(text="x" * 3000, name="series.heat")
 @settings(FEW, max_examples=15)
 def test_a_picture(text, name):
-    """XML that is well formed, without an element of the text's own, and no line of a warning for whoever draws it."""
+    """Well-formed XML without an element from the text, and no warning is printed."""
     picture = PICTURES[name](text)
     tags = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(picture).iter()}
     assert tags <= {"svg", "defs", "style", "g", "path", "text", "tspan", "use", "clipPath", "rect", "image", "pattern"}
@@ -453,7 +453,7 @@ def test_what_was_patched_for_a_picture_is_as_it_was():
 @given(text=TEXTS)
 @settings(FEW)
 def test_a_message(text):
-    """A line in which nothing calls a channel or a person, and which says what was to be said."""
+    """One line that mentions no channel or person, and contains what was to be said."""
     message = notices.message([Notice(("key",), text, "2026-06-30 03:00")])
     _, said = message["text"].split("\n")
     assert is_one_line(said.replace(shown._NO_WIDTH, ""))
@@ -465,7 +465,7 @@ def test_a_message(text):
 @given(text=STORED)
 @settings(FEW)
 def test_metrics(text, tmp_path_factory, monkeypatch):
-    """Prometheus' own parser finds the label as a terminal would show it, one sample a line."""
+    """Prometheus' own parser finds the label as a terminal would show it, one sample per line."""
     file = tmp_path_factory.getbasetemp() / "hostile.prom"
     monkeypatch.setattr(metrics_file, "_runs", lambda query: [("nightbook_auc", 0.5, {"model": text})])
     for other in ("_rows", "_drift", "_gate", "_champions", "_performance", "_deadlines"):
@@ -480,7 +480,7 @@ def test_metrics(text, tmp_path_factory, monkeypatch):
 @given(text=TEXTS)
 @settings(FEW)
 def test_json(text, capsys, monkeypatch, tmp_path):
-    """ASCII, whatever a terminal would make of the rest, and the same text once it is read."""
+    """ASCII, whatever a terminal would make of other characters, and the same text when read again."""
     monkeypatch.setenv("NIGHTBOOK_HOME", str(tmp_path))
     monkeypatch.setattr(commands.summaries, "status", lambda: {"actor": text, text: [text]})
     capsys.readouterr()
@@ -503,18 +503,18 @@ def test_json(text, capsys, monkeypatch, tmp_path):
 
 
 def test_whoever_writes_json_leaves_it_ascii():
-    """What is JSON is made by Python's own module, as it comes."""
+    """All JSON is written by Python's own module with its defaults."""
     for file in [
         *(file for folder in ("python_models", "runner", "docsite") for file in (ROOT / folder).rglob("*.py"))
     ]:
-        # The catalog writes YAML of this project, for this project.
+        # The catalog writes this project's YAML, for this project only.
         assert file.name == "schema_yaml.py" or "ensure_ascii" not in file.read_text(), file
 
 
 @given(texts=st.lists(STORED, min_size=1, max_size=4))
 @settings(FEW)
 def test_a_table(texts):
-    """No cell of a CSV file of ours begins as a formula does, and each is one cell."""
+    """No cell of our CSV files starts like a formula, and each is one cell."""
     written = io.StringIO()
     lines = csv.writer(written, lineterminator="\n")
     lines.writerows([[cell] for cell in sample._texts(pa.chunked_array([texts], pa.string()))])
@@ -536,7 +536,7 @@ def _impact(text: str) -> Impact:
 
 
 def _rendered(text: str) -> list[str]:
-    """The elements of a report as a reader of Markdown that takes HTML and addresses as such makes them."""
+    """The elements of a report, as a Markdown reader that accepts HTML and addresses creates them."""
     for accepted in ("", text):
         found = report.markdown({text: _impact(text)}, [Limit(text, text, 2.0, 1.0, accepted)], "how", [text])
         html = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(found)

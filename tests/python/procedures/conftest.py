@@ -1,4 +1,4 @@
-"""An account for the session, whose stage holds the library as a deployment would leave it."""
+"""A Snowflake account for the session, with the library on its stage as after a deployment."""
 
 import gzip
 import json
@@ -22,7 +22,7 @@ NOT_SCORING = ("mlflow", "scikit-learn", "sqlglot")
 
 @pytest.fixture(scope="session")
 def runtime() -> dict:
-    """What the project declares for its Python models."""
+    """The runtime that the project declares for its Python models."""
     models = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["models"]["nightbook"]
     return {name: models[f"+{name}"] for name in ("python_version", "packages", "imports")}
 
@@ -35,7 +35,7 @@ def environment(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def connection(environment):
-    """A connection as the pipeline has it; the library's stage is there."""
+    """A connection like the pipeline's. The library's stage exists."""
     opened = running.connected(environment)
     opened.cursor().execute("create schema if not exists code")
     opened.cursor().execute("create stage if not exists code.library")
@@ -46,7 +46,7 @@ def connection(environment):
 
 @pytest.fixture(scope="session")
 def zipped(runtime) -> bytes:
-    """The library with a deployment's record."""
+    """The library with a deployment record."""
     record = {
         "git_commit": "0" * 40,
         "versions": {},
@@ -58,7 +58,7 @@ def zipped(runtime) -> bytes:
 
 @pytest.fixture(scope="session")
 def put(connection, tmp_path_factory) -> Callable[[str, bytes], str]:
-    """A function that puts a file on the library's stage and gives its reference."""
+    """A function that puts a file on the library's stage and returns its reference."""
     folder = tmp_path_factory.mktemp("put")
 
     def put(name: str, content: bytes) -> str:
@@ -73,7 +73,7 @@ def put(connection, tmp_path_factory) -> Callable[[str, bytes], str]:
 
 @pytest.fixture
 def call(connection, runtime, put, zipped) -> Callable[..., str]:
-    """A function that runs a procedure's body, `main(session)`, the way dbt has it run."""
+    """A function that runs a procedure's body, `main(session)`, the way dbt does."""
     put(snowflake_stage.FILE, zipped)
 
     def call(body: str, packages: list[str] | None = None, imports: list[str] | None = None) -> str:
@@ -101,7 +101,7 @@ CALL rehearsed();
 
 @pytest.fixture
 def records(environment) -> Callable[[], list[dict]]:
-    """A function that tells what ran since it was asked before."""
+    """A function that returns what ran since its last call."""
     address = f"http://127.0.0.1:{environment['SNOWFLAKE_PORT']}/rehearsal/records"
 
     def ask() -> list[dict]:

@@ -1,4 +1,4 @@
-"""Scores by temporary functions: DuckDB's bits, and never more than a batch of the book outside of the engine."""
+"""Scores by temporary functions: the same bits as DuckDB, and at most one batch of the book outside the engine."""
 
 import json
 
@@ -37,7 +37,7 @@ def main(session):
 
 @pytest.fixture(scope="module")
 def model() -> model_versions.Model:
-    """Trees that nobody has registered, on 4,000 made-up cases."""
+    """Unregistered trees, fitted on 4,000 synthetic cases."""
     generator = np.random.default_rng(5)
     matrix = generator.normal(size=(4000, len(FEATURES)))
     label = generator.random(4000) < 1 / (1 + np.exp(2 - 2 * matrix[:, 0] - matrix[:, 1]))
@@ -71,7 +71,7 @@ def score(call, put, model, runtime, request):
 
 
 def columns(kind: str) -> str:
-    """Inputs of every kind: nulls, decimals, whole numbers, tiny and large doubles; made the same on both engines."""
+    """Inputs of every kind: nulls, decimals, whole numbers, tiny and large doubles. Both engines make the same ones."""
     return ", ".join(
         f"case when i % {7 + number} = 0 then null else cast((i * {13 + number} % 1009 - 500) / 250.0 as {kind}) end"
         f" as {spec.name}"
@@ -95,7 +95,7 @@ def test_scores_are_duckdbs_to_the_bit(score, connection, model):
 
 
 def copied(connection):
-    """The book as a Parquet file, decimals as they are stored."""
+    """The book as a Parquet file, with decimals as stored."""
     import tempfile
     from pathlib import Path
 
@@ -136,7 +136,7 @@ def test_a_hundred_thousand_accounts_never_leave_the_engine_but_batch_by_batch(s
 
 
 def test_a_procedure_that_fetches_the_book_is_noticed(call, connection, records):
-    """The measure itself: were the book fetched, the record would say so."""
+    """Proves the measure: if the book were fetched, the record would show it."""
     connection.cursor().execute(
         "create or replace table book as"
         " select row_number() over (order by 1) as i from table(generator(rowcount => 50000))"

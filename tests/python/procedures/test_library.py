@@ -1,4 +1,4 @@
-"""The zip on the stage: the same bytes for the same code, and all that a procedure has to ask its deployment."""
+"""The zip on the stage: the same bytes for the same code, and everything that a procedure needs of its deployment."""
 
 import io
 import json
@@ -25,7 +25,7 @@ def test_the_zip_holds_every_module_and_nothing_else(zipped):
     names = set(zipfile.ZipFile(io.BytesIO(zipped)).namelist())
     modules = {f"nightbook/{path.relative_to(ROOT / 'python_models' / 'nightbook').as_posix()}"
                for path in (ROOT / "python_models" / "nightbook").glob("**/*.py")}  # fmt: skip
-    # Characters that look alike, which no package of an account knows.
+    # Look-alike characters, for which Snowflake has no package.
     alike = {f"homoglyphs_fork/{name}" for name in ("__init__.py", "core.py", "categories.json", "confusables.json",
                                                     "languages.json")}  # fmt: skip
     assert names == modules | alike | {"nightbook/deployment.json", "nightbook/deployment_sql.json"}

@@ -1,4 +1,4 @@
-"""What runs in a procedure comes from the staged zip and the declared packages, or does not run."""
+"""Code in a procedure comes from the staged zip and the declared packages, or does not run."""
 
 import io
 import re
@@ -12,7 +12,7 @@ SCORING = "def main(session):\n    from nightbook.scoring import scorer\n    ret
 
 
 def without(zipped: bytes, module: str) -> bytes:
-    """The library but for one module."""
+    """The library without one module."""
     packed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(zipped)) as source, zipfile.ZipFile(packed, "w") as target:
         assert f"nightbook/{module}" in source.namelist()

@@ -1,4 +1,4 @@
-"""A scored night of five hundred accounts and fifty applications as plain tables, without a warehouse."""
+"""A scored night of 500 accounts and 50 applications as plain tables, without a warehouse."""
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ def _graded(pd: np.ndarray) -> list[str]:
 
 
 def scored(days_past_due: np.ndarray) -> tuple[pa.Table, pa.Table]:
-    """Scores and provisions that follow from one feature, by a model that reads nothing else."""
+    """Scores and provisions that depend on one feature, by a model that reads nothing else."""
     pd = 1 / (1 + np.exp(4 - 0.05 * days_past_due))
     keys = [f"A{number:04}" for number in range(days_past_due.size)]
     return (
@@ -22,9 +22,9 @@ def scored(days_past_due: np.ndarray) -> tuple[pa.Table, pa.Table]:
 
 
 def made() -> dict[str, pa.Table]:
-    """What `comparison.read` gives of a home that has trained."""
+    """What `comparison.read` returns for a home that has trained."""
     rng = np.random.default_rng(5)
-    # By window: twelve months see more than three.
+    # A window of twelve months sees more than one of three.
     last_12 = rng.integers(0, 60, ACCOUNTS)
     last_3 = np.where(rng.random(ACCOUNTS) < 0.3, last_12, last_12 // 3)
     scores, provisions = scored(last_12)

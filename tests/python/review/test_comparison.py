@@ -1,4 +1,4 @@
-"""The three kinds of change that a score impact report must tell apart, and the limits that block."""
+"""The three kinds of change that a score impact report must distinguish, and the limits that block."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def renamed(night: dict) -> dict:
 
 
 def of_a_wrong_window(night: dict) -> dict:
-    """The measure over three months under the name of twelve, and the scores that the same model then gives."""
+    """A measure over three months under the name of twelve, and the scores that the same model then gives."""
     shorter = night["account_pd"]["dpd_3m_max"]
     scores, provisions = scored_night.scored(shorter.to_numpy())
     return night | {

@@ -1,4 +1,4 @@
-"""Descriptions that follow from a definition: one SQL line and one catalog row describe a column everywhere."""
+"""Generated descriptions: one SQL line and one catalog row describe a column everywhere."""
 
 import re
 import shutil
@@ -24,7 +24,7 @@ def project(tmp_path) -> Path:
 
 
 def columns(project: Path, path: Path) -> dict[str, dict[str, str]]:
-    """Relation -> column -> description, as a file of the project has them."""
+    """Relation -> column -> description, from a file of the project."""
     document = yaml.safe_load((project / path).read_text())
     return {
         one["name"]: {column["name"]: column["description"] for column in one["columns"]} for one in document["models"]
@@ -91,7 +91,7 @@ def test_each_feature_of_the_catalog_is_found_in_the_line_that_writes_it():
         line = (ROOT / file).read_text().splitlines()[number - 1]
         if f"as {name}" in line:
             continue
-        # A window: its measure's name, statistic and months stand in the call, the statistic in the line.
+        # A window: its call has the measure's name, statistic and months, and its line has the statistic.
         measure, months, statistic = re.fullmatch(r"(\w+?)_(\d+)m_(\w+)", name).groups()
         assert file.name == "behaviour_features.sql"
         lengths = re.search(rf"'{statistic}': \[([\d, ]+)\]", line)[1].split(", ")

@@ -1,4 +1,4 @@
-"""Imports: what `make types` asks of them is seen failing on one that leads to an upper floor, or in a circle."""
+"""Imports: the checks of `make types` fail on an import of an upper floor, or in a circle."""
 
 import os
 import re
@@ -16,7 +16,7 @@ FLOORS, ABOVE, SITE, CIRCLES = [
     contract["name"]
     for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 ]
-# File, what is imported there, and the one contract that this breaks.
+# File, the import planted there, and the one contract that it breaks.
 PLANTED = {
     "up": ("python_models/nightbook/catalog/families.py", "from nightbook.registry import chain", FLOORS),
     "aside": ("python_models/nightbook/lineage.py", "from nightbook import provenance", FLOORS),
@@ -31,7 +31,7 @@ PLANTED = {
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    """A copy of the packages and of what is asked of them."""
+    """A copy of the packages and their contracts."""
     for folder in ("docsite", "impact", "python_models/nightbook", "runner"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
@@ -39,7 +39,7 @@ def project(tmp_path) -> Path:
 
 
 def verdicts(project: Path) -> dict[str, str]:
-    """Contract -> KEPT or BROKEN; one that is broken is an error."""
+    """Contract -> KEPT or BROKEN. A broken contract is an error."""
     done = subprocess.run(
         [tool("lint-imports"), "--no-logo", "--no-cache"],
         env=os.environ | {"PYTHONPATH": str(project / "python_models")},

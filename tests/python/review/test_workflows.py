@@ -1,4 +1,4 @@
-"""Workflows: what the linters ask is seen failing on planted faults, and every step is a make target."""
+"""Workflows: the linters fail on planted faults, and every step is a make target."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from tests.python.tools import tool
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-# Reads a secret that its author chose, with the rights of the base: everything that a pull request must not be given.
+# Reads a secret that its author chose, with the base's rights: all that a pull request must not be given.
 HARMFUL = """\
 name: Harmful
 on: pull_request_target
@@ -38,7 +38,7 @@ jobs:
 
 
 def told(name: str, *arguments: str | Path) -> str:
-    """What a tool says of files that it must not pass."""
+    """What a tool reports on files that it must not pass."""
     command = tool(name)
     # actionlint calls shellcheck.
     path = os.pathsep.join((str(command.parent), os.environ["PATH"]))

@@ -1,4 +1,4 @@
-"""Whole runs, each in a home of its own; what is expensive is built once a session and shared."""
+"""Whole runs, each in its own home. Expensive homes are built once per session and shared."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ LANDING = [
 
 @dataclass(frozen=True)
 class Home:
-    """A NIGHTBOOK_HOME and the ways to act on it."""
+    """A NIGHTBOOK_HOME, and commands on it."""
 
     path: Path
     registry: str | None = None
@@ -47,15 +47,15 @@ class Home:
         return kept | {"NIGHTBOOK_HOME": str(self.path), **self.given, **extra}
 
     def run(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess:
-        """`python orchestrate.py ...`, from a folder that is not the project's."""
+        """`python orchestrate.py ...`, from a folder other than the project's."""
         return warm.runner().run([str(ROOT / "orchestrate.py"), *arguments], self.environment(**extra), self.path)
 
     def dbt(self, *arguments: str, macros: dict[str, str] | None = None, **extra: str) -> subprocess.CompletedProcess:
-        """Plain dbt, typed in the project's folder; `macros`: see tests/python/planted.py."""
+        """Plain dbt in the project's folder. `macros`: see tests/python/planted.py."""
         return warm.runner().run(["dbt", *arguments], self.environment(**extra), ROOT, macros=macros)
 
     def typed(self, *arguments: str) -> subprocess.CompletedProcess:
-        """As `run`, by a Python that imports everything itself, as a user's does."""
+        """As `run`, but by a new Python that imports everything itself, like a user's."""
         command = [sys.executable, str(ROOT / "orchestrate.py"), *arguments]
         return subprocess.run(
             command, env=self.environment(), cwd=self.path, capture_output=True, text=True, timeout=580
@@ -78,13 +78,13 @@ class Home:
 
 @contextmanager
 def at_home(home: Home) -> Iterator:
-    """The library of this process acting on a home; gives MLflow's client of its registry."""
+    """Let this process's library act on a home. Yields MLflow's client of its registry."""
     from nightbook.registry import mlflow_store
 
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("NIGHTBOOK_", "MLFLOW_TRACKING"))]:
             patch.delenv(name)
-        # A path of its own each time: MLflow keeps a store open by its path, and tests put other files there.
+        # A new path each time, because MLflow keeps a store open by its path, and tests put other files there.
         path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "home"
         path.symlink_to(home.path.resolve())
         patch.setenv("NIGHTBOOK_HOME", str(path))
@@ -94,7 +94,7 @@ def at_home(home: Home) -> Iterator:
 
 
 def landed_alone(home: Home, there: Home) -> None:
-    """In an empty home, what has landed in another, as a lender has it before the first run."""
+    """Put what has landed in another home into an empty one, as a lender has it before the first run."""
     with duckdb.connect(str(there.path / "warehouse.duckdb")) as connection:
         connection.execute(f"attach '{home.path / 'warehouse.duckdb'}' as whole (read_only)")
         connection.execute("create schema raw")
@@ -105,7 +105,7 @@ def landed_alone(home: Home, there: Home) -> None:
 
 
 def second_version(home: Home, is_on_record: bool) -> None:
-    """Version 2 of account_pd, the champion under another number: left by a training, or put into MLflow by hand."""
+    """Make version 2 of account_pd, a copy of the champion: left by a training, or added to MLflow by hand."""
     with at_home(home) as client:
         first = client.get_model_version("account_pd", "1")
         client.create_model_version("account_pd", first.source, run_id=first.run_id, tags=first.tags)
@@ -129,7 +129,7 @@ def refused(done: subprocess.CompletedProcess) -> str:
 
 
 def once(tmp_path_factory, name: str, make) -> Path:
-    """A folder that is made by whichever of the workers needs it first, and read by all of them."""
+    """A folder made by whichever worker needs it first, and read by all of them."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         folder = tmp_path_factory.mktemp(name)
         make(folder)
@@ -146,7 +146,7 @@ def once(tmp_path_factory, name: str, make) -> Path:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory) -> tuple[Home, str]:
-    """The home that the demo leaves, and what it printed. Tests read it: another worker may do so at the same time."""
+    """The home that the demo leaves, and what it printed. Tests only read it, because other workers may too."""
 
     def make(folder: Path) -> None:
         (folder / "said.txt").write_text(ok(Home(folder).typed("demo")).stdout)
@@ -157,9 +157,9 @@ def demo(tmp_path_factory) -> tuple[Home, str]:
 
 @pytest.fixture(scope="session")
 def small(demo, tmp_path_factory) -> Home:
-    """A small part of the demo's lender, landed as tables so that a test can change the input, scored by its champions.
+    """A small part of the demo's lender, landed as tables that a test can change, and scored by the demo's champions.
 
-    Every fifteenth customer; the registry is the demo's, and so is the record of what may score.
+    It has every fifteenth customer. Registry and record are the demo's.
     """
     registry = f"sqlite:///{demo[0].path / 'mlflow.db'}"
 
@@ -190,7 +190,7 @@ def small(demo, tmp_path_factory) -> Home:
 
 @pytest.fixture
 def settle(tmp_path):
-    """A function that makes the test's folder a home of copies of files, one that a test may change."""
+    """A function that makes the test's folder a home from copied files, which the test may change."""
 
     def settle(*files: Path, registry: str | None = None) -> Home:
         for file in files:
@@ -218,7 +218,7 @@ def copy(small, settle) -> Home:
 
 @pytest.fixture(scope="session")
 def uci_file() -> Path:
-    """The UCI file, which the project does not carry."""
+    """The UCI file, which is not part of the project."""
     if not UCI_FILE.exists():
         message = f"needs {UCI_FILE.name} in shared/data/uci_taiwan beside the checkout; download it from UCI (350)"
         if os.environ.get("CI"):

@@ -1,7 +1,7 @@
-"""Daily snapshots of a month of which only its end has landed: what a lender with a daily feed would have sent.
+"""Daily snapshots of a month of which only the end has landed, as a lender with a daily feed would have sent them.
 
-Between two month-ends the ledger says what happened when. Until an account's last good payment of the month it is as it
-was at the end of the month before, and past due by a day more each day; from it on it is as the month's end has it.
+Between two month-ends, the ledger says what happened when. Until the last good payment of the month, an account is as
+at the previous month-end, but its days past due grow by one each day. After it, the account is as at the month's end.
 """
 
 import datetime as dt
@@ -53,7 +53,7 @@ order by snapshot_date, account_id
 
 
 def snapshots_of(days: list[dt.date]) -> str:
-    """Rows of raw.loan_servicing, as a query: the days given, all of one month whose end has landed."""
+    """Rows of raw.loan_servicing, as a query: the given days, all of one month whose end has landed."""
     before = days[0].replace(day=1) - dt.timedelta(days=1)
     month_end = (days[0].replace(day=28) + dt.timedelta(days=4)).replace(day=1) - dt.timedelta(days=1)
     return SNAPSHOTS.format(days=[day.isoformat() for day in days], before=before, month_end=month_end)

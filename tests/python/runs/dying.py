@@ -1,22 +1,27 @@
-"""Commands that are killed by SIGKILL at a named point, in one process after another: no test, a helper of test_kills.
+"""Commands that are killed by SIGKILL at a named point, one after another. Not a test, but a helper of test_kills.
 
-The process imports what a run imports and then forks a child for every command that it reads from its standard input,
-so that a kill costs the work up to the point and not the imports. A child is a process of its own: its locks,
-connections and transactions die with it. One JSON object a line goes in, {"call": "module:function" or null for the
-command line, or for dbt's where "dbt" is the first argument, "arguments": [...], "point": {...} or null}, and one comes
-out, {"signal", "status", "said", "seconds"}.
+The process imports what a run imports. Then it forks a child for every command that it reads from standard input. So a
+kill costs only the work up to the point. A child is a separate process: its locks, connections and transactions die
+with it.
+
+The input is one JSON object per line, {"call", "arguments": [...], "point": {...} or null}. "call" is
+"module:function". It is null for the command line, or for dbt's where "dbt" is the first argument. The output is one
+object per line, {"signal", "status", "said", "seconds"}.
 
 A point is one of
-  {"sql": pattern, "when": when, "then": pattern}   a statement of DuckDB whose text matches; with `then`, the next
-                                                    statement after it on the same connection that matches that
+
+  {"sql": pattern, "when": when, "then": pattern}   a DuckDB statement whose text matches; with `then`, the next
+                                                    statement on the same connection that matches that
   {"call": "module:name.name", "when": when}        a Python function
-  {"after": seconds}                                that long after it began
+  {"after": seconds}                                this long after the start
+
 with "nth": n for the n-th time (1), and `when` one of
-  before    the statement or the call
-  after     it
-  during    it: a hundredth of a second into it
-  between   the statements of a text of several, the first of which has been executed
-  committed as between, the first one committed: what a transaction is there to prevent, planted
+
+  before    before the statement or the call
+  after     after it
+  during    a hundredth of a second into it
+  between   between the statements of a text with several, after the first one was executed
+  committed as between, with the first one committed: a planted fault that transactions must prevent
 """
 
 import importlib
@@ -50,7 +55,7 @@ def killing(act, when: str):
 
 
 class Cursor:
-    """A DuckDB connection that dies over one of its statements."""
+    """A DuckDB connection that dies at one of its statements."""
 
     def __init__(self, cursor, point: dict, count: list[int]) -> None:
         self._cursor, self._point, self._count, self._armed = cursor, point, count, False
@@ -130,7 +135,7 @@ def act(order: dict) -> int:
 
         from tests.python import planted
 
-        # Without the tests, which take most of the time to a point.
+        # Without the tests, which would take most of the time up to a point.
         planted.plant(planted.ANY_PART)
         return int(not dbtRunner().invoke(order["arguments"][1:]).success)
     sys.argv = [str(ROOT / "orchestrate.py"), *order["arguments"]]
@@ -142,7 +147,7 @@ def act(order: dict) -> int:
 
 
 def told(order: dict) -> dict:
-    """What became of a command that a child was given."""
+    """What happened to a command that a child was given."""
     started = time.monotonic()
     said = Path(os.environ["DYING_SAID"])
     child = os.fork()
@@ -173,7 +178,7 @@ def told(order: dict) -> dict:
 def main() -> None:
     for name in sys.argv[1:]:
         importlib.import_module(name)
-    # A lock that a thread of the parent held would be held in the child for ever.
+    # If a thread of the parent held a lock, the child would wait for it for ever.
     assert threading.active_count() == 1, threading.enumerate()
     print("ready", flush=True)
     for line in sys.stdin:

@@ -1,4 +1,4 @@
-"""What training does to the registry, without dbt around it, and commands with a fault: acts for dying.py, no tests."""
+"""What a training does to the registry, without dbt, and commands with a fault. Acts for dying.py, not tests."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from runner import commands, promotions
 
 
 def train(folder: str) -> None:
-    """As the models candidates and registrations do: log a candidate of each model, then register each."""
+    """Like the models candidates and registrations: log a candidate of each model, then register each."""
     verdicts = []
     for name in ("account_pd", "application_pd"):
         metadata = json.loads((Path(folder) / "metadata.json").read_text()) | {"model_name": name}
@@ -27,12 +27,12 @@ def train(folder: str) -> None:
 
 
 def train_forgetful(folder: str) -> None:
-    """The fault: what was logged before is not looked for."""
+    """The fault: earlier logged candidates are not looked for."""
     model_versions._logged_before = lambda *_: None
     train(folder)
 
 
 def approve_forgetful(*arguments) -> None:
-    """The fault: what is on record is not looked for."""
+    """The fault: the record is not checked for the same promotion."""
     promotions._asked_before = lambda *_: None
     commands.approve(*arguments)

@@ -1,4 +1,4 @@
-"""A site of pages as a reader meets it: every figure with its source, every link, every picture."""
+"""A site as a reader sees it: every figure with its source, every link, every picture."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -10,7 +10,7 @@ _VOID = {"meta", "link", "img", "br", "wbr", "hr"}
 
 @dataclass
 class Read(HTMLParser):
-    """One page. figures: (source, value, shown) of each; bare: numbers in numeric columns that name no source."""
+    """One page. figures: (source, value, shown) of each; bare: numbers in numeric columns without a source."""
 
     figures: list[tuple[str, str, str]] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
@@ -65,7 +65,8 @@ def broken_links(folder: Path, nodes: set[str]) -> list[str]:
     """Links and pictures that lead nowhere, or off the site.
 
     Args:
-        nodes: unique ids of what dbt's docs show.
+        folder: the site.
+        nodes: unique ids of the nodes in dbt's docs.
     """
     pages = {file: read(file) for file in folder.rglob("*.html") if file.parent.name != "dbt"}
     found = []

@@ -1,4 +1,4 @@
-"""Models of a few trees, for processes in which it does not matter how good they are."""
+"""Models of a few trees, for processes in which their quality does not matter."""
 
 from nightbook.modelling import boosting
 

@@ -1,8 +1,8 @@
 # ruff: noqa: E501 - the faults are read as a table.
-"""What lands wrong stops the night before a score is written, or is reported, as the seed of rules says.
+"""Wrong landed rows stop the night before a score is written, or are reported, as the seed of rules says.
 
-The gates are SQL over landed rows. Each fault is planted in a transaction on a scored home, judged by the SQL that the
-night itself ran, and rolled back; a few are then taken through whole nights.
+The input checks are SQL over landed rows. Each fault is planted in a transaction on a scored home, judged by the SQL
+that the night ran, and rolled back. A few faults then go through whole nights.
 """
 
 import os
@@ -24,7 +24,7 @@ def some(percent: int, key: str = "account_id") -> str:
     return f"hash({key}) % 100 < {percent}"
 
 
-# name -> (what is done to the landed rows, rule, where, how it ends)
+# Name -> (change of the landed rows, rule, where, outcome).
 FAULTS = {
     "snapshot missing": (f"delete from raw.loan_servicing where snapshot_date = '{LAST}'",
         "snapshot_is_there", "loan_servicing", "stop"),
@@ -157,7 +157,7 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def gates(small, tmp_path_factory):
-    """A connection to a copy of the small home, and a function that judges its landed rows as they are now."""
+    """A connection to a copy of the small home, and a function that judges its current landed rows."""
     folder = tmp_path_factory.mktemp("gates")
     shutil.copy(small.path / "warehouse.duckdb", folder)
     models = small.path / "target" / "compiled" / "nightbook" / "models" / "inputs"
@@ -195,7 +195,7 @@ def test_there_is_nothing_to_say_of_a_clean_night(gates):
         connection.execute("rollback")
     wrong = {key: row for key, row in found.items() if row[0] != "ok" and key[0] != "snapshot_is_recent"}
     assert len(found) > 150 and not wrong
-    # The sample ends where the synthetic lender does, which is past by now.
+    # The sample ends where the synthetic lender does, which is in the past by now.
     assert found["snapshot_is_recent", "loan_servicing.snapshot_date"][0] == "warn"
 
 
@@ -216,7 +216,7 @@ def test_a_fault_ends_as_the_seed_says(gates, name):
     if status == "warn":
         stops = {key: row for key, row in found.items() if row[0] == "stop"}
         assert not stops
-    # What is wrong is told where it is wrong, and not all over the book.
+    # A fault is reported where it is, and not all over the book.
     loud = {key for key, row in found.items() if row[0] in ("stop", "warn") and key[0] != "snapshot_is_recent"}
     assert len(loud) <= 12, loud
 
@@ -250,8 +250,8 @@ def test_a_whole_night_ends_as_the_seed_says(copy, name):
     if status == "stop" or night.returncode:
         line = refused(night)
         assert marts(copy) == before
-        # What the rules only warn of may have moved an input that the score hangs on, or have left an account without an
-        # exposure; then that says so.
+        # A fault that the rules only warn of may move an input that the score depends on. It may also leave an account
+        # without an exposure. Then another test reports it.
         if status == "stop":
             assert subject.partition(".")[0] in line and "expected" in line
         else:
@@ -274,7 +274,7 @@ def test_a_stop_leaves_the_marts_alone_and_the_repaired_input_gives_the_clean_ni
     assert "loan_servicing.balance: mean factor is " in line and "expected at most 5.0" in line
     assert "--override unit_is_right:loan_servicing.balance" in line
     assert marts(copy) == before
-    # What was found is in the table of checks, and nobody has made the day's work out of it.
+    # The findings are in the table of checks, and nobody has worked on them yet.
     assert copy.query("select count(*) > 0 from inputs.fct_input_checks where status = 'stop'") == [(True,)]
     copy.execute(
         f"delete from raw.loan_servicing where snapshot_date = '{LAST}'",
@@ -317,7 +317,7 @@ def test_a_changed_schema_is_named(copy, statements, line):
 
 
 def test_a_truncated_file_is_named(with_champions):
-    """Landed files are views in schema raw; a file that was cut short after it had landed cannot be read."""
+    """Landed files are views in schema raw. A file that was truncated after landing cannot be read."""
     home = with_champions
     ok(home.run("land", "synthetic", "--accounts", "300", "--months", "12"))
     file = next((home.path / "landing").glob("*/loan_servicing/part-00000.parquet"))

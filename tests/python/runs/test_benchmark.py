@@ -1,4 +1,4 @@
-"""The benchmark's other programs give the night's scores, and it refuses and leaves off without a trace."""
+"""The benchmark's other programs give the night's scores. It refuses what does not fit, and stops without a trace."""
 
 import importlib
 import json
@@ -125,7 +125,7 @@ def test_an_interrupted_benchmark_leaves_results_whole_and_nothing_behind(tmp_pa
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A suite that runs in the background has interrupts ignored, and hands that on.
+        # A suite that runs in the background ignores interrupts, and its children would too.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     landing = tmp_path / "benchmark"

@@ -1,4 +1,4 @@
-"""What dbt keeps of a parse, changed: another digest, or refused; never another run under the digest of the files."""
+"""A changed partial parse of dbt gives another digest or is refused. It never runs under the digest of the files."""
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
@@ -14,7 +14,7 @@ CREATE = "macro.dbt_duckdb.duckdb__create_table_as"
 
 @pytest.fixture
 def poison(settle, monkeypatch):
-    """A function that has dbt parse for an empty home, once another one has changed what dbt keeps; gives the home."""
+    """A function that lets dbt parse for an empty home after a change to its partial parse, and returns the home."""
     home = settle()
     monkeypatch.setenv("NIGHTBOOK_HOME", str(home.path))
     cache = home.path / "target" / "partial_parse.msgpack"

@@ -1,4 +1,4 @@
-"""Decay on the synthetic lender: what is expected before outcomes are known, what came of it, and whether to train."""
+"""Decay on the synthetic lender: expected performance before outcomes are known, realised performance, retraining."""
 
 import duckdb
 import numpy as np
@@ -8,7 +8,7 @@ from nightbook.modelling import metrics
 from .conftest import Home, ok, second_version
 
 MODEL = "monitoring/fct_model_performance.sql"
-# Nobody of the holdout was trained on; its PDs and outcomes stand for a night and what came of it.
+# No model was trained on the holdout. Its PDs and outcomes stand for a night and its results.
 HOLDOUT = """
     create temp table holdout as
     select
@@ -19,7 +19,7 @@ HOLDOUT = """
     inner join warehouse.training.training_set_account_pd as cases using (entity_id, as_of_date)
     where scores.model_name = 'account_pd' and scores.split = 'holdout'
 """
-# Only who is scored changes, or what comes of the same scores.
+# Only the scored population changes, or the outcomes of the same scores.
 POPULATIONS = {
     "as_trained": ("is_default", "true"),
     "riskier": ("is_default", "bureau_score < (select median(bureau_score) from holdout) or draw % 5 = 0"),
@@ -60,7 +60,7 @@ def gaps(demo) -> dict[str, tuple[float, float]]:
 
 
 def test_expected_auc_meets_the_realised_one_in_the_halves_that_each_input_makes(demo):
-    """Not a few shifts that somebody chose: both halves of the holdout by every input, chance allowed for."""
+    """Not a few chosen shifts, but both halves of the holdout by every input, with an allowance for chance."""
     home, _ = demo
     names = [
         name
@@ -92,7 +92,7 @@ def test_expected_auc_meets_the_realised_one_where_only_the_population_shifts(ga
 
 
 def test_expected_auc_misses_a_relation_that_has_changed(gaps):
-    """Its limit, which the documentation states."""
+    """The limit of the measure, as documented."""
     expected, realised = gaps["relation_changed"]
     assert expected == gaps["as_trained"][0]
     assert expected - realised > 0.1, gaps
@@ -133,7 +133,7 @@ def test_a_cohort_is_measured_once_its_outcomes_are_known(copy):
     )
     assert sorted(grades) == [(False, len(cases), label.sum(), True), (True, len(cases), label.sum(), True)]
 
-    # The need of a training is asked for, and there is none: the champion is new.
+    # The need for a training is checked. There is none, because the champion is new.
     waiting = ok(copy.run("train", "--if-needed")).stdout
     assert waiting.startswith("Not trained: account_pd: no rule is met: ") and waiting.count("\n") == 1, waiting
     assert copy.query("select distinct decision from training.fct_training_decisions") == [("wait",)]
@@ -141,7 +141,7 @@ def test_a_cohort_is_measured_once_its_outcomes_are_known(copy):
 
 
 def test_a_challenger_is_scored_beside_the_champion_and_published_nowhere(small, demo, settle):
-    """The champion itself under another number: it must come out as its own equal."""
+    """The challenger is the champion itself under another number, so both must come out equal."""
     copy = Home(settle(small.path / "warehouse.duckdb", demo[0].path / "mlflow.db").path)
     assert copy.query("select count(*) from monitoring.tonight_shadow_scores") == [(0,)]
     before = copy.partition()

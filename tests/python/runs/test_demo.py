@@ -115,7 +115,7 @@ def test_shares_of_the_night_are_those_that_numpy_counts(demo):
 
 
 def test_any_mlflow_client_reads_the_scores_of_record(demo):
-    """In another process, with nothing of Nightbook on its path."""
+    """In another process, without Nightbook on its path."""
     import subprocess
     import sys
 

@@ -1,4 +1,4 @@
-"""The documentation site: every figure is what its source says, every link leads somewhere, nothing is out of date."""
+"""The documentation site: every figure is what its source says, every link works, nothing is out of date."""
 
 import hashlib
 import json
@@ -68,7 +68,7 @@ def reading(home: Home, manifest: dict) -> Iterator[Reading]:
 
 
 def manifest_of(home: Home) -> dict:
-    """What the home's last run has left of the project: the same docs blocks and nodes as dbt's docs show."""
+    """The manifest of the home's last run, with the same docs blocks and nodes as dbt's docs."""
     return json.loads((home.path / "target" / "manifest.json").read_text())
 
 
@@ -78,7 +78,7 @@ def nodes(manifest: dict) -> set[str]:
 
 @pytest.fixture(scope="session")
 def site(demo, tmp_path_factory) -> Path:
-    """The site of the demo, written by the command on a copy of the demo's warehouse, which others read meanwhile."""
+    """The demo's site, written by the command on a copy of the demo's warehouse. Other tests read the original."""
     whole = demo[0].path
 
     def make(folder: Path) -> None:
@@ -101,7 +101,7 @@ def test_it_is_whole_and_every_link_and_picture_leads_somewhere(demo, site, tmp_
     assert len(list(site.rglob("*.svg"))) > 20
     told = (site / "index.html").read_text()
     assert "<code>python orchestrate.py docs</code>" in told and "&lt;" not in told
-    # Each page is reached from the first one.
+    # The first page links to each page.
     assert {f"{name}.html" for name in PAGES} <= set(read(site / "index.html").links)
 
     for file in ("index.html", "style.css"):
@@ -125,7 +125,7 @@ def test_every_figure_is_what_its_source_says(demo, site):
     home, _ = demo
     found = {figure for file in site.rglob("*.html") if file.parent.name != "dbt" for figure in read(file).figures}
     kinds = Counter(re.match(r"select|mlflow|computed", source)[0] for source, *_ in found)
-    # The registry is asked for what it alone has: metrics of training runs, and where their artifacts lie.
+    # The registry gives only what nothing else has: metrics of training runs, and the places of their artifacts.
     assert kinds["mlflow"] > 20 and kinds["computed"] > 500 and kinds["select"] > 5000, kinds
     client = mlflow.MlflowClient(f"sqlite:///{home.path / 'mlflow.db'}")
     runs = {}
@@ -204,7 +204,7 @@ def figures(home: Home, manifest: dict, folder: Path) -> dict[str, str]:
 
 
 def test_a_page_follows_its_figures_and_its_model(demo, tmp_path):
-    """A figure that is changed in the warehouse, and another champion: fewer trees, approved under another change."""
+    """A figure is changed in the warehouse, and the champion is another one with fewer trees and another approval."""
     whole = demo[0]
     home = Home(tmp_path, registry=f"sqlite:///{tmp_path / 'mlflow.db'}")
     for file in ("warehouse.duckdb", "mlflow.db"):
@@ -240,9 +240,9 @@ def test_a_page_follows_its_figures_and_its_model(demo, tmp_path):
     assert changed[f"select change_request from audit.fct_promotions {of_model} sequence = 2"] == "CR-2"
     gains = [source for source in before if source.startswith("computed: total_gain")]
     assert len(gains) > 40 and sum(changed[source] != before[source] for source in gains) > 30
-    # What the last training measured is not this version's.
+    # The last training did not measure this version.
     assert auc not in changed and "was not scored by this version" in changed["missing"]
-    # Nor is what the last night found, which the version before scored.
+    # The last night was scored by the version before.
     assert "No night has been scored with this version yet" in changed["missing"]
     of_night = ("monitoring.fct_score_drift", "monitoring.fct_feature_psi", "marts.fct_application_scores")
     assert all(any(relation in source for source in before) for relation in of_night)

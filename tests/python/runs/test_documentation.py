@@ -1,4 +1,4 @@
-"""Every column that a built home has is described: what YAML does not know of, only the warehouse can tell."""
+"""Every column of a built home is described. Only the warehouse knows columns that YAML does not list."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Drift of known size is told by its size, and first; no drift gives no alert."""
+"""Drift of known size is reported with its size, and first. Without drift there is no alert."""
 
 import datetime as dt
 
@@ -10,7 +10,7 @@ from .days import snapshots_of
 
 
 def bins_of(home, model: str, version: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """feature -> (edges, shares with that of no value first), as the champion's training had them."""
+    """feature -> (edges, shares with that of missing values first), from the champion's training."""
     rows = home.query(
         f"select feature, bin, up_to, share from scoring.champion_profiles where model_name = '{model}'"
         f" and model_version = {version} order by feature, bin"
@@ -25,7 +25,7 @@ def bins_of(home, model: str, version: int) -> dict[str, tuple[np.ndarray, np.nd
 
 
 def formula(edges: np.ndarray, reference: np.ndarray, values: list[float | None]) -> float:
-    """The index by its definition, over shares of everybody, those without a value in a bin of their own."""
+    """The PSI by its definition, over shares of all cases, with missing values in their own bin."""
     known = np.array([value for value in values if value is not None], dtype=np.float64)
     counts = [len(values) - known.size, *metrics.bin_counts(known, edges)]
     actual = np.maximum(np.array(counts) / len(values), 0.0001)
@@ -34,7 +34,7 @@ def formula(edges: np.ndarray, reference: np.ndarray, values: list[float | None]
 
 
 def test_a_planted_drift_has_the_index_of_the_formula_and_is_named_first(copy):
-    """Incomes rise by half: less than a change of unit, and enough to move everything that hangs on them."""
+    """Incomes rise by 60 %. That is less than a change of unit, but it moves everything that depends on them."""
     copy.execute("update raw.customers set annual_income = annual_income * 1.6")
     line = refused(copy.run("score"))
     psi = dict(copy.query("select feature, value from monitoring.fct_feature_psi where model_name = 'account_pd'"))
@@ -54,7 +54,7 @@ def test_a_planted_drift_has_the_index_of_the_formula_and_is_named_first(copy):
         " order by value desc, model_name, feature limit 1"
     )
     assert "income" in worst and f"feature={worst}" in line and f"psi={index}" in line
-    # It was written down, though no score was.
+    # The drift was recorded, although no score was.
     assert copy.query(
         "select count(*) from marts.fct_account_scores where run_id = (select run_id from intermediate.int_run)"
     ) == [(0,)]
@@ -71,10 +71,10 @@ def test_a_planted_drift_has_the_index_of_the_formula_and_is_named_first(copy):
 
 
 def test_without_drift_an_alert_is_rarer_than_stated(demo):
-    """A hundred nights of the training population itself: all inputs of both champions, as few cases as are judged.
+    """A hundred nights of the training population itself: all inputs of both champions, with few cases.
 
-    At 200 cases the index of ten bins has a mean of 0.045 and stays below 0.25 but once in some eight thousand; of
-    1,400 accounts, a small lender's book, even a warning (0.1) does not come up.
+    With 200 cases, the PSI of ten bins has a mean of 0.045 and exceeds 0.25 only once in about eight thousand. With
+    1,400 accounts, a small lender's book, not even a warning (0.1) occurs.
     """
     home, _ = demo
     models = home.query("select distinct model_name, model_version from scoring.champion_profiles")
@@ -94,7 +94,7 @@ def test_without_drift_an_alert_is_rarer_than_stated(demo):
 
 
 def test_the_first_days_of_a_month_are_no_drift(copy):
-    """Hardly anybody has paid by the 2nd; read as a month of its own, that is an index of 4 and more."""
+    """Hardly anybody has paid by the 2nd. As a month of its own, that would be a PSI of 4 and more."""
     second = dt.date(2026, 6, 2)
     copy.execute(f"insert into raw.loan_servicing by name {snapshots_of([second])}")
     ok(copy.run("score", "--as-of", second.isoformat()))
@@ -102,7 +102,7 @@ def test_the_first_days_of_a_month_are_no_drift(copy):
     assert copy.query(indices.format(second)) < [(0.5,)]
     paid = "select count(*) from scoring.account_inputs where as_of_date = '2026-06-02' and unpaid_months_1m_sum = {}"
     assert copy.query(paid.format(0)) > copy.query(paid.format(1))
-    # Whoever calls two days a month has the night stopped.
+    # If two days counted as a month, the night would stop.
     lag = (ROOT / "macros" / "features" / "month_lag.sql").read_text()
     at_once = {"month_lag": lag.replace(" < 28 ", " < 0 ")}
     night = ("build", "--select", "tag:nightly", "--exclude-resource-type", "unit_test")

@@ -15,7 +15,7 @@ from scipy import stats
 from .conftest import ROOT
 
 CUTOFF = {"account_pd": 0.16, "application_pd": 0.15}
-# What a person might write in good faith: how old the customer was when the account was opened.
+# What somebody might write in good faith: the customer's age when the account was opened.
 PLANTED = """
     select tenure.* exclude (months_on_book), {} as months_on_book
     from ({}) as tenure
@@ -121,7 +121,7 @@ def test_a_night_counts_each_application_once_by_attribute(demo):
 
 
 def test_alternatives_approve_alike_and_are_compared_group_by_group(demo, cases):
-    """The runner-up's worst ratio, from single cases: as many approved as the candidate approves, the safest."""
+    """The runner-up's worst ratio from single cases, if it approves as many as the candidate, safest first."""
     home, _ = demo
     found = {
         row[:3]: row[3:]
@@ -142,7 +142,7 @@ def test_alternatives_approve_alike_and_are_compared_group_by_group(demo, cases)
             least = min(rates, key=rates.get)
             worst[role] = least, rates[least] / max(rates.values())
             approval_rate, group, ratio, difference, *_ = found[model, "age_band", role]
-            # Cases with one PD at the bar are told apart by key in the warehouse, and not here.
+            # The warehouse breaks ties of PDs at the cutoff by key; this test does not.
             assert approval_rate == pytest.approx((every[:, 0] < cutoff).mean(), abs=1e-8)
             assert ratio == pytest.approx(worst[role][1], abs=5e-3) and group == worst[role][0]
             assert difference == pytest.approx(worst[role][1] - worst["selected"][1], abs=5e-3)
@@ -176,7 +176,7 @@ def found_in(nodes: list[dict], columns: dict[str, list[str]]) -> list[dict]:
     ],
 )
 def test_a_feature_made_of_a_protected_attribute_is_caught(read, column, value):
-    """The age of the customer, and a flag of two states, under the name of a harmless feature of the real project."""
+    """The customer's age, and a flag of two states, under the name of a harmless feature of the real project."""
     nodes, columns = read
     spoiled = {one["name"]: one for one in nodes}
     harmless = spoiled["feat_account_tenure"]

@@ -1,4 +1,4 @@
-"""What breaks around a run: one line, exit status 1, nothing lost, and what a clean run gives once it is put right."""
+"""Faults around a run: one line, exit status 1, nothing lost, and the result of a clean run once they are fixed."""
 
 import contextlib
 import os
@@ -19,17 +19,17 @@ import pytest
 from .conftest import ROOT, Home, ok, refused
 
 HISTORIES = ("fct_account_scores", "fct_provisions", "fct_application_scores", "rpt_regulatory_features")
-# A fault that is there from the beginning is told before dbt has been started; a busy machine takes its time to.
+# A fault that is there from the start is reported before dbt starts. A busy machine needs some time for that.
 AT_ONCE = 30
 
 
 def stands(home: Home) -> list[tuple]:
-    """What the outside reads of the nights that were scored, stamps and all."""
+    """What outside readers see of the scored nights, run ids and times included."""
     return [home.query(f"select count(*), sum(hash(t)) from marts.{name} as t")[0] for name in HISTORIES]
 
 
 def scored(home: Home) -> dict[str, tuple]:
-    """What a night says, whichever run said it."""
+    """The results of a night, whichever run made them."""
     return home.partition() | home.partition("marts.fct_application_scores", "application_id")
 
 
@@ -42,7 +42,7 @@ def refused_at_once(home: Home, *arguments: str) -> str:
 
 @pytest.fixture
 def own_store(copy, demo) -> Home:
-    """A home with a registry and artifacts of its own, both as the demo's."""
+    """A home with its own registry and artifacts, both copied from the demo."""
     theirs, ours = demo[0].path / "mlflow-artifacts", copy.path.resolve() / "mlflow-artifacts"
     shutil.copy(theirs.with_name("mlflow.db"), ours.parent)
     shutil.copytree(theirs, ours)
@@ -59,7 +59,7 @@ def own_store(copy, demo) -> Home:
 
 @contextlib.contextmanager
 def server(status: int) -> Iterator[str]:
-    """Something that says that it is well, and answers all else with a status."""
+    """A server that says it is healthy, and answers everything else with a status."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -81,7 +81,7 @@ def server(status: int) -> Iterator[str]:
 def test_a_store_that_does_not_answer(copy):
     before = stands(copy)
     with socket.socket() as taken:
-        # Bound and not listening: nobody else can answer at this port either.
+        # Bound but not listening, so that nobody else can answer at this port either.
         taken.bind(("127.0.0.1", 0))
         gone = Home(copy.path, registry=f"http://somebody:secret@127.0.0.1:{taken.getsockname()[1]}")
         approve = ("approve", "account_pd", "--version", "1", "--approver", "ann", "--change-request", "CR-9")
@@ -90,7 +90,7 @@ def test_a_store_that_does_not_answer(copy):
             assert "the MLflow store http://127.0.0.1:" in line and "does not answer" in line and "refused" in line
             assert "secret" not in line
     with server(503) as broken:
-        # MLflow's own patience would be four minutes for each request.
+        # MLflow's own limit would be four minutes per request.
         line = refused_at_once(Home(copy.path, registry=broken), "score")
         assert f"the MLflow store {broken} does not answer" in line and "503" in line
     assert stands(copy) == before
@@ -118,7 +118,7 @@ def test_a_store_that_is_locked_and_artifacts_that_are_not_what_they_were(own_st
 
 
 class Disk:
-    """A small disk, mounted where nobody but a shell and its children see it; it goes away with the shell."""
+    """A small disk, mounted so that only a shell and its children see it. It disappears with the shell."""
 
     def __init__(self, folder: Path, megabytes: int) -> None:
         folder.mkdir()
@@ -135,7 +135,7 @@ class Disk:
             raise OSError(f"{command}: {said}")
 
     def run(self, *arguments: str, full_at: str | None = None) -> subprocess.CompletedProcess:
-        """`python orchestrate.py ...` with the disk as its home; the disk is full once there is a file of that name."""
+        """`python orchestrate.py ...` with the disk as its home. The disk is full once a file of that name exists."""
         said = self.folder.parent
         if full_at:
             fill = f"dd if=/dev/zero of='{self.folder}/ballast' bs=1M"
@@ -146,14 +146,14 @@ class Disk:
         return subprocess.CompletedProcess(command, status, (said / "out").read_text(), (said / "err").read_text())
 
     def home(self) -> Home:
-        """A copy of the warehouse as it is now."""
+        """A copy of the current warehouse."""
         seen = self.folder.parent / "seen"
         seen.mkdir(exist_ok=True)
         self.do(f"rm -f '{seen}'/* && cp '{self.folder}'/warehouse.duckdb* '{seen}'")
         return Home(seen)
 
     def leave(self, megabytes: int) -> None:
-        """Fill the disk but for so much."""
+        """Fill the disk except for this many megabytes."""
         free = f"$(df --output=avail --block-size=1M '{self.folder}' | tail -1)"
         self.do(f"fallocate -l $(( {free} - {megabytes} ))M '{self.folder}/ballast'")
 
@@ -179,7 +179,7 @@ def test_a_disk_that_is_read_only_or_full(disk, small):
     disk.leave(20)
     assert "MB are free on its disk, and nothing is begun below" in refused(disk.run("score"))
     disk.do(f"rm '{disk.folder}/ballast'")
-    # Enough to begin with: dbt has read the project, and has not run anything.
+    # Enough to start with: dbt has read the project, but has not run anything.
     line = refused(disk.run("score", full_at="target/manifest.json"))
     assert "No space left on device: make room, then say this again" in line
     assert stands(disk.home()) == before

@@ -1,4 +1,4 @@
-"""The landed rows that a score is said to rest on, held against derivations without others, and with one changed."""
+"""The landed rows that explain a score, checked by reproductions without all others, and with one of them changed."""
 
 import json
 from datetime import date
@@ -16,7 +16,7 @@ NIGHT = date(2026, 6, 30)
 OF = {"account": "account_id", "application": "application_id"}
 MANY = {"account": 36, "application": 12}
 
-# Of the customers of chosen accounts: rows that a look at last versions, or at one's own rows alone, gets wrong.
+# Rows of the chosen accounts' customers that a simpler query (last versions only, own rows only) gets wrong.
 PLANTED = """
     create temp table chosen as
     select account_id, customer_id, row_number() over (order by md5(account_id)) as number
@@ -92,7 +92,7 @@ def planted(small, tmp_path_factory) -> Home:
 
 @pytest.fixture
 def ask(planted, monkeypatch):
-    """Questions to the planted home, as `explain` asks them."""
+    """Queries to the planted home, as `explain` makes them."""
     for name, value in planted.environment().items():
         if name.startswith(("NIGHTBOOK_", "MLFLOW_")):
             monkeypatch.setenv(name, value)
@@ -102,7 +102,7 @@ def ask(planted, monkeypatch):
 
 
 def chosen_keys(ask) -> dict[str, list[str]]:
-    """Of each kind some, no two of one customer: first of those for whom something was planted."""
+    """Some keys of each kind, each of another customer, first of those with planted rows."""
     customers: set[str] = set()
     found: dict[str, list[str]] = {}
     for kind, column in OF.items():
@@ -122,13 +122,13 @@ def chosen_keys(ask) -> dict[str, list[str]]:
 
 
 def rows_of(ask, night, kind: str, key: str) -> dict[str, list[dict]]:
-    """What the score is said to rest on, by table, with the place of each row in its table."""
+    """The rows that explain the score, by table, with each row's position in its table."""
     told = landed_rows.queries(night, kind, key, lambda sql: [one for row in ask(sql) for one in row.values()])
     return {name: ask(sql.replace("select *,", "select rowid as place, *,", 1)) for name, sql in told.items()}
 
 
 def wide_rows(ask, night, kind: str, key: str) -> dict[str, set[int]]:
-    """Everything of the customers, as a derivation lays it out: places by table."""
+    """All rows of the customers, as a reproduction lands them: positions by table."""
     picked = {one: f"(select '{key if one == kind else ''}' as key)" for one in OF}
     conditions = landed_rows.conditions(night, "raw", picked, lambda name, sql: f"({sql})")
     seen = landed_rows.known(night)
@@ -139,7 +139,7 @@ def wide_rows(ask, night, kind: str, key: str) -> dict[str, set[int]]:
 
 
 def derived(scratch: Path, places: dict[str, set[int]], changes: list[str] = ()) -> reproduce.Reproduction:
-    """The night derived of some landed rows alone, and compared."""
+    """Reproduce the night from some landed rows only, and compare."""
     scratch.mkdir()
     with warehouse.asking() as query:
         night = scored_nights.scored_night(query, NIGHT)
@@ -160,7 +160,7 @@ def derived(scratch: Path, places: dict[str, set[int]], changes: list[str] = ())
 
 
 def different(scratch: Path, kind: str, keys: list[str]) -> set[str]:
-    """Keys whose stored score or any stored input is not what was derived."""
+    """Keys whose stored score or any stored input differs from the reproduced one."""
     found = set()
     listed = ", ".join(f"'{key}'" for key in keys)
     with warehouse.asking() as query:
@@ -200,11 +200,11 @@ def test_a_score_is_the_same_without_any_row_that_is_not_named(ask, tmp_path):
             for name, found in named.items():
                 assert found <= wide[name], (kind, key, name)
             if number % 2:
-                # Nothing but what is named.
+                # Only the rows that are named.
                 for name, found in named.items():
                     places[name] |= found
                 continue
-            # All but one that is not named: a superseded one where there is such, else one of another table each.
+            # All rows except one that is not named: a superseded one if there is any, else one from varying tables.
             superseded = [(name, row["place"]) for name, rows in told.items() for row in rows if row["is_superseded"]]
             rest = [(name, place) for name in wide for place in sorted(wide[name] - named.get(name, set()))]
             [*_, without] = sorted(superseded or rest, key=lambda one: (one[1] * 7919) % 1009) or [None]
@@ -219,7 +219,7 @@ def test_a_score_is_the_same_without_any_row_that_is_not_named(ask, tmp_path):
         assert different(tmp_path / "without", kind, of_kind) == set()
 
 
-# Table -> what is made of a named row of a key: something else than it says.
+# Table -> a change of a key's named row.
 CHANGES = {
     "customers": "annual_income = coalesce(annual_income, 0) * 2 + 1000",
     "accounts": "opened_on = date '1980-01-01'",
@@ -251,7 +251,7 @@ def test_each_named_row_can_move_the_score_that_it_is_named_for(ask, tmp_path):
             tables = sorted({name for name, _ in own})
             name = tables[number % len(tables)]
             mine = [row for one, row in own if one == name]
-            # One that was put elsewhere by a correction where there is such: that it is elsewhere is what counts.
+            # If there is one, a row that a correction moved elsewhere: its new place is what matters.
             row = next((one for one in mine if one["_load_id"] == "correction"), mine[(number * 31) % len(mine)])
             [customer] = told["customers"][:1] or [{"customer_id": ""}]
             change = CHANGES[name].format(key=key, customer=customer["customer_id"])

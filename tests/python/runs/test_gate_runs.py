@@ -1,4 +1,4 @@
-"""Bad candidates through the whole weekly chain: each is rejected, says why, and changes nothing in production."""
+"""Bad candidates through the whole weekly run: each is rejected with a reason, and nothing in production changes."""
 
 import pytest
 
@@ -17,7 +17,7 @@ AFTER_TRAINING_SETS = [
     "version_log",
 ]
 
-# A third of those who train, so that a fit takes seconds; the holdout stays, and with it the gate's power.
+# A third of the training cases, so that a fit takes seconds. The holdout stays, and with it the gate's power.
 THIN = "delete from training.training_set_account_pd where split != 'holdout' and hash(customer_id) % 3 != 0"
 
 BLINDED = """
@@ -48,7 +48,7 @@ FAULTS = {
         set dpd_6m_slope = is_default + (hash(entity_id || as_of_date) % 1000) / 900.0
         """,
     ),
-    # What it may learn from is half blind; the holdout is not, so that the champion is judged on what it knows.
+    # The training cases lack some inputs, but the holdout does not, so the champion is judged on all of its inputs.
     "slightly_worse": (
         ("auc_no_worse_than_champion", "auc_not_significantly_worse"),
         f"update training.training_set_account_pd set {BLINDED} where split != 'holdout'",

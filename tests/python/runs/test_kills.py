@@ -1,7 +1,7 @@
 """Commands killed by SIGKILL at named points and started again leave what undisturbed ones leave.
 
-Several points are killed one after another on one home, each in a process of its own, before the command is let
-through: that it can be started again after any of them, and after any number of them, is seen on the way.
+Several points are killed one after another on one home, each in a separate process, before the command may finish. This
+also shows that it can be started again after any of them, and after any number of them.
 """
 
 import json
@@ -33,9 +33,9 @@ STAMPS = (
     "approved_at", "promoted_at", "pinned_versions", "mlflow_run_id", "artifact_digest", "dbt_scd_id",
     "dbt_updated_at", "dbt_valid_from", "dbt_valid_to",
 )  # fmt: skip
-# One row or more for each run, the killed ones too; what a run is asked for of them is asserted apart.
+# These have rows for each run, killed ones included. Other asserts check what a run must leave in them.
 LOGS = ("audit.run_log", "audit.audit_chain", "intermediate.int_landings", "inputs.fct_input_checks")
-# Columns are read off the SQL that the run had compiled by then, which depends on what was there and on what ran first.
+# Columns are read from the SQL that was compiled by then. That depends on what existed and on what ran first.
 LINEAGE = ("audit.input_lineage", "audit.lineage_nightly", "audit.lineage_weekly")
 
 
@@ -78,7 +78,7 @@ def dying(home: Home, *modules: str):
 
 
 def tables(home: Home) -> dict[str, tuple]:
-    """Rows, and a digest of them without their stamps, of every table of the warehouse that is no log of runs."""
+    """Rows and a digest without run stamps of every table of the warehouse, except logs of runs."""
     columns: dict[str, list[str]] = {}
     for name, column in home.query(
         "select schema_name || '.' || table_name, column_name from duckdb_columns()"
@@ -95,7 +95,7 @@ def tables(home: Home) -> dict[str, tuple]:
 
 
 def partitions(home: Home) -> dict[tuple, tuple]:
-    """Each partition of the histories: rows, keys, and a digest of what they say."""
+    """Each partition of the histories: rows, keys, and a digest of its content."""
     return {
         (relation, str(as_of_date)): tuple(row)
         for relation in HISTORIES
@@ -108,7 +108,7 @@ def partitions(home: Home) -> dict[tuple, tuple]:
 
 
 def leftovers(home: Home) -> list[str]:
-    """What a run makes for itself and takes away again: relations, locks, spilled and half-written files."""
+    """What a run creates and removes again: relations, locks, spilled and half-written files."""
     relations = home.query(
         "select table_name from information_schema.tables where table_name like '%\\_\\_dbt\\_%' escape '\\'"
     )
@@ -120,20 +120,20 @@ def leftovers(home: Home) -> list[str]:
     return sorted([name for (name,) in relations] + [str(path) for path in files])
 
 
-# Points of a night. Text of dbt's: relations are quoted, and a strategy is one text of several statements.
+# Points of a night. In dbt's SQL, relations are quoted, and a strategy is one text of several statements.
 NIGHT = [
     # Between dropping a seed and filling it.
     {"sql": r'copy \S*"policy"'},
-    # Inside a transaction of what is kept: its old rows are gone, its new ones not there yet.
+    # Inside a transaction of a history table: old rows are deleted, new ones not yet inserted.
     {"sql": r'delete from \S*"int_closed_windows"', "when": "between"},
     {"sql": r'update \S*"snap_account_attributes"', "when": "between"},
     # While the scorer streams.
     {"call": "nightbook.scoring.scorer:feature_digests"},
-    # The night's partition: emptied and not filled, filled and committed.
+    # The night's partition: emptied and not filled; filled and committed.
     {"sql": r'delete from \S*"fct_account_scores"', "when": "between"},
     {"sql": r'delete from \S*"fct_account_scores"', "then": r"^\s*commit", "when": "after"},
 ]
-# Close to those above, eight seconds each; `EVERY_KILL_POINT=1 pytest ...` goes through them as well.
+# Close to those above, and eight seconds each. `EVERY_KILL_POINT=1 pytest ...` runs them too.
 NIGHT_TOO = [
     {"sql": r'alter table \S*"int_run__dbt_tmp" rename'},
     {"sql": r'insert into \S*"account_inputs"', "when": "between"},
@@ -151,12 +151,12 @@ DBT = (
     "nightbook.modelling.candidates",
     "nightbook.scoring.scorer",
 )
-# What a night writes, without the tests that may stop it.
+# A night's writes, without the tests that may stop it.
 WRITES = ("dbt", "--quiet", "build", "--selector", "nightly", "--exclude-resource-type", "test", "unit_test")
 
 
 def test_a_night_killed_at_any_point_and_started_again(copy, small):
-    """The last kill is between a run's record and its entries in the audit log, of a backfill, which then goes on."""
+    """The last kill is in a backfill, between a run's record and its audit log entries. The backfill then continues."""
     night, later = "2026-05-31", "2026-06-30"
     backfill = ("backfill", "--from", night, "--to", later, "--with-champion", "account_pd=1,application_pd=1")
     with dying(Home(copy.path, registry=copy.registry, given={"NIGHTBOOK_AS_OF": night}), *DBT) as process:
@@ -171,7 +171,7 @@ def test_a_night_killed_at_any_point_and_started_again(copy, small):
             found = partitions(copy)
             # Each partition is whole, or as it was.
             assert before.items() <= found.items() <= of_dates.items(), point
-        # A fault: the partition is emptied in a transaction of its own.
+        # A fault: the partition is emptied in a separate transaction.
         process.kill(*WRITES, point={"sql": r'delete from \S*"fct_account_scores"', "when": "committed"})
         assert not found.items() <= partitions(copy).items()
         process.kill(*backfill, point={"sql": r'insert into \S*"run_log"', "when": "between"})
@@ -185,10 +185,10 @@ def test_a_night_killed_at_any_point_and_started_again(copy, small):
         assert "entered by a later run" not in process.run("verify-audit")
 
 
-# All verdicts are given, all versions registered and on record, of a run that has no record itself.
+# All verdicts and versions are recorded, for a run that has no record itself.
 WEEK = [{"sql": r'insert into \S*"version_log"', "then": r"^\s*commit", "when": "after"}]
-# One candidate is logged, the other is not, what a weekly run adds to the test of the registry below; verdicts are
-# given; one version is registered and not on record.
+# One candidate is logged and the other is not, as a weekly run adds to the registry's test below. Verdicts are given.
+# One version is registered but not recorded.
 WEEK_TOO = [
     {"call": "nightbook.registry.model_versions:log_candidate", "when": "after"},
     {"sql": r'insert into \S*"fct_gate_decisions"', "then": r"^\s*commit", "when": "after"},
@@ -197,7 +197,7 @@ WEEK_TOO = [
 
 
 def test_a_training_killed_and_started_again(small, settle):
-    # A lender that has never trained; its registry is its own, and empty.
+    # A lender that has never trained, with an empty registry.
     home = settle()
     landed_alone(small, home)
     shutil.copy(home.path / "warehouse.duckdb", home.path / "before.duckdb")
@@ -205,14 +205,14 @@ def test_a_training_killed_and_started_again(small, settle):
         process.run("train")
         expected, logged = tables(home), registered(home)
         names = [name for (name,) in home.query("select distinct model_name from audit.version_log order by 1")]
-        # What a run has to add to what is kept: nothing, where one that was killed has added it.
+        # What a run adds to the histories: nothing, if a killed run has added it already.
         del expected["intermediate.int_settled_payments"]
         shutil.copy(home.path / "before.duckdb", home.path / "warehouse.duckdb")
         (home.path / "mlflow.db").unlink()
         for point in [*(WEEK_TOO if os.environ.get("EVERY_KILL_POINT") else []), *WEEK]:
             process.kill("train", point=point)
         process.run("train")
-        # Of a home that has never scored.
+        # In a home that has never scored.
         assert "As recorded" in process.run("verify-audit")
     found = tables(home)
     assert {name for name, row in expected.items() if row != found[name]} == set()
@@ -220,9 +220,9 @@ def test_a_training_killed_and_started_again(small, settle):
     with at_home(home), warehouse.asking() as query:
         kept = Record.of(query)
         for name in kept.model_names:
-            # What it put on record before it was killed is the second one's, and has its verdict.
+            # The versions that it recorded before it was killed belong to the second run, and have its verdicts.
             assert [kept.held(name, version.model_version).version for version in kept.versions_of(name)] == [1]
-    # Of models of a few trees the gate need not let in both.
+    # With models of a few trees, the gate need not pass both.
     assert kept.model_names == names != []
     assert leftovers(home) == []
 
@@ -232,11 +232,11 @@ STORE = "mlflow.store.tracking.sqlalchemy_store:SqlAlchemyStore."
 REGISTRY = "mlflow.store.model_registry.sqlalchemy_store:SqlAlchemyStore."
 
 TRAINING = [
-    # A new store: its tables half made, and made but not in place.
+    # A new store: its tables half created; created but not in place.
     {"call": "mlflow.store.db.utils:_upgrade_db"},
     {"call": "mlflow.store.db.utils:_upgrade_db", "when": "during"},
     {"call": "pathlib:Path.replace"},
-    # A run of MLflow: an experiment without it, without its parameters, without half of its files.
+    # An MLflow run: an experiment without it, a run without parameters, a run without half of its files.
     {"call": STORE + "create_experiment", "when": "after"},
     {"call": STORE + "create_run", "when": "after"},
     {"call": STORE + "log_param", "nth": 2},
@@ -245,11 +245,11 @@ TRAINING = [
     {"call": STORE + "create_logged_model", "when": "after"},
     {"call": "shutil:copy2", "nth": 2},
     {"call": STORE + "finalize_logged_model"},
-    # While the half-logged run before is being deleted, and before this one is said to be finished.
+    # While the earlier, partly logged run is deleted, and before this one is marked as finished.
     {"call": STORE + "update_run_info"},
     {"call": STORE + "update_run_info", "nth": 2},
     {"call": "nightbook.registry.model_versions:_files_at"},
-    # The second model; the first is there.
+    # The second model, when the first is there.
     {"call": STORE + "create_run", "when": "after"},
     {"call": STORE + "log_metric", "nth": 2},
     # Registered: a model without a version, one of the two, both.
@@ -259,7 +259,8 @@ TRAINING = [
     {"call": REGISTRY + "create_model_version", "when": "after"},
 ]
 PROMOTION = [
-    # The row is there and its entry is not; both are, and are not committed; they are, and the alias has not moved.
+    # The row exists without its entry; both exist but are not committed; both are committed, but the alias has not
+    # moved.
     {"sql": r'insert into \S*"promotion_log"', "when": "between"},
     {"sql": r'insert into \S*"promotion_log"', "then": r"^\s*commit"},
     {"sql": r'insert into \S*"promotion_log"', "then": r"^\s*commit", "when": "after"},
@@ -269,7 +270,7 @@ PROMOTION = [
 
 
 def registered(home: Home) -> dict:
-    """All that the registry says, but for numbers by chance and times."""
+    """Everything in the registry except random ids and times."""
     client = mlflow.MlflowClient(f"sqlite:///{home.path / 'mlflow.db'}", f"sqlite:///{home.path / 'mlflow.db'}")
     told = {}
     models = {model.name: model for model in client.search_registered_models()}
@@ -290,7 +291,7 @@ def registered(home: Home) -> dict:
             "tags": model and model.tags,
         }
     assert set(models) <= set(told)
-    # MLflow writes its own number of a model, and the time, into a file of the artifact.
+    # MLflow writes its own id of a model, and the time, into a file of the artifact.
     chance = {r"\d{4}-\d\d-\d\dT[\d:]+": "then", r"run-\d+": "run", r'("artifact_digest", ")[0-9a-f]+': r"\1"}
     said = json.dumps(told)
     for pattern, instead in chance.items():
@@ -371,7 +372,7 @@ def test_promotions_killed_and_said_again_are_those_of_undisturbed_commands(smal
     def found() -> tuple:
         with at_home(home), warehouse.asking() as query:
             kept = Record.of(query)
-            # Hashes, and each row against its entry; the alias, the tags and the bytes against both.
+            # Checks hashes, each row against its entry, and alias, tags and bytes against both.
             assert kept.champion("account_pd").version == kept.champion_version("account_pd")
         return [(move.action, move.model_version, move.previous_version) for move in kept.moves("account_pd")], len(
             kept.entries
@@ -395,10 +396,10 @@ def test_promotions_killed_and_said_again_are_those_of_undisturbed_commands(smal
         assert found() == undisturbed
         ok(home.run("verify-audit"))
         back()
-        # A night in between is told what to do.
+        # A night in between is told which command to repeat.
         process.kill(*acts[0], point=PROMOTION[2])
         assert f"say the same again: python orchestrate.py {acts[0][0]} account_pd" in refused(home.run("score"))
-        # The fault: what was begun is not looked for, and is recorded twice.
+        # The fault: an interrupted promotion is not looked for, and is recorded twice.
         process.run("account_pd", 2, "bob", "CR-2", call="registry_acts:approve_forgetful")
         assert found()[0] == [("approve", 1, None), ("approve", 2, 1), ("approve", 2, 2)]
         back()

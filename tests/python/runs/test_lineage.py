@@ -1,4 +1,4 @@
-"""Every column of a score back to what landed, and the events that say so."""
+"""Every column of a score leads back to landed columns, and the OpenLineage events say the same."""
 
 import json
 import re
@@ -18,7 +18,7 @@ NAMES = ("from_relation", "from_column", "to_relation", "to_column", "from_model
 
 @pytest.fixture(scope="module")
 def edges(demo) -> list[dict]:
-    """By the last night and the training before it."""
+    """Edges of the last night and the training before it."""
     rows = demo[0].query(f"select distinct {', '.join(NAMES)} from audit.fct_lineage_edges")
     return [dict(zip(NAMES, row, strict=True)) for row in rows]
 
@@ -29,7 +29,7 @@ def made_of(edges) -> lineage.Steps:
 
 
 def behind(made_of: lineage.Steps, *start: str, model: str | None = None) -> set[tuple[str, str]]:
-    """Columns that a column goes back to, itself included."""
+    """Columns upstream of a column, itself included."""
     return {node[:2] for node in lineage.reached((*start, model), made_of)}
 
 
@@ -42,7 +42,7 @@ def test_every_column_of_a_score_goes_back_to_what_landed(demo, made_of):
         assert len(columns) > 10
         for (column,) in columns:
             seen = behind(made_of, f"marts.{relation}", column)
-            # Which run it was, and when, has not landed: it was asked for.
+            # The id and time of the run have not landed; they come from the request.
             origin = "inputs.int_request" if column in ("run_id", "scored_at") else "raw."
             assert any(name.startswith(origin) for name, _ in seen), (relation, column)
     seen = behind(made_of, "marts.fct_account_scores", "pd")
@@ -61,7 +61,7 @@ def test_every_column_of_a_score_goes_back_to_what_landed(demo, made_of):
     assert ("raw.customers", "full_name") not in seen and ("raw.applications", "narrative") not in seen
 
 
-# Relation -> whose it is, and columns that hang on a model. The last four hold rows of both.
+# Relation -> its model, and columns that depend on a model. The last four hold rows of both models.
 OF_MODELS = {
     "marts.fct_account_scores": (
         "account_pd",
@@ -77,7 +77,7 @@ OF_MODELS = {
     "scoring.champion_profiles": (None, ["share"]),
     "training.fct_gate_decisions": (None, ["candidate_value", "verdict"]),
 }
-# The customer-level rollups are keyed by the dates of accounts and of applications, together.
+# The customer-level features are keyed by dates of both accounts and applications.
 OF_THE_KEY = {"applied_on", "customer_id"}
 ONLY_APPLICATIONS = {
     "stated_income",
@@ -87,7 +87,7 @@ ONLY_APPLICATIONS = {
     "channel",
     "home_ownership",
 }
-# What an application model reads of the book: how many accounts the customer has, what is owed, and how late.
+# What an application model reads of the book: number of accounts, debt, and lateness of the customer.
 OF_THE_BOOK = {"account_status", "balance", "credit_limit", "days_past_due", "scheduled_payment", "snapshot_date"}
 
 
@@ -117,7 +117,7 @@ def test_what_a_score_is_made_of_is_one_models(edges, made_of, relation, model):
             assert applications >= ONLY_APPLICATIONS and servicing <= OF_THE_BOOK, column
         outcome = behind(made_of, f"training.training_set_{model}", "is_default")
         assert ("raw.default_events", "defaulted_on") in outcome
-    # As it was, when an edge did not say whose rows it is about.
+    # The former state, when an edge did not name a model.
     mixed = lineage.steps({name: value for name, value in edge.items() if "model" not in name} for edge in edges)
     if relation not in ("training.fct_gate_decisions", "scoring.champion_profiles"):
         assert f"models:/{other}" in seen_of(mixed, relation, columns[0], model)[2]
@@ -134,7 +134,7 @@ def test_what_a_score_is_made_of_is_one_models(edges, made_of, relation, model):
     ],
 )
 def test_what_is_measured_of_a_model_is_not_made_of_the_other(made_of, relation, column, model):
-    """Outcomes and cohorts of the whole book take part in it, so that it reaches more than a score does."""
+    """Outcomes and cohorts of the whole book take part, so it reaches more than a score does."""
     models = {place for place, _ in behind(made_of, f"monitoring.{relation}", column, model=model)}
     other = {"account_pd": "application_pd", "application_pd": "account_pd"}[model]
     assert f"models:/{model}" in models and f"models:/{other}" not in models
@@ -178,9 +178,9 @@ def test_the_analyses_walk_as_the_library_does(demo, edges, analysis, start, ups
 
 
 def test_every_column_that_is_not_made_by_sql_that_dbt_compiles_is_declared(demo, made_of):
-    """Or the path would end there; what is read from outside the warehouse has nothing to go back to.
+    """Otherwise the path would end there. What is read from outside the warehouse has no origin.
 
-    Of a snapshot dbt writes the SQL that it ran, and not the one that it was given.
+    For a snapshot, dbt writes the SQL that it ran, not the SQL that it was given.
     """
     home, _ = demo
     manifest = json.loads((home.path / "target" / "manifest.json").read_text())
@@ -225,7 +225,7 @@ def test_the_events_of_the_demo_are_openlineage(demo):
 
 
 def test_a_receiver_of_events_finds_one_model_behind_a_score(demo):
-    """Who joins up the events knows datasets and columns, and no rows of one model in them."""
+    """A reader of the events knows datasets and columns, but not one model's rows in them."""
     home, _ = demo
     made_of = defaultdict(set)
     for line in (home.path / "lineage" / "events.jsonl").read_text().splitlines():
@@ -265,7 +265,7 @@ def receiver():
 
 
 def runs(taken: list[dict]) -> list[list[dict]]:
-    """Events of each dbt run, by the event that begins it."""
+    """Events of each dbt run, split at the event that starts it."""
     found = []
     for event in taken:
         if event["eventType"] == "START" and event["job"]["name"] == "dbt-run-nightbook":
@@ -278,7 +278,7 @@ def test_a_receiver_gets_every_event_in_order_and_loses_none_while_it_is_down(co
     url, taken = receiver
     down = ok(copy.run("score", OPENLINEAGE_URL="http://127.0.0.1:9")).stdout
     assert "events of 1 runs wait" in down and len(list((copy.path / "lineage" / "outbox").glob("*.jsonl"))) == 1
-    # Past the gates by somebody's word, into a test of the data.
+    # An override passes the input checks, and then a data test fails.
     copy.execute(
         "delete from raw.accounts where account_id ="
         " (select min(account_id) from raw.loan_servicing where snapshot_date = '2026-06-30')"

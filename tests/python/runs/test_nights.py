@@ -1,4 +1,4 @@
-"""One night, again and again: by another way, on other threads, with another input."""
+"""One night, again and again: in another way, with other threads, with other input."""
 
 import pytest
 
@@ -8,7 +8,7 @@ HISTORIES = ("fct_account_scores", "fct_provisions", "rpt_regulatory_features")
 
 
 def contents(home: Home, relation: str) -> list[tuple]:
-    """Every row of a mart but for which run wrote it, and when."""
+    """Every row of a mart without run ids and times."""
     stamps = "run_id, scored_at" if relation.endswith("_scores") else "run_id"
     return home.query(f"select * exclude ({stamps}) from {relation} order by all")
 
@@ -17,7 +17,7 @@ def test_plain_dbt_on_one_thread_in_turns_gives_what_the_runner_gave_on_two(copy
     before = {name: contents(copy, f"marts.{name}") for name in (*HISTORIES, "fct_application_scores")}
     assert len(before["fct_account_scores"]) > 1000
     turns = ("--vars", "{accounts_at_a_time: 100, windows_at_a_time: 150, rows_at_a_time: 20000}")
-    # Or they would be there already.
+    # Otherwise they would exist already.
     copy.execute("drop table intermediate.int_closed_windows", "drop table intermediate.int_closed_months")
     ok(copy.dbt("build", "--select", "tag:nightly", *turns, NIGHTBOOK_THREADS="1", NIGHTBOOK_DBT_THREADS="1"))
     for name, rows in before.items():
@@ -44,7 +44,7 @@ KEPT = {
     name: f"select * exclude (kept_by, kept_for) from intermediate.{name} order by all"
     for name in ("int_closed_months", "int_bureau_pulls")
 } | {
-    # An account that has left the book keeps its windows until the month turns; nobody reads them.
+    # An account that has left the book keeps its windows until the month turns. Nobody reads them.
     "int_closed_windows": """
         select * exclude (kept_by, kept_for)
         from intermediate.int_closed_windows semi join intermediate.int_account_book using (account_id)
@@ -108,13 +108,14 @@ LATER = {
                           timestamp '2026-11-02 02:00:00' as _loaded_at)
         from raw.loan_servicing where snapshot_date = '2026-07-31'""",
 }
-# Windows end with the month that is scored; of a month, the next one knows what came before it.
+# Windows end with the scored month, so another month computes them all again. A month's measures use the month before
+# it.
 OF_ANOTHER_MONTH = ("a month that turns", "a month that leaves one out", "the month that was left out")
 
 
 def test_what_is_kept_is_what_a_build_from_nothing_gives_whatever_lands_later(copy):
-    """Fault upon fault: each must change what is kept, and to what an empty warehouse would hold."""
-    # Corrections that share a load time, bulk changes of closed months: none of it is what the gates let pass.
+    """Each fault must change the stored history, to what an empty warehouse would compute."""
+    # Corrections with the same load time, bulk changes of closed months: the input checks would stop all of these.
     answered = {"NIGHTBOOK_OVERRIDE": "*", "NIGHTBOOK_OVERRIDE_REASON": "what is kept is looked at, not the input"}
     without = ("--exclude-resource-type", "test", "unit_test")
     select = ("build", *without, "--select", "+int_closed_windows", "+int_bureau_pulls")
@@ -124,12 +125,12 @@ def test_what_is_kept_is_what_a_build_from_nothing_gives_whatever_lands_later(co
         before = {name: copy.query(sql) for name, sql in KEPT.items()}
         copy.execute(*statements.split(";"))
         if what == "a correction of a closed month":
-            # A night that fell after the months and before the windows; the next one finds nothing new in the months.
+            # A night that failed after the months and before the windows. The next one finds nothing new in the months.
             ok(copy.dbt("build", *without, "--select", "+int_closed_months", **answered))
         ok(copy.dbt(*select, **answered))
         after = {name: copy.query(sql) for name, sql in KEPT.items()}
         assert after != before, what
-        # Nothing else has every month computed again.
+        # Nothing else makes every month be computed again.
         assert (first in copy.query(keepers + "int_closed_months")) == (what != "the month that was left out"), what
         assert (first in copy.query(keepers + "int_closed_windows")) == (what not in OF_ANOTHER_MONTH), what
     ok(copy.dbt(*select, "--full-refresh", **answered))
@@ -138,7 +139,7 @@ def test_what_is_kept_is_what_a_build_from_nothing_gives_whatever_lands_later(co
 
 def test_an_account_gone_from_the_input_is_gone_from_the_partition(copy):
     before = copy.partition()
-    # An account whose customer has no other: nobody else's exposure moves with it.
+    # An account whose customer has no other, so that nobody else's exposure changes.
     (gone,) = copy.query(
         """
         select min(account_id) from marts.fct_account_scores where account_id in (
@@ -229,7 +230,7 @@ def test_an_earlier_cutoff_is_an_option(copy):
         ("insert into raw.loan_servicing select * from raw.loan_servicing where snapshot_date = '2026-01-31' limit 1",
          "versions_are_unique"),
         ("insert into raw.customers select * from raw.customers limit 1", "versions_are_unique"),
-        # One account without a balance is nothing to the input gates, and would have no provision.
+        # The input checks accept one account without a balance, but it would have no provision.
         ("update raw.loan_servicing set balance = null where snapshot_date = '2026-06-30' and account_id ="
          " (select min(account_id) from marts.fct_provisions where as_of_date = '2026-06-30')", "has_exposure"),
     ],
@@ -256,7 +257,7 @@ def test_a_quote_in_a_name_stays_a_name(copy):
 
 
 def test_the_committed_sample_is_scored_by_plain_dbt(with_champions):
-    """What a pull request's check does: the seed schema, the champions of production, one dbt build."""
+    """What the check of a pull request does: the seed schema, production's champions, one dbt build."""
     home = with_champions
     ok(home.dbt("build", "--selector", "ci_landing"))
     ok(home.dbt("build", "--select", "tag:nightly", "--exclude-resource-type", "unit_test"))

@@ -1,4 +1,4 @@
-"""Nights that somebody watches: what a receiver is told over several of them, and what the metrics file says."""
+"""Several nights with a receiver: which notices it gets, and what the metrics file says."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ from .conftest import ok, refused
 
 @pytest.fixture
 def receiver():
-    """A receiver's address, what it took, when it was asked, and a switch: it hangs until told to answer."""
+    """A receiver: its address, what it took, when it was called, and a switch. It hangs until told to answer."""
     taken, asked, answers, over = [], [], threading.Event(), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -49,10 +49,10 @@ def figures(text: str) -> dict[tuple, float]:
 
 
 def test_nights_that_are_watched(copy, receiver):
-    """A night that fails while the receiver hangs; one that succeeds; a look after it."""
+    """A night that fails while the receiver hangs, one that succeeds, and a look afterwards."""
     url, taken, asked, answers = receiver
     watched = {"NIGHTBOOK_WEBHOOK_URL": url}
-    # The only night there is was three days ago and took a day: tonight's is late at any hour, last night's missing.
+    # The only night was three days ago and took a day. So tonight's is late at any hour, and last night's is missing.
     copy.execute(
         "update audit.run_log set ended_at = ended_at - interval 72 hour, started_at = ended_at - interval 96 hour",
         "create table kept as select * from raw.loan_servicing",
@@ -62,7 +62,7 @@ def test_nights_that_are_watched(copy, receiver):
     ended = time.monotonic()
     failure = refused(failed)
     assert "loan_servicing" in failure
-    # Asked once before the run, because of the deadlines, and once after it.
+    # Called once before the run, because of the deadlines, and once after it.
     before, after = asked
     assert after - before > 2 and ended - after < 20
     (line,) = failed.stdout.splitlines()
@@ -89,7 +89,7 @@ def test_nights_that_are_watched(copy, receiver):
         ("nightly results, due ", 2),
         (f"nightly run failed: {told}", 1),
         ("nightly run recovered", 1),
-        # The record that the home was given tells of a training: of each model once.
+        # The home's record contains a training, so each model is reported once.
         ("account_pd: the gate passed the candidate, registered as version 1", 1),
         ("application_pd: the gate passed the candidate, registered as version 1", 1),
     ):

@@ -1,4 +1,4 @@
-"""Who may make a version champion, and what a night does without one; on the command line."""
+"""Who may make a version champion, and what a night does without one, on the command line."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import Home, at_home, ok, refused, second_version
 
-# An audit log that went on as if the entries that are gone had never been.
+# An audit log that continues as if the removed entries had never existed.
 RELINK = """
     create or replace table audit.audit_chain as
     with recursive
@@ -36,7 +36,7 @@ def marts(home: Home) -> list[tuple]:
 def test_without_a_champion_nothing_is_written(small, settle):
     home = settle(small.path / "warehouse.duckdb")
     before = marts(home)
-    # The registry is gone, or is another one.
+    # The registry is missing, or is another one.
     line = refused(home.run("score"))
     assert "account_pd: the recorded approval of version 1 was not carried out, the alias champion is not there" in line
     home.execute("delete from audit.promotion_log", "delete from audit.audit_chain where kind = 'promotion'", RELINK)
@@ -47,7 +47,7 @@ def test_without_a_champion_nothing_is_written(small, settle):
 
 @pytest.fixture
 def attacked(copy, demo) -> Home:
-    """A home with a registry of its own, in which anything can be written; artifacts are the demo's."""
+    """A home with its own registry, in which anything can be written. Artifacts are the demo's."""
     shutil.copy(demo[0].path / "mlflow.db", copy.path)
     return Home(copy.path)
 
@@ -62,7 +62,7 @@ def nothing_scores(home: Home, said: str, by_dbt: str = "", **named: str) -> Non
 
 
 def test_an_artifact_that_is_not_the_registered_one_is_refused_and_nothing_is_written(attacked):
-    """The registry's own word is changed, in a copy of it: the artifact belongs to every test."""
+    """The registry's digest is changed, in a copy of it, because the artifact is shared by all tests."""
     (digest,) = attacked.query("select model_digest from audit.fct_model_versions where model_name = 'account_pd'")[0]
     with sqlite3.connect(attacked.path / "mlflow.db") as store:
         changed = store.execute(
@@ -93,7 +93,7 @@ def test_a_version_that_nobody_approved_is_not_pinned(attacked):
 
 
 def test_a_promotion_forged_in_the_registry_alone_is_not_believed(attacked):
-    """As an earlier version kept promotions, in tags beside the alias; the version is one that the gate let in."""
+    """The way an earlier version stored promotions, in tags beside the alias. The gate has passed the version."""
     second_version(attacked, is_on_record=True)
     told = {"model_name": "account_pd", "sequence": 2, "action": "approve", "model_version": 2, "previous_version": 1,
             "approver": "eve", "change_request": "CR-9", "actor": "eve",
@@ -105,7 +105,7 @@ def test_a_promotion_forged_in_the_registry_alone_is_not_believed(attacked):
     nothing_scores(attacked, "the alias champion names version 2, which no recorded approval put there")
     assert "which no recorded approval put there" in refused(attacked.run("verify-audit"))
     assert attacked.query("select approver from audit.fct_promotions") == [("demo-approver",)] * 2
-    # The word of somebody who may give it is what is missing.
+    # Only an approval by somebody who may give it is missing.
     names = ("--approver", "ann", "--change-request", "CR-9")
     ok(attacked.run("approve", "account_pd", "--version", "2", *names))
     ok(attacked.dbt("build", "--select", "tag:nightly", "--exclude-resource-type", "unit_test"))
@@ -131,7 +131,7 @@ def test_a_record_that_was_changed_scores_nothing(copy, fault, said):
     copy.execute(fault)
     assert said in refused(copy.run("score"))
     if fault.startswith(("delete from audit", "insert")):
-        # Plain dbt counts the entries before it reads one.
+        # Plain dbt counts the entries before it reads any.
         nothing_scores(copy, said, "entries were taken out" if fault.startswith("delete") else said)
     names = ("--approver", "ann", "--change-request", "CR-9")
     assert said in refused(copy.run("approve", "account_pd", "--version", "1", *names))
@@ -174,7 +174,7 @@ def test_no_other_spelling_makes_the_maker_another(copy, approver, actor, said):
 
 
 def test_what_landed_does_not_let_the_maker_approve(copy):
-    """Nor what somebody wrote over the seed: that one account does both is read from the checkout's own file."""
+    """Nor does a changed seed: whether one account may do both is read from the checkout's own file."""
     copy.execute(
         "insert into raw.policy_overrides by name select 'one_account_trains_and_approves' as name, 'true' as value,"
         " 'L9' as _load_id, timestamp '2026-01-01' as _loaded_at",
@@ -188,7 +188,7 @@ def test_what_landed_does_not_let_the_maker_approve(copy):
 
 @pytest.mark.parametrize("actor", ["", "\u200b", "ann\u202e", "\u3164"])
 def test_plain_dbt_is_not_run_by_nobody(copy, actor):
-    """Refused first and alone: the hook stands before all others, and nothing is written."""
+    """The hook runs before all others, so nothing else is reported and nothing is written."""
     tables = "select schema_name, table_name, estimated_size from duckdb_tables() order by all"
     before = copy.query(tables), copy.query("select * from audit.run_log order by all")
     done = copy.dbt("build", "--select", "tag:nightly", NIGHTBOOK_ACTOR=actor)

@@ -1,7 +1,7 @@
-"""Commands killed by SIGKILL at random moments, and said again, leave what undisturbed ones leave.
+"""Commands killed by SIGKILL at random moments and repeated leave what undisturbed ones leave.
 
-On demand, because named points are in test_kills: `KILLS=50 pytest ...` goes through as many. A kill is followed by the
-same command, after `dbt retry` half of the time, which writes nothing.
+On demand only, because test_kills covers named points: `KILLS=50 pytest ...` makes that many kills. After a kill, the
+same command runs again. Half of the time `dbt retry` comes first, and writes nothing.
 """
 
 import os
@@ -26,7 +26,7 @@ FILES = ("warehouse.duckdb", "mlflow.db")
 
 
 def kept(home: Home, folder: str) -> None:
-    """Copy a home's stores aside."""
+    """Save copies of a home's stores."""
     (home.path / folder).mkdir()
     for name in FILES:
         if (home.path / name).exists():
@@ -34,7 +34,7 @@ def kept(home: Home, folder: str) -> None:
 
 
 def back(home: Home, folder: str) -> None:
-    """Put a home's stores back as they were kept."""
+    """Restore a home's stores from the copies."""
     for name in FILES:
         for file in home.path.glob(f"{name}*"):
             file.unlink()
@@ -43,22 +43,22 @@ def back(home: Home, folder: str) -> None:
 
 
 def left(home: Home) -> dict:
-    """All that the commands leave, but for who wrote it and when; of the audit log, how many entries of each kind.
+    """Everything that the commands leave, without run ids and times; of the audit log, entries counted by kind.
 
-    What a killed run found of its inputs stays, and is entered by the next one.
+    What a killed run found in its inputs stays, and the next run enters it.
     """
     entries = home.query(
         "select kind, count(*) from audit.audit_chain"
         " where kind <> 'run' and not starts_with(subject, 'fct_input_checks') group by all order by all"
     )
-    # By a path of its own: MLflow keeps a store open that it was once given, and this one is another each time.
+    # By a new path, because MLflow keeps a store open by its path, and this is another store each time.
     with at_home(home):
         return tables(home) | {"entries": entries, "leftovers": leftovers(home), "registry": registered(home)}
 
 
 @pytest.fixture
 def killed(small, demo, settle):
-    """A function that kills a command `count` times, each on the home as it was, and asks what is left."""
+    """A function that kills a command `count` times, each time on the same initial home, and checks what is left."""
 
     def killed(home: Home, name: str, command: tuple[str, ...], count: int, draw: random.Random, *modules: str) -> None:
         kept(home, name)
@@ -72,13 +72,13 @@ def killed(small, demo, settle):
                 moment = draw.uniform(0, seconds)
                 killed = process.told(command, point={"after": moment})
                 if killed["signal"] != 9:
-                    # It came to its end before: the first one had more to load.
+                    # It finished before the kill, because the first run had more to load.
                     seconds = killed["seconds"]
                     continue
                 kills += 1
                 print(f"{name} at {moment:.2f} s of {seconds}")
                 if draw.random() < 0.5:
-                    # Of what dbt has told of last, which may be a run that came to its end: nothing to do, or refused.
+                    # For the last dbt run, which may have finished: nothing to do, or refused.
                     standing = tables(home)
                     retried = process.told(("dbt", "--quiet", "retry"))
                     is_refused = "another run" in retried["said"] or "previous run" in retried["said"]
@@ -87,7 +87,7 @@ def killed(small, demo, settle):
                 process.run(*command)
                 found = left(home)
                 differing = {key for key in undisturbed if undisturbed[key] != found.get(key)}
-                # What a run has to add to what is kept: nothing, where one that was killed has added it.
+                # What a run adds to the histories: nothing, if a killed run has added it already.
                 assert differing <= {"intermediate.int_settled_payments"}
                 assert set(found) == set(undisturbed)
                 assert "As recorded" in process.run("verify-audit")
@@ -100,7 +100,7 @@ def killed(small, demo, settle):
 def test_whatever_is_killed_is_said_again(small, demo, settle, killed, name):
     draw = random.Random(f"{name} {os.environ.get('SEED', '')}")
     if name == "train":
-        # A lender that has never trained; its registry is its own, and empty.
+        # A lender that has never trained, with an empty registry.
         home = settle()
         landed_alone(small, home)
         killed(home, name, ("train",), max(KILLS // 5, 1), draw, "small_models")

@@ -1,4 +1,4 @@
-"""What a build leaves does not depend on how nodes were selected: it is what the whole cadence leaves, or nothing."""
+"""A build leaves what the whole cadence leaves, or nothing, however its nodes were selected."""
 
 import contextlib
 import io
@@ -11,7 +11,7 @@ from tests.python.dbt.conftest import Project
 from tests.python.runs.conftest import Home, landed_alone, ok
 
 STATE = "{state}"
-# How nodes may be selected: a part of a cadence, without what guards it, or with rows that are not all.
+# Refused selections: a part of a cadence, without its guards, or with incomplete rows.
 REFUSED = {
     "a mart alone": ["build", "--select", "fct_account_scores"],
     "a training set alone": ["build", "--select", "training_set_account_pd"],
@@ -48,7 +48,7 @@ REFUSED = {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, small) -> Project:
-    """dbt in this process, with the manifest of another code to compare with."""
+    """dbt in this process, with the manifest of other code to compare with."""
     made = Project(tmp_path_factory.mktemp("selections"))
     shutil.copytree(small.path / "target", made.home / "state", ignore=shutil.ignore_patterns("compiled", "run"))
     manifest = made.home / "state" / "manifest.json"
@@ -67,7 +67,7 @@ def left(home: Home) -> dict[str, tuple]:
 
 
 def build(project: Project, home: Home, *arguments: str, **environment: str):
-    """A dbt command on a home; its result, and what it said."""
+    """A dbt command on a home. Returns its result and what it printed."""
     said = io.StringIO()
     given = {"NIGHTBOOK_HOME": str(home.path), "NIGHTBOOK_ACTOR": "ada"} | environment
     given |= {"MLFLOW_TRACKING_URI": home.registry} if home.registry else {}
@@ -79,7 +79,7 @@ def build(project: Project, home: Home, *arguments: str, **environment: str):
 
 @pytest.fixture
 def empty(small, tmp_path_factory) -> Home:
-    """A home in which the small lender has landed and nothing was ever built."""
+    """A home in which the small lender has landed and nothing was built."""
     home = Home(tmp_path_factory.mktemp("empty"), registry=small.registry)
     landed_alone(small, home)
     return home
@@ -104,7 +104,7 @@ def test_what_is_answered_for_may_leave_tests_out_and_nothing_else(project, copy
 
 
 def test_training_learns_the_same_whatever_was_built_before_and_nothing_of_later(project, copy, empty):
-    """The latest snapshot tells each account's day of default: who sees that in a past cohort has seen the future."""
+    """The latest snapshot shows each account's day of default. A past cohort that sees it has seen the future."""
     tell = """
         update raw.loan_servicing as servicing
         set scheduled_payment = date_diff('day', date '1970-01-01', events.defaulted_on)
@@ -134,13 +134,13 @@ def test_training_learns_the_same_whatever_was_built_before_and_nothing_of_later
             features="features.feat_cohort_accounts", and_date="and outcomes.as_of_date = features.as_of_date"
         )
         assert home.query(of_cohorts) == [(0,)]
-        # The fault: tonight's features beside the outcomes of the past.
+        # The fault: tonight's features beside past outcomes.
         assert home.query(seen.format(features="features.feat_accounts", and_date="")) != [(0,)]
     assert found["scored"] == found["never built"] != []
 
 
 def test_a_night_that_broke_is_not_gone_on_with_but_scored_again(copy, tmp_path):
-    """MLflow breaks a night; a retry would publish scores of which no run is on record."""
+    """MLflow breaks a night. A retry would publish scores of a run without a record."""
     before = copy.partition()
     (tmp_path / "broken").write_text("no database")
     night = ("build", "--select", "tag:nightly")
@@ -158,7 +158,7 @@ def test_a_night_that_broke_is_not_gone_on_with_but_scored_again(copy, tmp_path)
 
 
 def test_a_clone_puts_nothing_in_the_place_of_what_stands(project, copy, tmp_path):
-    """`dbt clone` runs no hook; of a state in another schema it makes views, and drops the tables for them."""
+    """`dbt clone` runs no hook. From a state in another schema, it creates views and drops the tables for them."""
     told = (project.home / "state" / "manifest.json").read_text()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "manifest.json").write_text(told.replace('"schema": "marts"', '"schema": "other"'))

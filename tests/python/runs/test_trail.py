@@ -1,4 +1,4 @@
-"""The trail behind a score: derived anew to the bit, told in full, and guarded against every change."""
+"""The audit trail behind a score: reproduced to the bit, explained in full, and guarded against every change."""
 
 import hashlib
 import json
@@ -58,7 +58,7 @@ CORRECTION = """
 
 @pytest.fixture(scope="session")
 def trail(small, demo, tmp_path_factory) -> Home:
-    """Three nights; then a correction of a month that all of them rest on, and another champion."""
+    """Three nights, then a correction of a month that all of them depend on, and another champion."""
 
     def make(folder):
         home = Home(folder)
@@ -145,7 +145,7 @@ def test_the_trail_is_as_recorded(trail):
 
 @pytest.fixture(scope="session")
 def audit_sql(trail) -> audit.Sql:
-    """SQL that `verify-audit` compiles; once, because that takes a dbt."""
+    """SQL that `verify-audit` compiles, compiled only once because that needs a dbt run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTBOOK_HOME", str(trail.path))
         patch.chdir(ROOT)
@@ -153,7 +153,7 @@ def audit_sql(trail) -> audit.Sql:
 
 
 def verified(connection, sql: audit.Sql) -> str:
-    """What `verify-audit` refuses of a warehouse; nothing where it is as recorded."""
+    """The error of `verify-audit` for a warehouse. Empty if it is as recorded."""
     try:
         audit.verify(connection, sql)
     except NightbookError as error:
@@ -190,7 +190,7 @@ RENUMBER = "update audit.audit_chain set sequence = sequence - 1 where sequence 
         (["update audit.version_log set maker = 'nobody' where model_version = 2"], 'maker is "nobody"'),
         (["update training.fct_gate_decisions set candidate_value = candidate_value + 1e-10 where candidate_value > 0"],
          "candidate_value is "),
-        # Whoever can compute a hash can append a second entry of a fact; a fact is entered once.
+        # Whoever can compute a hash can append a second entry of a fact. A fact is entered only once.
         (["insert into audit.audit_chain select * replace ("
           "(select max(sequence) + 1 from audit.audit_chain) as sequence,"
           " (select max_by(entry_hash, sequence) from audit.audit_chain) as previous_hash,"
@@ -199,7 +199,7 @@ RENUMBER = "update audit.audit_chain set sequence = sequence - 1 where sequence 
           " strftime(recorded_at, '%Y-%m-%d %H:%M:%S'), run_id, payload)) as entry_hash)"
           " from audit.audit_chain where sequence = 2"],
          "was entered before, as entry 2"),
-        # What stands under the name of a view is not asked.
+        # The check does not read the view of that name.
         (["create table audit.kept as from audit.audit_facts", "drop view audit.audit_facts",
           "create view audit.audit_facts as from audit.kept", "update audit.run_log set actor = 'nobody'"],
          'actor is "nobody"'),
@@ -237,7 +237,7 @@ VIEW = """
 """
 OF_FIRST_RUN = "select run_id from audit.run_log order by ended_at limit 1"
 SHA256 = "create macro main.sha256(x) as case when x = 'planted' then 'planted' else system.main.sha256(x) end"
-# Relation that is named -> what is done to what is published, by hand.
+# Relation that is named -> changes of published rows by hand.
 PUBLISHED = {
     "fct_provisions": [
         f"update marts.fct_provisions set expected_loss = 0 {OF_LAST}",
@@ -245,11 +245,11 @@ PUBLISHED = {
         f"delete from marts.fct_provisions {OF_ONE}",
         f"insert into marts.fct_provisions select * replace ('A' as account_id) from marts.fct_provisions {OF_ONE}",
         "insert into marts.fct_provisions select * replace ('R9' as run_id) from marts.fct_provisions limit 1",
-        # A second set of rows under the name of a run before.
+        # A second set of rows under the name of an earlier run.
         f"insert into marts.fct_provisions select * replace (({OF_FIRST_RUN}) as run_id) from marts.fct_provisions"
         f" {OF_LAST}",
         "delete from marts.fct_provisions",
-        # A view in the table's place that tells who is asking, and the same bytes read as another type.
+        # A view in the table's place that depends on the reader, and the same bytes read as another type.
         HIDDEN,
         "alter table marts.fct_provisions alter pd type bigint using cast(cast(pd as bit) as bigint)",
     ],
@@ -259,7 +259,7 @@ PUBLISHED = {
         f" update marts.fct_account_scores set final_pd = 0.5 {OF_LAST}",
     ],
     "sha256": [SHA256],
-    # One that hides itself and the other.
+    # A function that hides itself and the other.
     "duckdb_functions": [
         f"{SHA256}; create macro main.duckdb_functions() as table select 'a' as schema_name, 'b' as function_name,"
         " true as internal where false"
@@ -294,12 +294,12 @@ PUBLISHED = {
     "fct_score_drift": [f"update monitoring.fct_score_drift set psi = 0 {OF_LAST}"],
     "fct_grade_migration": [f"delete from monitoring.fct_grade_migration {OF_LAST}"],
     "fct_model_performance": ["update monitoring.fct_model_performance set status = 'other'"],
-    # No cohort of so small a home has matured: the night entered that there is no light.
+    # No cohort of such a small home has matured, so the night entered no traffic light.
     "fct_calibration": [LIGHT],
     "fairness_of_nights": [f"update fairness.fairness_of_nights set value = 2 {OF_LAST}"],
     "lineage_nightly": ["update audit.lineage_nightly set from_column = 'other' where from_column = 'balance'"],
     "rpt_regulatory_features": [
-        # An input of the model, digits of one that it cannot see, one that it does not read, a row.
+        # An input of the model, digits beyond the model's precision, a column that it does not read, a row.
         f"update scoring.account_inputs set bureau_score = coalesce(bureau_score, 0) + 1 {OF_ONE}",
         f"update scoring.account_inputs set balance_current = balance_current + 1e-9 {OF_ONE}",
         f"update scoring.account_inputs set months_observed_24m = months_observed_24m + 1 {OF_ONE}",
@@ -307,7 +307,7 @@ PUBLISHED = {
         VIEW.format("dpd_current = 7"),
         VIEW.format("model_version = 2"),
     ],
-    # Views that were exchanged, and a column that would stand for the database in the text of one.
+    # Replaced views, and a column that would stand for the database in a view's text.
     "fct_lineage_edges": ["create or replace view audit.fct_lineage_edges as select 'x' as run_id"],
     "run_log: column warehouse": ["alter table audit.run_log add column warehouse struct(actor varchar)"],
     "fct_fairness": ["create or replace view fairness.fct_fairness as from fairness.fairness_of_nights limit 1"],
@@ -316,7 +316,7 @@ PUBLISHED = {
 
 
 def test_no_change_of_what_is_published_goes_unnoticed(changed, audit_sql, monkeypatch):
-    """One copy for all: each change is rolled back."""
+    """One copy for all changes, because each is rolled back."""
     monkeypatch.setenv("NIGHTBOOK_HOME", str(changed.path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     unnoticed = []
@@ -360,18 +360,18 @@ def test_rows_come_in_any_order(changed, audit_sql, monkeypatch):
         "create table marts.kept as from marts.fct_provisions order by hash(account_id)",
         "delete from marts.fct_provisions",
         "insert into marts.fct_provisions from marts.kept",
-        # A column that a later version of the project adds: nobody wrote it then.
+        # A column that a later version of the project adds, and that was not written then.
         "alter table marts.fct_provisions add column later double",
     )
     with warehouse.reading() as connection:
         assert verified(connection, audit_sql) == ""
-        # As on a large book: each relation by itself, a night at a time.
+        # As on a large book: each relation separately, one night at a time.
         monkeypatch.setattr(audit, "_ROWS_AT_A_TIME", 100)
         assert verified(connection, audit_sql) == ""
 
 
 def test_an_audit_log_that_was_emptied_or_cut_stops_all_that_writes(changed):
-    """Before anything is written; the copy is mended in between."""
+    """Before anything is written. The copy is repaired between the cases."""
     file = changed.path / "warehouse.duckdb"
     kept = file.read_bytes()
     last_run = "(select max(sequence) from audit.audit_chain where kind = 'run')"
@@ -415,7 +415,7 @@ def test_a_log_cut_short_is_told_by_the_hash_that_was_noted(changed):
 
 
 def test_a_changed_byte_of_an_artifact_is_named_and_code_in_one_is_not_run(demo, changed):
-    """In a copy of the artifacts, where the copied registry is told to look: they belong to every test."""
+    """In a copy of the artifacts, to which the copied registry points, because the originals are shared."""
     shutil.copytree(demo[0].path / "mlflow-artifacts", changed.path / "mlflow-artifacts")
     there, here = str(demo[0].path), str(changed.path)
     with sqlite3.connect(changed.path / "mlflow.db") as store:
@@ -458,7 +458,7 @@ def test_a_changed_byte_of_an_artifact_is_named_and_code_in_one_is_not_run(demo,
         line = refused(changed.run(*command))
         assert f"account_pd version {version}: a file of its artifact was changed" in line, (command, line)
     assert scores(changed) == scores_before and not ran.exists()
-    # MLflow's own client, asked for the champion without the check of docs/other_clients.md, runs it.
+    # Without the check of docs/other_clients.md, MLflow's own client runs it.
     load = "import mlflow; mlflow.pyfunc.load_model('models:/account_pd@champion')"
     environment = changed.environment(MLFLOW_TRACKING_URI=f"sqlite:///{changed.path / 'mlflow.db'}")
     ok(subprocess.run([sys.executable, "-c", load], env=environment, capture_output=True, text=True, cwd=changed.path))
@@ -547,7 +547,7 @@ def scores(home: Home) -> list[tuple]:
 
 def test_a_backfill_killed_and_started_again_is_one_run_once(changed):
     versions = "account_pd=2,application_pd=1"
-    # The correction of January moves when accounts were last late, of which the score hangs most.
+    # The correction of January changes when accounts were last late, on which the score depends most.
     arguments = ("backfill", "--from", "2026-02-01", "--to", "2026-04-30", "--with-champion", versions)
     arguments += ("--override", "drift", "--reason", "January was corrected")
     process = subprocess.Popen(
@@ -607,13 +607,13 @@ def test_the_same_data_train_the_same_model_and_a_changed_row_another(changed):
 
 
 def test_a_run_that_was_put_in_stops_the_next_one(changed):
-    """Run log and audit log are written at once: no kill leaves a run in the one alone."""
+    """Run log and audit log are written in one transaction, so no kill leaves a run in only one."""
     changed.execute("insert into audit.run_log select * replace ('R9' as run_id) from audit.run_log limit 1")
     assert "does not hold run R9" in refused(changed.run("score"))
 
 
 def test_a_verdict_that_was_put_in_is_entered_by_no_later_run(changed):
-    """It waits for its own run, which nobody has recorded; the next one must not speak for it."""
+    """It waits for its own run, which is not recorded. The next run must not enter it."""
     changed.execute(
         "insert into training.fct_gate_decisions select * replace ('R9' as run_id, 'made_up' as rule)"
         " from training.fct_gate_decisions where model_name = 'account_pd' limit 1",

@@ -1,4 +1,4 @@
-"""The UCI Taiwan data, from the file to scores: the accuracy that the literature reports."""
+"""The UCI Taiwan data, from the file to scores, with the accuracy that the literature reports."""
 
 from .conftest import ok
 
