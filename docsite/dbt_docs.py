@@ -47,9 +47,9 @@ def write(target: Path, page: Path) -> tuple[dict, str | None]:
         shutil.copy(parsed, target / _PARSED)
     incomplete = dbt_build.document(target)
     text = (target / _PAGE).read_text(encoding="utf-8")
-    # Private macros are not for readers.
     made = {file: json.loads((target / file).read_text(encoding="utf-8")) for file in _INLINE.values()}
     for macro in made[_MANIFEST].get("macros", {}).values():
+        # Private, by the underscore or as one engine's side of another macro.
         if macro["name"].startswith("_") or "__" in macro["name"]:
             macro["docs"]["show"] = False
     # Inserted last, so that the repairs do not search through the files' content.
