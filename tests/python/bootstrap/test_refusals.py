@@ -174,7 +174,7 @@ def test_messages_about_something_else_are_left_alone():
         "failed to establish a new connection to mlflow",
         "390144 rows were written",
     ):
-        assert messages.told(message) is None
+        assert messages.refused(message) is None
 
 
 def enter(environment: dict[str, str], monkeypatch) -> None:

@@ -54,7 +54,16 @@ MODELS = {
         "incremental_strategy='replace_run', accounts_at_a_time=1",
         "select run_id, VALUE from {{ ref('int_run') }}",
     ),
-    "a_stale": ("incremental_strategy='replace_stale'", "select 'A1' as account_id, 'gone by' as kept_for, VALUE"),
+    "int_history_changes": (
+        "materialized='table'",
+        "select 'a_stale' as kept_relation, 'kept_month' as change, cast('2026-05-01' as date) as month_start,"
+        " cast(null as varchar) as relation_name, cast(null as varchar) as load_id,"
+        " cast(null as timestamp) as loaded_after",
+    ),
+    "a_stale": (
+        "incremental_strategy='replace_stale'",
+        "-- depends_on: {{ ref('int_history_changes') }}\nselect 'A1' as account_id, 'gone by' as kept_for, VALUE",
+    ),
     "broken_off": ("incremental_strategy='replace_broken_off'", "select 'r2' as run_id, VALUE"),
     "broken_off_verdicts": (
         "incremental_strategy='replace_broken_off_verdicts'",
@@ -125,7 +134,7 @@ def replaced(account, tmp_path):
 
 def write_project(folder: Path, number: str) -> None:
     """A project with the models above and this project's macros. Macros refer to its name, so that is the same too."""
-    for part in ("dialect", "operations", "snowflake"):
+    for part in ("dialect", "history", "operations", "snowflake"):
         shutil.copytree(ROOT / "macros" / part, folder / "macros" / part, ignore=shutil.ignore_patterns("*.yml"))
     (folder / "macros" / "at_the_end.sql").write_text(END)
     (folder / "dbt_project.yml").write_text(
@@ -161,7 +170,7 @@ def test_dbt_alone_would_have_lost_what_it_deleted(replaced):
     def without_the_block(macros: Path) -> None:
         file = macros / "dialect" / "rows.sql"
         plain, count = re.subn(
-            r"{#\n    Overrides dbt-snowflake's own.*?{%- endmacro %}", "", file.read_text(), flags=re.DOTALL
+            r"{% macro snowflake_dml_explicit_transaction.*?{%- endmacro %}", "", file.read_text(), flags=re.DOTALL
         )
         file.write_text(plain.replace("(statements))", "(statements.strip().rstrip(';')))"))
         assert count == 1
