@@ -35,7 +35,7 @@ STAMPS = (
 # One row or more for each run, the killed ones too; what a run is asked for of them is asserted apart.
 LOGS = ("audit.run_log", "audit.audit_chain", "intermediate.int_landings", "inputs.fct_input_checks")
 # Columns are read off the SQL that the run had compiled by then, which depends on what was there and on what ran first.
-LINEAGE = ("audit.input_lineage", "audit.lineage_nightly", "audit.lineage_weekly")
+LINEAGE = ("audit.input_lineage", "audit.input_lineage_weekly", "audit.lineage_nightly", "audit.lineage_weekly")
 
 
 class Dying:
