@@ -36,7 +36,7 @@ STAMPS = (
 # These have rows for each run, killed ones included. Other asserts check what a run must leave in them.
 LOGS = ("audit.run_log", "audit.audit_chain", "intermediate.int_landings", "inputs.fct_input_checks")
 # Columns are read from the SQL that was compiled by then. That depends on what existed and on what ran first.
-LINEAGE = ("audit.input_lineage", "audit.lineage_nightly", "audit.lineage_weekly")
+LINEAGE = ("audit.input_lineage", "audit.input_lineage_weekly", "audit.lineage_nightly", "audit.lineage_weekly")
 
 
 class Dying:
