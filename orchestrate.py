@@ -52,14 +52,14 @@ def _whole(text: str) -> int:
 
 def _overrides(command: argparse.ArgumentParser, given: argparse.Namespace) -> dict[str, str]:
     if bool(given.override) != bool((given.reason or "").strip()):
-        command.error("--override and --reason go together: whoever lets a stop pass says why")
+        command.error("give --override and --reason together: the reason is recorded with the run")
     return {"override": ",".join(given.override), "reason": given.reason} if given.override else {}
 
 
 def _versions(text: str) -> dict[str, int]:
     versions = dict((part if "=" in part else f"account_pd={part}").split("=", 1) for part in text.split(","))
     if not all(name and version.isdigit() for name, version in versions.items()):
-        raise argparse.ArgumentTypeError(f"'{text}' names no versions; write N, or MODEL=N,MODEL=N")
+        raise argparse.ArgumentTypeError(f"'{text}' does not name versions; write N, or MODEL=N,MODEL=N")
     return {name: int(version) for name, version in versions.items()}
 
 
@@ -81,7 +81,7 @@ class _Parser(argparse.ArgumentParser):
         # argparse reads `--as-of=--` as `--as-of` without a value, and the command would continue with its default.
         for one in sys.argv[1:] if args is None else args:
             if one.endswith("=--"):
-                self.error(f"argument {one[:-3]}: '--' is no value")
+                self.error(f"argument {one[:-3]}: '--' is not a value")
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
@@ -93,14 +93,14 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="orchestrate.py", description="Nightbook: batch credit scoring in one dbt project.")
     command = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    land = command.add_parser("land", help="fill the landing schema").add_subparsers(
+    land = command.add_parser("land", help="bring rows into schema raw").add_subparsers(
         dest="source", required=True, metavar="SOURCE"
     )
-    synthetic = land.add_parser("synthetic", help="a lender made from a seed")
+    synthetic = land.add_parser("synthetic", help="a made-up lender, from a random seed")
     synthetic.add_argument("--accounts", type=_count, required=True, metavar="N", help="accounts ever opened")
     synthetic.add_argument("--months", type=_count, default=36, metavar="M", help="month-end snapshots (36)")
     synthetic.add_argument("--seed", type=_whole, default=1, metavar="S", help="same seed, same bytes (1)")
-    synthetic.add_argument("--applications", type=_whole, default=200, metavar="K", help="undecided ones (200)")
+    synthetic.add_argument("--applications", type=_whole, default=200, metavar="K", help="undecided applications (200)")
     synthetic.set_defaults(run=lambda a: commands.land_synthetic(a.accounts, a.months, a.seed, a.applications))
     uci = land.add_parser("uci-taiwan", help="the UCI credit-card default data")
     uci.add_argument("--file", type=_path, required=True, metavar="PATH")
@@ -109,18 +109,18 @@ def parser() -> argparse.ArgumentParser:
     files.add_argument("--dir", type=_path, required=True, metavar="PATH")
     files.set_defaults(run=lambda a: commands.land_files(a.dir))
 
-    stage = command.add_parser("stage", help="put the library where a Snowflake account imports it from")
+    stage = command.add_parser("stage", help="put the library on the stage from which Snowflake imports it")
     stage.set_defaults(run=lambda a: commands.stage())
 
     train = command.add_parser("train", help="fit, measure and register candidates")
     train.add_argument("--as-of", type=_date, metavar="DATE", help="default: the latest snapshot")
-    train.add_argument("--if-needed", action="store_true", help="only if a rule of the training_rules seed asks for it")
+    train.add_argument("--if-needed", action="store_true", help="only if a rule in the training_rules seed asks for it")
     train.set_defaults(run=lambda a: commands.train(a.as_of, a.known_at, a.if_needed, **_overrides(train, a)))
 
-    approve = command.add_parser("approve", help="make a registered version champion")
+    approve = command.add_parser("approve", help="make a registered version the champion")
     approve.add_argument("model", metavar="MODEL")
     approve.add_argument("--version", type=_count, required=True, metavar="N")
-    rollback = command.add_parser("rollback", help="make the previous champion champion again")
+    rollback = command.add_parser("rollback", help="make the previous champion the champion again")
     rollback.add_argument("model", metavar="MODEL")
     for promotion in (approve, rollback):
         promotion.add_argument("--approver", required=True, metavar="NAME")
@@ -133,59 +133,57 @@ def parser() -> argparse.ArgumentParser:
     score.set_defaults(run=lambda a: commands.score(a.as_of, a.known_at, **_overrides(score, a)))
     for run in (train, score):
         run.add_argument(
-            "--known-at", type=_moment, metavar="TIME", help="see nothing landed after this, UTC; default: now"
+            "--known-at", type=_moment, metavar="TIME", help="ignore rows loaded after this time, UTC; default: now"
         )
 
-    backfill = command.add_parser("backfill", help="score past dates, each by the champion of its own date")
+    backfill = command.add_parser("backfill", help="score past dates, each with the champion of that date")
     backfill.add_argument("--from", dest="first", type=_date, required=True, metavar="DATE")
     backfill.add_argument("--to", dest="last", type=_date, required=True, metavar="DATE")
     backfill.add_argument(
         "--with-champion", type=_versions, default={}, metavar="N",
-        help="by this version of account_pd on every date; or MODEL=N,MODEL=N",
+        help="use this version of account_pd on every date; or MODEL=N,MODEL=N",
     )  # fmt: skip
     backfill.set_defaults(run=lambda a: commands.backfill(a.first, a.last, a.with_champion, **_overrides(backfill, a)))
     for run in (train, score, backfill):
         run.add_argument(
             "--override", action="append", default=[], metavar="RULE[:TABLE[.COLUMN]]",
-            help="let this stop pass, and answer for it; may be repeated",
+            help="override this stop for this run; may be repeated",
         )  # fmt: skip
-        run.add_argument("--reason", metavar="TEXT", help="why; recorded with who did it")
+        run.add_argument("--reason", metavar="TEXT", help="why the stop is overridden; recorded with the actor")
 
-    explain = command.add_parser("explain", help="how one score came about")
+    explain = command.add_parser("explain", help="show how a score or a model version was made")
     subject = explain.add_mutually_exclusive_group(required=True)
     subject.add_argument("--account", metavar="ID")
     subject.add_argument("--application", metavar="ID")
-    subject.add_argument("--model", metavar="MODEL", help="how a version of a model came about")
-    explain.add_argument("--as-of", type=_date, metavar="DATE", help="night that was scored")
-    explain.add_argument("--version", type=_count, metavar="N", help="of the model")
-    explain.add_argument("--against", type=_count, metavar="N", help="say what another version of it does not share")
+    subject.add_argument("--model", metavar="MODEL", help="explain a version of this model")
+    explain.add_argument("--as-of", type=_date, metavar="DATE", help="the scored night")
+    explain.add_argument("--version", type=_count, metavar="N", help="version of the model")
+    explain.add_argument("--against", type=_count, metavar="N", help="also show what differs in version N")
     explain.add_argument("--json", action="store_true", help="for machines")
-    explain.add_argument("--evidence", type=_path, metavar="FILE.zip", help="write a pack that opens offline")
+    explain.add_argument("--evidence", type=_path, metavar="FILE.zip", help="write an evidence pack that opens offline")
     explain.set_defaults(run=lambda a: _explain(explain, a))
 
-    reproduce = command.add_parser("reproduce", help="derive a past night anew from raw rows, and compare")
-    reproduce.add_argument("--as-of", type=_date, required=True, metavar="DATE", help="night that was scored")
+    reproduce = command.add_parser("reproduce", help="compute a past night again from raw rows and compare")
+    reproduce.add_argument("--as-of", type=_date, required=True, metavar="DATE", help="the scored night")
     part = reproduce.add_mutually_exclusive_group()
-    part.add_argument("--account", metavar="ID", help="this account alone")
-    part.add_argument("--application", metavar="ID", help="this application alone")
-    part.add_argument("--sample", type=_count, metavar="N", help="so many of each; default: the whole night")
+    part.add_argument("--account", metavar="ID", help="this account only")
+    part.add_argument("--application", metavar="ID", help="this application only")
+    part.add_argument("--sample", type=_count, metavar="N", help="a sample of N of each; default: the whole night")
     reproduce.add_argument("--json", action="store_true", help="for machines")
     reproduce.set_defaults(run=lambda a: commands.reproduce(a.as_of, a.account, a.application, a.sample, a.json))
 
-    verify = command.add_parser("verify-audit", help="check that the trail behind the scores is as it was written")
-    verify.add_argument("--head", metavar="HASH", help="hash of an entry noted earlier, which the log must still hold")
+    verify = command.add_parser("verify-audit", help="check that scores and their audit trail are unchanged")
+    verify.add_argument("--head", metavar="HASH", help="hash of an entry noted earlier; the log must still have it")
     verify.set_defaults(run=lambda a: commands.verify_audit(a.head))
 
     status = command.add_parser("status", help="champions, last runs, gate, drift, open approvals")
     form = status.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="for machines")
-    form.add_argument("--metrics", action="store_true", help="for Prometheus: writes the file, tells what is new")
+    form.add_argument("--metrics", action="store_true", help="for Prometheus: write the file, send new notices")
     status.set_defaults(run=lambda a: commands.status(a.json, a.metrics))
 
     docs = command.add_parser("docs", help="write the documentation site: dbt's docs and a page per model")
-    docs.add_argument(
-        "--to", type=_path, metavar="DIR", help="folder to write, or to replace; default: docs in the home"
-    )
+    docs.add_argument("--to", type=_path, metavar="DIR", help="folder to write or replace; default: docs in the home")
     docs.set_defaults(run=lambda a: commands.docs(a.to))
 
     demo = command.add_parser("demo", help="land, train, approve and score a synthetic lender")
@@ -213,7 +211,7 @@ def main() -> int:
         if os.environ.get("NIGHTBOOK_DEBUG"):
             raise
         first = (str(error).strip().splitlines() or ["no message"])[0]
-        _say(f"{type(error).__name__}: {first} (NIGHTBOOK_DEBUG=1 shows where)")
+        _say(f"{type(error).__name__}: {first} (NIGHTBOOK_DEBUG=1 shows the traceback)")
         return 1
     except KeyboardInterrupt:
         _say("interrupted; run the same command again to finish")

@@ -34,7 +34,7 @@ def export_champion(home: Path, folder: Path, model_name: str = MODEL_NAME) -> t
             "select model_version from scoring.champions where model_name = ?", [model_name]
         ).fetchone()
     if found is None:
-        raise LookupError(f"{home}: its last night scored nothing with {model_name}")
+        raise LookupError(f"{home}: its last night did not score with {model_name}")
     with _home(home):
         model = model_versions.load(model_name, found[0])
     folder.mkdir(parents=True, exist_ok=True)

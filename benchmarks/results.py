@@ -16,13 +16,13 @@ _HEAD = """\
 Written by `make benchmark ACCOUNTS=N`, which lands a synthetic lender with N accounts on its book (24 month-ends of
 servicing, a ledger of about one payment per account and month, bureau files, 9,000 applications a night), trains both
 models on a sample of each cohort, approves them, and scores two consecutive nights through `orchestrate.py`. The floor
-and the peers then compute the second night's account features and scores, and nothing else, from the same Parquet, each
-in a process of its own, with two threads like the night. Nothing here is asserted by a test; ratios are within one run.
+and the peers then compute only the second night's account features and scores, from the same Parquet files. Each runs
+in its own process, with two threads like the night. No test asserts these figures. Ratios compare figures of one run.
 
-The second night is an ordinary one: the day before has been scored, a snapshot, the day's payments and corrections of
-closed months have landed. The first night is dearer, as the first of every month is: it computes what the closed months
-give to the windows, which the other nights of the month read. The weekly run is the first on the warehouse, so it
-builds all kept history from nothing.
+The second night is an ordinary one: the day before has been scored, and a snapshot, the day's payments and corrections
+of closed months have landed. The first night costs more, as does the first night of every month: it computes what the
+closed months contribute to the windows, which the other nights of the month read. The weekly run is the first on the
+warehouse, so it builds all kept history from scratch.
 """
 # The file is hand-written from here on, and a benchmark does not change that part.
 _BY_HAND = "\n## Measured when deciding\n"

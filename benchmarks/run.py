@@ -58,8 +58,8 @@ class Step:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=__doc__.splitlines()[0])
     parser.add_argument("--accounts", type=int, required=True, metavar="N", help="accounts on the second night's book")
-    parser.add_argument("--keep", action="store_true", help="leave the benchmark's home behind")
-    parser.add_argument("--without-peers", action="store_true", help="time the nights and the floor alone")
+    parser.add_argument("--keep", action="store_true", help="keep the benchmark's home")
+    parser.add_argument("--without-peers", action="store_true", help="measure only the nights and the floor")
     arguments = parser.parse_args()
     folder = Path(os.environ.get("NIGHTBOOK_HOME", ".nightbook")).absolute() / "benchmark"
     try:
@@ -69,7 +69,7 @@ def main() -> int:
         print(f"benchmark: {refusal}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("benchmark: interrupted; the results of before are as they were", file=sys.stderr)
+        print("benchmark: interrupted; earlier results are unchanged", file=sys.stderr)
         return 130
     finally:
         if not arguments.keep:
@@ -93,8 +93,8 @@ def refuse_what_does_not_fit(accounts: int, folder: Path) -> None:
     ):
         if needed > there:
             raise Refused(
-                f"ACCOUNTS={accounts:,} needs {needed / 1e9:.1f} GB of {what}, there are {there / 1e9:.1f} GB: choose "
-                f"a smaller number, or another NIGHTBOOK_HOME"
+                f"ACCOUNTS={accounts:,} needs {needed / 1e9:.1f} GB of {what}, but only {there / 1e9:.1f} GB are "
+                "available: choose a smaller number, or another NIGHTBOOK_HOME"
             )
 
 
@@ -224,7 +224,7 @@ def run(command: list[str], environment: dict[str, str]) -> Step:
         raise
     seconds = time.monotonic() - started
     if os.waitstatus_to_exitcode(status) != 0:
-        last = (output.strip().splitlines() or ["no word"])[-1]
+        last = (output.strip().splitlines() or ["no message"])[-1]
         raise Refused(f"{' '.join([Path(command[0]).name, *command[1:3]])} failed: {last}")
     return Step(seconds, usage.ru_maxrss * 1024, output)
 

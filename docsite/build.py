@@ -47,9 +47,9 @@ def build(folder: Path) -> Built:
             be read. Or the folder holds something other than a site, or cannot be written.
     """
     if not warehouse.exists():
-        raise NightbookError(f"{home.warehouse()} does not exist: nothing was landed yet; `python orchestrate.py demo`")
+        raise NightbookError(f"{home.warehouse()} does not exist: land data first, or run `python orchestrate.py demo`")
     if folder.exists() and not _is_replaceable(folder):
-        raise NightbookError(f"{folder} is no site of docs: name a folder that is empty or not there")
+        raise NightbookError(f"{folder} is not a documentation site: name a folder that is empty or does not exist")
     mlflow_store.check()
     scratch = f".{folder.name}.building-"
     try:

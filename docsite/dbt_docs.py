@@ -56,7 +56,7 @@ def write(target: Path, page: Path) -> tuple[dict, str | None]:
     filled = [(place, shown.in_script(json.dumps(made[file]))) for place, file in _INLINE.items()]
     for before, after in (*_MENDED, *filled):
         if before not in text:
-            raise NightbookError(f"dbt's docs have changed: {before} is not in them; see docsite/dbt_docs.py")
+            raise NightbookError(f"dbt's docs have changed: {before} is missing from them; see docsite/dbt_docs.py")
         text = text.replace(before, after)
     page.write_text(text, encoding="utf-8")
     return made[_MANIFEST], incomplete

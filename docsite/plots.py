@@ -56,7 +56,7 @@ def calibration(grades: Sequence[str], pd: np.ndarray, rate: np.ndarray, low: np
         axes = picture.figure.subplots()
         least = max(min(pd.min(), low[low > 0].min(initial=1.0)) * 0.6, 1e-5)
         ends = np.array([least, 1.0])
-        axes.plot(100 * ends, 100 * ends, color="#777", linewidth=0.9, label="rate as the PD says")
+        axes.plot(100 * ends, 100 * ends, color="#777", linewidth=0.9, label="rate equals PD")
         shown = np.maximum(rate, least)
         spread = np.vstack([shown - np.maximum(low, least), np.maximum(high - shown, 0)])
         axes.errorbar(

@@ -14,7 +14,7 @@ def facts(reading: Reading, names: Iterable[str]) -> list[object]:
     }
     in_force = reading.cited("intermediate.int_policy", {name: name for name in names if name in told})
     if not in_force:
-        return [Missing("The policy in force is not known before the first run.")]
+        return [Missing("No run has recorded the policy in force yet.")]
     pairs = [
         (told[name]["description"].value, [value, " ", told[name]["unit"]] if value.value is not None else "not set")
         for name, value in in_force[0].items()
@@ -22,6 +22,6 @@ def facts(reading: Reading, names: Iterable[str]) -> list[object]:
     source: list[object] = [
         "As of the last run: ",
         node("policy", kind="seed"),
-        ", and before it what the lender's landing ",
+        "; values that the lender landed in ",
     ]
-    return [Facts(pairs), Text([*source, "data states (", node("stg_policy_overrides"), ")."])]
+    return [Facts(pairs), Text([*source, "policy_overrides take precedence (", node("stg_policy_overrides"), ")."])]

@@ -12,13 +12,21 @@ from impact import comparison, limits, report, sides
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="impact", description="What the working tree does to scores, against a base.")
-    parser.add_argument("--base", required=True, metavar="REF", help="commit to compare with, say origin/main")
+    parser = argparse.ArgumentParser(
+        prog="impact", description="How the working tree changes scores, compared with a base."
+    )
+    parser.add_argument("--base", required=True, metavar="REF", help="commit to compare with, for example origin/main")
     # With far fewer accounts, the gate finds too few defaults among applications to register a model.
-    parser.add_argument("--accounts", type=int, default=40_000, metavar="N", help="of the synthetic lender (40000)")
-    parser.add_argument("--quick", action="store_true", help="do not train the change: no figures of the gate")
     parser.add_argument(
-        "--folder", type=Path, default=Path(".nightbook-impact"), metavar="DIR", help="where both are built"
+        "--accounts", type=int, default=40_000, metavar="N", help="accounts of the synthetic lender (40000)"
+    )
+    parser.add_argument("--quick", action="store_true", help="do not train the change; gives no gate figures")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(".nightbook-impact"),
+        metavar="DIR",
+        help="folder in which both sides are built",
     )
     given = parser.parse_args()
     try:
@@ -29,7 +37,7 @@ def main() -> int:
     print(text)
     if blocking:
         more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
-        remedy = "mend the change, or say why in impact/limits.toml, [accepted]"
+        remedy = "fix the change, or give a reason in impact/limits.toml, [accepted]"
         print(shown.line(f"nightbook: impact: {blocking[0]}{more}; {remedy}"), file=sys.stderr)
         return 1
     return 0
@@ -51,8 +59,8 @@ def run(reference: str, accounts: int, folder: Path, is_quick: bool = False) -> 
     most, accepted, notes = limits.read(code["base"], code["change"])
     if sides.libraries_differ(trees):
         notes.append(
-            "requirements.txt differs: both sides ran on the libraries installed here, and what others do to a score is"
-            " not in this report"
+            "requirements.txt differs: both sides ran with the libraries installed here, so the effect of other"
+            " libraries on scores is not in this report"
         )
     if keys["base"] == keys["change"]:
         text = "# Score impact\n\n**No impact on any score.** No file that decides a score differs.\n"
@@ -76,11 +84,11 @@ def run(reference: str, accounts: int, folder: Path, is_quick: bool = False) -> 
 
 def _how(lost: list[tuple[str, str]]) -> str:
     if not lost:
-        return "Both sides are scored by the base's champions: what differs is what the change makes of the same rows."
+        return "The base's champions score both sides, so every difference comes from the change."
     names = ", ".join(f"`{name}`" for _, name in lost)
     return (
-        f"The change has no {names}, which the base's champion reads: each side is scored by models that it trained"
-        " itself, on the same rows with the same seed."
+        f"The change has no {names}, which the base's champion reads: each side is scored by its own"
+        " models, trained on the same rows with the same seed."
     )
 
 

@@ -50,11 +50,11 @@ def read(base: Path, change: Path) -> tuple[dict[str, float], dict[str, str], li
     theirs = before.get("accepted", {})
     # A missing number or a misspelt name would silently remove a limit.
     for name in sorted(set(ours["limits"]) ^ set(FIGURES)):
-        said = "sets none" if name in FIGURES else "sets one that is none"
-        raise NightbookError(f"{FILE}: [limits] {said}: {name}; the limits are {', '.join(FIGURES)}")
+        said = f"lacks {name}" if name in FIGURES else f"has an unknown limit, {name}"
+        raise NightbookError(f"{FILE}: [limits] {said}; the limits are {', '.join(FIGURES)}")
     unknown = sorted(set(ours.get("accepted", {})) - set(ours["limits"]))
     if unknown:
-        raise NightbookError(f"{FILE}: [accepted] names {unknown[0]}, which is no limit: name one of [limits]")
+        raise NightbookError(f"{FILE}: [accepted] names {unknown[0]}, which is not a limit: name one of [limits]")
     moved = [
         f"limit {name}: {most:g} in the base, {ours['limits'][name]:g} in this change"
         for name, most in before.get("limits", {}).items()
@@ -77,6 +77,8 @@ def _load(code: Path) -> dict:
     try:
         return {"limits": {}} | tomllib.loads((code / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise NightbookError(f"{FILE} is not there: without limits nothing can be held") from error
+        raise NightbookError(
+            f"{FILE} does not exist: restore it, because a change is checked against its limits"
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise NightbookError(f"{FILE}: {error}") from error

@@ -39,9 +39,9 @@ def _verdict(books: dict[str, Impact], limits: list[Limit], notes: Sequence[str]
     if blocking:
         head = "**Blocked.** " + "; ".join(plain(one) for one in blocking) + "."
     elif accepted:
-        head = "**Within limits, but for what is accepted.**"
+        head = "**Within limits, except for what is accepted.**"
     elif all(impact.is_none for impact in books.values()):
-        head = "**No impact on any score" + (", as far as this report goes.**" if notes else ".**")
+        head = "**No impact on any score" + (" that this report covers.**" if notes else ".**")
     else:
         head = "**Within limits.**"
     told = [*map(plain, notes), *(f"accepted: {plain(one)} ({plain(one.accepted)})" for one in accepted)]
@@ -54,7 +54,7 @@ def _lines(impact: Impact) -> str:
         if one.differing or one.on_one_side:
             lines.append(
                 f"{plain(one.model_name)}: {one.differing:,} of {one.cases:,} scores differ, {one.regraded:,} change"
-                f" grade, PSI {one.psi:.4f}" + (f"; {one.on_one_side:,} on one side alone" if one.on_one_side else "")
+                f" grade, PSI {one.psi:.4f}" + (f"; {one.on_one_side:,} on one side only" if one.on_one_side else "")
             )
     before, after = impact.loss
     if before != after:
@@ -62,27 +62,27 @@ def _lines(impact: Impact) -> str:
     if impact.restaged:
         lines.append(f"{impact.restaged:,} accounts change IFRS 9 stage")
     if impact.rebanded:
-        lines.append(f"{impact.rebanded:,} of {impact.queued:,} applications change triage band, come or go")
+        lines.append(f"{impact.rebanded:,} of {impact.queued:,} applications change triage band, appear or disappear")
     if impact.rereasoned:
         lines.append(f"{impact.rereasoned:,} applications have other reasons")
     lines += [
         f"gate: {plain(row['model_name'])} fails {plain(row['rule'])}: {plain(row['reason'])}"
         for row in impact.verdicts
     ]
-    return "\n".join(f"- {line}" for line in lines) or "Every feature, score, grade and provision is what it was."
+    return "\n".join(f"- {line}" for line in lines) or "Every feature, score, grade and provision is unchanged."
 
 
 def _line(one: Feature) -> str:
     what = "model input" if one.is_input else "feature"
     model, name = plain(one.model_name), code(one.name)
     if one.change == "renamed":
-        return f"{model}: {what} {code(one.was)} is called {name}, with the same values"
+        return f"{model}: {what} {code(one.was)} is now called {name}, with the same values"
     if one.change == "changed":
         return f"{model}: {what} {name} differs for {one.differing:,} of {one.cases:,} cases"
     if one.change == "left_out":
-        return f"{model}: {name} is no model input any more"
+        return f"{model}: {name} is no longer a model input"
     if one.change == "redeclared":
-        return f"{model}: {what} {name} is declared otherwise; it was {plain(one.was)}"
+        return f"{model}: {what} {name} has another declaration; it was {plain(one.was)}"
     return f"{model}: {what} {name} {one.change}"
 
 
@@ -141,4 +141,4 @@ def _number(value: float | None) -> str:
 
 
 def _relative(before: float, after: float) -> str:
-    return f"{after / before - 1:+.3%}" if before else "from nothing"
+    return f"{after / before - 1:+.3%}" if before else "from 0"

@@ -60,7 +60,7 @@ def tree_of(reference: str) -> str:
     try:
         return _git("rev-parse", "--verify", "--end-of-options", f"{reference}^{{tree}}")
     except NightbookError as error:
-        raise NightbookError(f"{reference} is no commit of this clone: fetch it, or name another base") from error
+        raise NightbookError(f"{reference} is not a commit of this clone: fetch it, or name another base") from error
 
 
 def tree_of_checkout(folder: Path) -> str:

@@ -38,10 +38,10 @@ def plan(first: date, last: date, pinned: dict[str, int]) -> list[Date]:
             champion.
     """
     if first > last:
-        raise NightbookError(f"--from {first} is later than --to {last}: exchange them")
+        raise NightbookError(f"--from {first} is later than --to {last}: swap them")
     record = promotions.record()
     if not record.model_names:
-        raise NightbookError("no model is registered: train and approve one before past dates are scored")
+        raise NightbookError("no model is registered: train and approve one before scoring past dates")
     for name, version in pinned.items():
         record.once_champion(name, version)
     with warehouse.asking() as query:
@@ -55,7 +55,7 @@ def plan(first: date, last: date, pinned: dict[str, int]) -> list[Date]:
         if not dates:
             [known] = query("select min(snapshot_date) as first, max(snapshot_date) as last from raw.loan_servicing")
             raise NightbookError(
-                f"no snapshot from {first} to {last}: snapshots are there from {known['first']} to {known['last']}"
+                f"no snapshot from {first} to {last}: snapshots exist from {known['first']} to {known['last']}"
             )
         versions = {as_of: _versions(record, as_of, pinned) for as_of in dates}
         done = _done(query, versions)
@@ -69,9 +69,9 @@ def _versions(record: Record, as_of: date, pinned: dict[str, int]) -> str:
             version = record.champion_at(name, datetime.combine(as_of, time.max))
             if version is None:
                 moves = record.moves(name)
-                since = f"its first was approved at {moves[0].promoted_at}" if moves else "it has none to this day"
+                since = f"its first one was approved at {moves[0].promoted_at}" if moves else "it has none yet"
                 raise NightbookError(
-                    f"{name} had no champion on {as_of}, {since}: say which version scores, --with-champion {name}=N"
+                    f"{name} had no champion on {as_of}, {since}: choose the version with --with-champion {name}=N"
                 )
             chosen[name] = version
     return " ".join(f"{name}={version}" for name, version in sorted(chosen.items()))

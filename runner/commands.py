@@ -30,7 +30,7 @@ def _writes(command: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
         def alone(*arguments: _P.args, **options: _P.kwargs) -> _R:
             with locks.writing(command) as killed:
                 if killed:
-                    terminal.say(f"{killed} did not come to an end: what it left half done is done again")
+                    terminal.say(f"{killed} did not finish: its unfinished work is done again")
                 return call(*arguments, **options)
 
         return alone
@@ -140,7 +140,7 @@ def backfill(first: date, last: date, pinned: dict[str, int], override: str = ""
     for number, one in enumerate(dates, start=1):
         title = f"{one.as_of_date} ({number} of {len(dates)})"
         if one.is_done:
-            terminal.say(f"{title}: stands already")
+            terminal.say(f"{title}: already scored")
             continue
         named = {"NIGHTBOOK_AS_OF": one.as_of_date.isoformat(), "NIGHTBOOK_VERSIONS": one.versions}
         with _environment(**named, **answered):
@@ -227,7 +227,7 @@ def docs(folder: Path | None = None) -> None:
     started = time.monotonic()
     built = build(folder)
     if built.incomplete:
-        terminal.say(f"note: dbt's docs are without compiled SQL until the next run: {built.incomplete}")
+        terminal.say(f"note: dbt's docs have no compiled SQL until the next run: {built.incomplete}")
     terminal.say(
         f"{built.pages} pages and dbt's docs in {time.monotonic() - started:.0f} s: open {folder / 'index.html'}"
     )
@@ -274,7 +274,7 @@ def _check_models() -> None:
 
 def _is_training_needed() -> bool:
     """Build the training decision and print its reason."""
-    build = run.cadence("training_need", "Asking whether to train")
+    build = run.cadence("training_need", "Checking whether a training is needed")
     decisions = summaries.training_decisions(build.run_id)
     terminal.training_decision(decisions)
     return any(row["decision"] == "train" for row in decisions)

@@ -24,5 +24,5 @@ def line(text: str, option: str) -> str:
     if shown.line(text) != text:
         raise NightbookError(f"{option} is '{shown.line(text)}': write it in one line, without control characters")
     if len(text) > LONGEST:
-        raise NightbookError(f"{option} has {len(text):,} characters: write {LONGEST} at most")
+        raise NightbookError(f"{option} has {len(text):,} characters: write at most {LONGEST}")
     return text

@@ -96,7 +96,8 @@ def _acquired(folder: Path) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         raise NightbookError(
-            f"{folder} is being written by {_holder(folder)}: wait for it to end, or stop it, then say this again"
+            f"{folder} is being written by {_holder(folder)}: wait for it to end, or stop it, then run this command "
+            "again"
         ) from None
     except OSError as error:
         raise _unwritable(folder, error) from error
@@ -136,8 +137,8 @@ def _check_room(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < ROOM:
         raise NightbookError(
-            f"{folder}: {free // 2**20} MB are free on its disk, and nothing is begun below {ROOM // 2**20} MB: "
-            "make room, then say this again"
+            f"{folder}: its disk has {free // 2**20} MB free, and a command needs {ROOM // 2**20} MB to start: "
+            "free some space, then run this command again"
         )
 
 
@@ -171,5 +172,5 @@ def _note_of(folder: Path) -> Path:
 
 def _unwritable(folder: Path, error: OSError) -> NightbookError:
     return NightbookError(
-        f"{error.filename or folder}: {error.strerror or error}: give NIGHTBOOK_HOME a folder that can be written"
+        f"{error.filename or folder}: {error.strerror or error}: set NIGHTBOOK_HOME to a folder that can be written"
     )

@@ -117,7 +117,7 @@ def of_last_build(project: Path) -> tuple[str, list[dict]]:
 
     target = home.home() / "target"
     if not (target / "run_results.json").exists():
-        raise NightbookError(f"{target} holds no results of a build")
+        raise NightbookError(f"{target} has no results of a build")
     results = json.loads((target / "run_results.json").read_text())
     namespace = os.environ.get("OPENLINEAGE_NAMESPACE", "nightbook")
     processor = Processor(

@@ -24,5 +24,7 @@ def one_account_trains_and_approves() -> bool:
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise NightbookError(f"{FILE} cannot be read ({type(error).__name__}): restore it") from error
     if len(values) > 1 or any(value not in ("true", "false") for value in values):
-        raise NightbookError(f"{FILE}: {ONE_ACCOUNT} is {' and '.join(map(str, values))}: write one row, true or false")
+        raise NightbookError(
+            f"{FILE}: {ONE_ACCOUNT} is {' and '.join(map(str, values))}: write one row with true or false"
+        )
     return values == ["true"]

@@ -46,11 +46,11 @@ def approve(model_name: str, version: int, *, approver: str, change_request: str
     is_by_makers_account = _second(known, model_name, version, approver)
     if known.version(model_name, version).artifact_digest is None:
         raise NightbookError(
-            f"{model_name} version {version} was registered without a digest of its whole artifact, so nobody knows "
-            "what else lies in it: train again, and approve what that registers"
+            f"{model_name} version {version} was registered without a digest of its whole artifact, so its other "
+            "files cannot be checked: train again, and approve the version that this registers"
         )
     if known.champion_version(model_name) == version == model_versions.champion_version(model_name):
-        raise NightbookError(f"{model_name} version {version} is champion already: nothing to approve")
+        raise NightbookError(f"{model_name} version {version} is already the champion: there is nothing to approve")
     return _promote(known, model_name, "approve", version, approver, change_request, is_by_makers_account)
 
 
@@ -70,7 +70,9 @@ def rollback(model_name: str, *, approver: str, change_request: str) -> Promotio
         raise NightbookError(f"{model_name} has no champion: there is nothing to roll back")
     earlier = _reign(known.moves(model_name))[:-1]
     if not earlier:
-        raise NightbookError(f"{model_name} version {current} is its first champion: there is none to go back to")
+        raise NightbookError(
+            f"{model_name} version {current} is its first champion: there is no earlier one to roll back to"
+        )
     is_by_makers_account = _second(known, model_name, earlier[-1], approver)
     return _promote(known, model_name, "rollback", earlier[-1], approver, change_request, is_by_makers_account)
 
@@ -123,7 +125,7 @@ def _promote(
     now.hold()
     if now.moves(model_name)[-1:] != [promotion]:
         raise NightbookError(
-            f"{model_name}: somebody else's promotion was recorded at the same moment: look at `status`, then say this "
+            f"{model_name}: another promotion was recorded at the same time: check `status`, then run this command "
             "again"
         )
     model_versions.move_champion(model_name, version)
@@ -161,5 +163,5 @@ def _reign(moves: Sequence[Promotion]) -> list[int]:
 
 
 def _named(approver: str, change_request: str) -> Sequence[str]:
-    remedy = "name who approves and under which change request"
+    remedy = "name the approver and the change request"
     return people.checked(approver, "--approver", remedy), people.checked(change_request, "--change-request", remedy)

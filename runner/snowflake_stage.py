@@ -44,7 +44,9 @@ def stage(cadences: Iterable[str] = CADENCES) -> str:
         raise NightbookError("DuckDB runs Python beside dbt and needs no stage: set NIGHTBOOK_TARGET=snowflake")
     uri = home.registry_uri()
     if not uri.startswith(("http://", "https://")):
-        raise NightbookError("MLFLOW_TRACKING_URI names no server: an account reaches the registry over http")
+        raise NightbookError(
+            "MLFLOW_TRACKING_URI is not the address of a server: Snowflake reaches the registry over http"
+        )
     nodes = _nodes(cadences)
     packed = pack(_record(uri), nodes)
     with tempfile.TemporaryDirectory() as folder:

@@ -166,7 +166,7 @@ def verified(head: str | None) -> audit.Checked:
         audit.check_unbroken(query)
         for relation in ("audit_chain", "audit_facts"):
             if not has(query, "audit", relation):
-                raise NightbookError("this home has no audit log yet: `train` or `score` begin one")
+                raise NightbookError("this home has no audit log yet: the first `train` or `score` creates it")
     landed = () if home.is_account() else _check_landed()
     sql = audit.Sql(**dbt_build.compiled(*audit.Sql._fields))
     with reading() as connection:
@@ -181,7 +181,7 @@ def _check_landed() -> tuple[str, ...]:
         ledger.check_views(connection)
         if ledger.check(connection, thorough=True) or not home.landing().exists():
             return ()
-    return ("landed files: not compared, they landed before digests were kept; the next `land` notes what lies there",)
+    return ("landed files: not compared, because they landed before digests were kept; the next `land` records them",)
 
 
 def _champion_of(versions: list[dict], model_name: str) -> int:

@@ -83,7 +83,7 @@ def training(build: "Build", candidates: list[dict]) -> None:
             say(f"{name}: {row['reasons']}")
         else:
             say(
-                f"{name}: awaits approval: python orchestrate.py approve {name} --version {version} "
+                f"{name}: waits for approval: python orchestrate.py approve {name} --version {version} "
                 "--approver NAME --change-request ID",
             )
 
@@ -128,7 +128,7 @@ def night(build: "Build", scored: dict) -> None:
             "provisions", f"stage {row['ifrs9_stage']}", f"{row['accounts']:,}", "", f"{row['expected_loss']:,}"
         )
     _console.print(table)
-    say(f"{accounts:,} accounts scored, {applications:,} applications triaged, provisions of {provision:,} in all")
+    say(f"{accounts:,} accounts scored, {applications:,} applications triaged, provisions {provision:,} in total")
     for row in scored["worst_psi"]:
         say(f"{row['model_name']}: most drifted {row['feature']}, PSI {row['value']:.3f} ({row['status']})")
     for warning in build.warnings:
@@ -149,8 +149,8 @@ def reproduction(found: "Reproduction") -> None:
     """Print how many scores were computed again, how many are equal, and the differences."""
     night = found.night
     table = _table(
-        f"Night of {night.as_of_date}, run {night.run['run_id'][:8]}, derived anew by {found.code}",
-        "relation", "rows", "equal to the bit",
+        f"Night of {night.as_of_date}, run {night.run['run_id'][:8]}, computed again by {found.code}",
+        "relation", "rows", "bit-identical",
     )  # fmt: skip
     for relation, rows in found.compared.items():
         table.add_row(relation, f"{rows:,}", f"{rows - found.different[relation]:,}")
@@ -162,12 +162,12 @@ def reproduction(found: "Reproduction") -> None:
 def verified(checked: "Checked") -> None:
     """Print how much was checked, and the hash of the last entry, which covers all entries before it."""
     say(
-        f"As recorded: {checked.entries:,} entries of the audit log, {checked.facts:,} runs, versions, promotions and "
+        f"Verified: {checked.entries:,} entries of the audit log, {checked.facts:,} runs, versions, promotions and "
         f"verdicts, {checked.partitions:,} partitions, {checked.versions:,} model versions",
     )
     for note in checked.notes:
         say(f"note: {note}")
-    say(f"Note this hash out of reach of whoever writes the warehouse: {checked.head}")
+    say(f"Keep this hash where nobody who can write to the warehouse can change it: {checked.head}")
 
 
 def status(state: dict) -> None:
@@ -207,7 +207,7 @@ def status(state: dict) -> None:
         )
     _console.print(gate)
     for row in state["open_approvals"]:
-        say(f"open: {row['model_name']} version {row['model_version']}, made by {row['maker']}")
+        say(f"waiting for approval: {row['model_name']} version {row['model_version']}, made by {row['maker']}")
     for row in (state["last_night"] or {}).get("worst_psi", []):
         say(f"{row['model_name']}: most drifted {row['feature']}, PSI {row['value']:.3f} ({row['status']})")
 
@@ -233,10 +233,10 @@ def demo(state: dict, maker: str, approver: str) -> None:
     for line in (
         ". .venv/bin/activate",
         "python orchestrate.py status",
-        f"python orchestrate.py reproduce --as-of {last['as_of_date']} --sample 100   # from raw rows, to the bit",
-        "python orchestrate.py verify-audit         # the trail is as it was written",
-        "python orchestrate.py docs                 # what a reviewer reads, as files",
-        "dbt build --select tag:nightly             # the same work without the runner",
+        f"python orchestrate.py reproduce --as-of {last['as_of_date']} --sample 100   # compute it again from raw rows",
+        "python orchestrate.py verify-audit         # check that the audit trail is unchanged",
+        "python orchestrate.py docs                 # write the documentation site",
+        "dbt build --select tag:nightly             # do the same work without the runner",
         """dbt show --inline "select * from {{ ref('underwriting_queue') }} order by rank" --limit 5""",
     ):
         say(f"  {line}")

@@ -53,7 +53,7 @@ def section(subject: Subject) -> Section:
         ),
         Text(
             [
-                "Every move of the champion, latest first, as it is on record in ",
+                "Every change of the champion, latest first, as recorded in ",
                 node("fct_promotions"),
                 " and entered in ",
                 node("fct_audit_log"),
@@ -68,7 +68,7 @@ def section(subject: Subject) -> Section:
         for row in _differences(before, after)
     ][::-1]
     if differences:
-        blocks.append(Text(["What a version does not share with the one before it:"]))
+        blocks.append(Text(["What differs between a version and the one before it:"]))
         blocks.append(Table(["version", "what", "before", "after"], differences, (0,)))
     return Section("Approvals and changes", "changes", blocks)
 

@@ -18,16 +18,14 @@ def section(subject: Subject) -> Section:
         Table(["split", "cases", "defaults", "default rate"], splits, (1, 2, 3)),
         Text(
             [
-                "One person is never on two sides of a split; the holdout is later than the rest. Seen by no fit: ",
+                "No person is on two sides of a split. The holdout is later than the rest, and no fit used it: ",
                 node("holdout_scores"),
                 ".",
             ]
         ),
     ]
     if not subject.has_its_training_set:
-        blocks.append(
-            Missing("What this version learned from is not, or no longer, in this warehouse; its digest is above.")
-        )
+        blocks.append(Missing("The training set of this version is not in this warehouse. Its digest is above."))
     else:
         cohorts = (
             subject.reading.cited(
@@ -64,7 +62,7 @@ def inputs(subject: Subject) -> Section:
     left_out = sorted(set(rows) - set(read))
     head = [
         "input",
-        "what it is",
+        "meaning",
         "source",
         "months",
         "as it rises, the PD",
@@ -92,7 +90,7 @@ def inputs(subject: Subject) -> Section:
     if found[_SHOWN:]:
         blocks.append(Table(head, found[_SHOWN:], (3, 6), f"The other {len(found) - _SHOWN} inputs"))
     if left_out:
-        blocks.append(Text([f"Computed, and kept out of the model: {', '.join(left_out)}."]))
+        blocks.append(Text([f"Computed, but not used by the model: {', '.join(left_out)}."]))
     return Section("Inputs", "inputs", blocks)
 
 
@@ -106,7 +104,7 @@ def gain(subject: Subject, name: str) -> Cited:
 
 
 def _input(subject: Subject, name: str, directions: dict[str, int]) -> list[object]:
-    row = subject.catalog.get(name, {"description": "not in the catalog any more"})
+    row = subject.catalog.get(name, {"description": "no longer in the catalog"})
     direction = directions.get(name, row.get("monotone_direction"))
     return [
         name,

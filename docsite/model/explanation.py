@@ -50,13 +50,13 @@ def importance(subject: Subject) -> Section:
             Image(
                 f"{subject.name}_contributions.svg",
                 plots.contributions(names, parts[:, order], subject.sample[:, order]),
-                f"Exact tree contributions to {len(parts):,} holdout cases, a dot each.",
+                f"Exact tree contributions to {len(parts):,} holdout scores; one dot per case.",
             ),
             Table(head, rows, (2, 3, 4)),
             Text(
                 [
-                    "Contributions and the base value add up to the log odds of a score: of one case by ",
-                    "`orchestrate.py explain`, of every application in ",
+                    "Contributions and the base value add up to the log odds of a score. For one case, see ",
+                    "`orchestrate.py explain`; for every application, see ",
                     node("fct_application_contributions"),
                     ".",
                 ]
@@ -85,8 +85,8 @@ def dependence(subject: Subject) -> Section:
             Image(
                 f"{subject.name}_dependence.svg",
                 plots.dependence(curves),
-                f"Mean PD of {len(cases)} holdout cases with one input set to values that occur, all others as "
-                "they are, so that combinations may occur which no case has.",
+                f"Mean PD of {len(cases)} holdout cases with one input set to values that occur and all others as "
+                "they are. Some combinations may occur in no real case.",
             ),
         ],
     )

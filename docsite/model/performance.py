@@ -14,11 +14,11 @@ _MEASURED = {
     "ks": "KS",
     "brier": "Brier score",
     "log_loss": "Log loss",
-    "calibration_in_the_large": "Mean PD less default rate",
+    "calibration_in_the_large": "Mean PD minus default rate",
     "calibration_slope": "Calibration slope",
-    "auc_train_minus_holdout": "AUC on train less holdout",
+    "auc_train_minus_holdout": "AUC on train minus AUC on holdout",
     "score_psi_train_to_holdout": "PSI of the score, train to holdout",
-    "auc_minus_benchmark": "AUC less the benchmark's",
+    "auc_minus_benchmark": "AUC minus the benchmark's AUC",
     "benchmark_auc": "AUC of the logistic benchmark",
     "benchmark_ks": "KS of the logistic benchmark",
     "benchmark_brier": "Brier score of the logistic benchmark",
@@ -45,8 +45,8 @@ def candidates(subject: Subject) -> Section:
     blocks: list[object] = [
         Text(
             [
-                "Both were calibrated on validation; the one with the higher AUC there went on. The logistic "
-                "regression is refitted as a yardstick and cannot be deployed."
+                "Both were calibrated on validation, and the one with the higher AUC there was selected. The logistic "
+                "regression is refitted as a benchmark and cannot be deployed."
             ]
         ),
         Table(["candidate", "validation AUC", "validation log loss", ""], fits, (1, 2)),
@@ -72,7 +72,7 @@ def _verdicts(subject: Subject) -> list[object]:
         order="decided_at, run_id, rule",
     )
     if not found:
-        return [Missing("This warehouse holds no verdicts of the gate on this version: it was trained elsewhere.")]
+        return [Missing("This warehouse has no gate verdicts on this version: it was trained elsewhere.")]
     # A training repeated on the same data judges the same candidate again. The first verdicts are those that admitted
     # it.
     first = [row for row in found if row["run_id"].value == found[0]["run_id"].value]
@@ -90,7 +90,7 @@ def _verdicts(subject: Subject) -> list[object]:
         for row in first
     ]
     return [
-        Text(["Verdicts of the gate on this version (", node("fct_gate_decisions"), "):"]),
+        Text(["Gate verdicts on this version (", node("fct_gate_decisions"), "):"]),
         Table(head, rows, (3, 4, 5)),
     ]
 
@@ -110,8 +110,8 @@ def holdout(subject: Subject) -> Section:
             "holdout",
             [
                 Missing(
-                    "The last training's holdout was not scored by this version, which became champion after it: the "
-                    "gate's verdicts above are what is recorded of it; the next training measures it again."
+                    "This version became champion after the last training, so it has not scored that training's "
+                    "holdout. See its gate verdicts above. The next training measures it again."
                 )
             ],
         )
@@ -133,9 +133,11 @@ def holdout(subject: Subject) -> Section:
         [
             Text(
                 [
-                    "Out of time, 95% intervals (DeLong for AUC and Gini, bootstrap else). Source: ",
+                    "Out of time, with 95% intervals (DeLong for AUC and Gini, otherwise bootstrap). Source: ",
                     node("gate_measurements"),
-                    "." if side == "candidate" else ": this version as champion beside the last training's candidate.",
+                    "."
+                    if side == "candidate"
+                    else ": this version as champion, next to the last training's candidate.",
                 ]
             ),
             Table(["figure", "value", "from", "to"], rows, (1, 2, 3)),
@@ -202,8 +204,8 @@ def calibration(subject: Subject) -> Section:
             Table(head, rows, tuple(range(1, 8))),
             Text(
                 [
-                    "The p-value is small where more defaulted than the PD allows for by chance. What came of "
-                    "published scores is in ",
+                    "The p-value is small where more cases defaulted than the PD allows for by chance. Outcomes of "
+                    "published scores are in ",
                     node("fct_calibration"),
                     ".",
                 ]
@@ -253,7 +255,7 @@ def distribution(subject: Subject) -> Section:
         ]
     if not samples:
         return Section(
-            "Score distribution", "distribution", [Missing("No night has been scored, and no holdout kept.")]
+            "Score distribution", "distribution", [Missing("No night has been scored, and there is no holdout.")]
         )
     blocks: list[object] = [
         Image(

@@ -38,7 +38,7 @@ def _block(subject: Subject, topic: str) -> object:
     name = f"{subject.name}_{topic}"
     text = subject.reading.docs_block(name)
     return (
-        Prose(text) if text else Missing(f"Nobody has written the docs block {name} yet; see models/_model_cards.md.")
+        Prose(text) if text else Missing(f"The docs block {name} has not been written yet; see models/_model_cards.md.")
     )
 
 
@@ -47,7 +47,7 @@ def _standing(subject: Subject) -> list[object]:
         waiting = [one for one in subject.versions if one.approver is None]
         told = f"{len(waiting)} registered versions wait for approval." if waiting else "No version waits for approval."
         return [
-            Missing(f"{subject.name} has no champion: it scores nobody, and no figure of one can be shown. {told}"),
+            Missing(f"{subject.name} has no champion: it scores nobody, and there are no figures to show. {told}"),
         ]
     found = [
         ("Champion", ["version ", subject.of_record("model_version")]),

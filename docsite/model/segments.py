@@ -35,8 +35,8 @@ def section(subject: Subject) -> Section:
     blocks: list[object] = [
         Text(
             [
-                f"Holdout cases; AUC with its 95% DeLong interval from {_LEAST} defaults and goods on, default rate "
-                "with its Jeffreys interval. A small segment is shown, and judged by its interval."
+                f"Holdout cases. AUC with its 95% DeLong interval, where there are at least {_LEAST} defaults and "
+                "goods; default rate with its Jeffreys interval. Judge a small segment by its interval."
             ]
         ),
     ]

@@ -65,7 +65,9 @@ def section(subject: Subject) -> Section:
                     ") over ",
                     drift["cases"],
                     " cases; against the month-end before ",
-                    drift["month"] if drift["month"].value is not None else "nothing, as this version did not score it",
+                    drift["month"]
+                    if drift["month"].value is not None
+                    else "nothing, because this version did not score it",
                     ". Over time: ",
                     Link("monitoring", "monitoring.html"),
                     "; formulas: ",

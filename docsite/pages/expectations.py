@@ -23,7 +23,7 @@ def pages(reading: Reading) -> Iterator[Page]:
         for topic in dict.fromkeys(row["topic"] for row in rows)
     ]
     basis = Section(
-        "What is referred to",
+        "References",
         "basis",
         [
             Text(
@@ -33,13 +33,13 @@ def pages(reading: Reading) -> Iterator[Page]:
                     "Risk Management, 2011), which is given by section and key element, because policies and earlier "
                     "findings cite it. EBA/GL/2017/16 (PD estimation, LGD estimation and defaulted exposures), by "
                     "section. EBA/GL/2020/06 (loan origination and monitoring), sections 4.3.3 and 4.3.4 on "
-                    "technology and models. An empty field: that guidance says nothing of it that is meant here."
+                    "technology and models. An empty field means that the guidance has no matching requirement."
                 ]
             ),
             Text(
                 [
-                    "The list says where evidence is, not that it suffices: that is the validator's judgement. It is "
-                    "docsite/expectations.csv; a row whose link leads nowhere fails a test."
+                    "The list says where the evidence is. Whether it is enough is the validator's judgement. The list "
+                    "is docsite/expectations.csv; a test fails if one of its links is broken."
                 ]
             ),
         ],

@@ -33,14 +33,14 @@ def pages(reading: Reading) -> Iterator[Page]:
         "fairness.html",
         "fairness",
         "Fairness",
-        "Whether approval, errors and calibration differ by group. Protected attributes are no model input.",
+        "Whether approval, errors and calibration differ by group. Protected attributes are not model inputs.",
         list(_sections(reading)),
     )
 
 
 def _sections(reading: Reading) -> Iterator[Section]:
     if not reading.has(_RELATION):
-        yield Section("Not measured", "missing", [Missing("This warehouse holds no fct_fairness: train once.")])
+        yield Section("Not measured", "missing", [Missing("This warehouse has no fct_fairness: train first.")])
         return
     formulas = reading.docs_block("fairness_metrics")
     if formulas:
@@ -140,7 +140,7 @@ def _groups(reading: Reading, where: dict) -> Section:
             )
         )
     if small:
-        blocks.append(Text([f"Too small to be judged in at least one figure: {', '.join(small)}."]))
+        blocks.append(Text([f"Too small to judge in at least one figure: {', '.join(small)}."]))
     return Section(f"{name}: {attribute}, {population}", f"{name}-{attribute}-{population}", blocks)
 
 
@@ -211,8 +211,8 @@ def _alternatives(reading: Reading, name: str) -> Section | None:
         key=["attribute", "alternative"],
         where={"model_name": name, "run_id": last[0]["run_id"]},
     )
-    head = ["attribute", "alternative", "finding", "AUC", "less selected", "KS", "Brier", "approved"]
-    head += ["worst-off", "to best-off", "less selected's, 95%"]
+    head = ["attribute", "alternative", "finding", "AUC", "minus selected", "KS", "Brier", "approved"]
+    head += ["worst-off", "to best-off", "minus selected's, 95%"]
     return Section(
         f"{name}: less discriminatory alternatives",
         f"{name}-alternatives",
@@ -220,7 +220,7 @@ def _alternatives(reading: Reading, name: str) -> Section | None:
             Text(
                 [
                     f"Candidates of the training of {last[0]['as_of_date']}, all at the approval rate of the selected "
-                    "one; it records what a reviewer weighs, and chooses nothing. Source: ",
+                    "one. The table is evidence for a reviewer and chooses no model. Source: ",
                     node("fct_fairness_alternatives"),
                     "; the model: ",
                     Link(name, path(name)),

@@ -40,7 +40,7 @@ def pages(reading: Reading) -> Iterator[Page]:
         "lineage.html",
         "lineage",
         "Column-level lineage",
-        "Which column was made of which: from what is published, through models and inputs, to what landed.",
+        "Which columns each column comes from: published columns, models, model inputs, landed columns.",
         list(_sections(reading)),
     )
 
@@ -48,7 +48,7 @@ def pages(reading: Reading) -> Iterator[Page]:
 def _sections(reading: Reading) -> Iterator[Section]:
     edges = _edges(reading)
     if edges is None:
-        yield Section("No lineage", "missing", [Missing("No run has left lineage in this warehouse yet.")])
+        yield Section("No lineage", "missing", [Missing("No run has recorded lineage in this warehouse yet.")])
         return
     yield Section(
         "How to read it",
@@ -56,10 +56,10 @@ def _sections(reading: Reading) -> Iterator[Section]:
         [
             Text(
                 [
-                    f"{sum(map(len, edges.into.values())):,} edges, read off the SQL that ran by a parser, or declared "
-                    "by a Python model and checked against its columns. IDENTITY: the value is handed on; "
-                    "TRANSFORMATION: computed row by row; AGGREGATION: rows are folded; INDIRECT: no value flows, the "
-                    "column decides which rows stand. Source: ",
+                    f"{sum(map(len, edges.into.values())):,} edges. A parser reads them from the SQL that ran, or a "
+                    "Python model declares them and they are checked against its columns. IDENTITY: the value is "
+                    "passed on. TRANSFORMATION: computed row by row. AGGREGATION: rows are combined. INDIRECT: no "
+                    "value flows; the column decides which rows are used. Source: ",
                     node("fct_lineage_edges"),
                     "; as SQL: ",
                     Link(
@@ -71,9 +71,9 @@ def _sections(reading: Reading) -> Iterator[Section]:
             ),
             Text(
                 [
-                    "A registered model is a step like any other: its version was made of the training set, and scores "
-                    "are made of it. Where a relation holds rows of several models, a path keeps to those of one. For "
-                    "one score of one customer: `python orchestrate.py explain`."
+                    "A registered model is a step like any other: its version is made from the training set, and "
+                    "scores are made with it. Where a relation holds rows of several models, a path stays with one of "
+                    "them. For a single score, use `python orchestrate.py explain`."
                 ]
             ),
         ],
@@ -94,7 +94,7 @@ def _published(relation: str, edges: Edges) -> Section:
     for column in _columns(relation, edges):
         reached = _origins((relation, column), edges)
         rows.append([column, _listed(edges.into[relation, column]), _landed(reached), ", ".join(_through(reached))])
-    head = ["column", "made of", "goes back to landed columns", "through models"]
+    head = ["column", "made from", "comes from landed columns", "through models"]
     return Section(name, name, [Text([node(name), ":"]), Table(head, rows)])
 
 
@@ -113,10 +113,10 @@ def _inputs(kind: str, edges: Edges) -> Section:
                 [
                     "Every input of ",
                     node(f"feat_{kind}s"),
-                    " and the landed columns that it goes back to, values and filters.",
+                    " with the landed columns that it comes from, values and filters.",
                 ]
             ),
-            Table(["input", "defined in", "goes back to landed columns"], rows, title=f"{len(rows)} inputs"),
+            Table(["input", "defined in", "comes from landed columns"], rows, title=f"{len(rows)} inputs"),
         ],
     )
 
@@ -128,7 +128,7 @@ def _direct(relation: str, edges: Edges) -> Table:
         for (place, source), found in sorted(edges.into[relation, column].items())
         for transformation, models in sorted(found.items())
     ]
-    return Table(["column", "made of", "how", "for the rows of"], rows, title=f"{relation}: {len(rows)} edges")
+    return Table(["column", "made from", "how", "for the rows of"], rows, title=f"{relation}: {len(rows)} edges")
 
 
 def _edges(reading: Reading) -> Edges | None:

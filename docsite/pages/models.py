@@ -45,7 +45,7 @@ def page(reading: Reading, name: str) -> Page:
         name,
         f"{name}: model documentation",
         "What a validation under SR 26-2 (before it, SR 11-7) asks of this model, from the last training and the last "
-        "night. Rest the pointer on a figure to see where it stands.",
+        "night. Point at a figure to see its source.",
         list(_sections(Subject.of(reading, name))),
     )
 

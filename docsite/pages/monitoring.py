@@ -28,8 +28,8 @@ def pages(reading: Reading) -> Iterator[Page]:
         "monitoring.html",
         "monitoring",
         "Monitoring",
-        "Whether tonight's population is the one that each model learned from, who moved between grades, and what came "
-        "of the scores.",
+        "Whether tonight's population is the one that each model learned from, who moved between grades, and the "
+        "outcomes of the scores.",
         [_input(reading), *sections, _migration(reading)],
     )
 
@@ -105,8 +105,8 @@ def _drift(reading: Reading, name: str) -> Section:
                     across="night",
                     down="",
                 ),
-                f"PSI of the {len(chosen)} inputs of {name} that weigh or moved most, over {len(nights)} nights; half "
-                f"of the scale is the customary alert, {_ALERT}.",
+                f"PSI of the {len(chosen)} inputs of {name} with the most gain or drift, over {len(nights)} nights; "
+                f"the middle of the scale is the customary alert, {_ALERT}.",
             ),
             Image(
                 f"{name}_score_psi.svg",
@@ -158,14 +158,14 @@ def _performance(reading: Reading, name: str) -> Section:
             Image(
                 f"{name}_performance.svg",
                 series.over_time(lines, "AUC", {"at approval": approval} if approval else {}),
-                f"AUC of {name} by the night that scored: what is expected, and what came of it.",
+                f"AUC of {name} by the night that scored: expected figures and realised outcomes.",
             )
         )
     if not any(basis == "realised" for _, basis, _ in latest):
         blocks.append(
             Missing(
-                "No scored cohort has matured yet: realised figures come once a whole outcome window has been "
-                "observed after a scored month-end."
+                "No scored cohort has matured yet: realised figures exist once a whole outcome window after a "
+                "scored month-end has been observed."
             )
         )
     rows = [
@@ -250,7 +250,7 @@ def _migration(reading: Reading) -> Section:
         if night["month_end"] is None:
             blocks.append(
                 Missing(
-                    f"{name}: no month-end before {night['as_of_date']} was scored, so everybody is new; the row "
+                    f"{name}: no month-end before {night['as_of_date']} was scored, so every account is new; the row "
                     "is the distribution over grades."
                 )
             )

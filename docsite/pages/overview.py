@@ -18,7 +18,7 @@ def pages(reading: Reading) -> Iterator[Page]:
         "index.html",
         "overview",
         "Nightbook",
-        "Batch credit scoring in one dbt project: what it does, what it rests on, and how well it does it.",
+        "Batch credit scoring in one dbt project: what it does, from which data, and how well.",
         [_standing(reading), _readers(reading), _system()],
     )
 
@@ -74,7 +74,7 @@ def _standing(reading: Reading) -> Section:
                 ]
             )
         )
-    return Section("Where things stand", "standing", blocks)
+    return Section("Current state", "standing", blocks)
 
 
 def _system() -> Section:
@@ -85,8 +85,8 @@ def _system() -> Section:
             Image(
                 "system.svg",
                 _PICTURE.read_text(),
-                "One DAG of SQL and Python models. Every box is a folder of it; nothing between landing and monitoring "
-                "happens outside of dbt but the approval, which is a person's.",
+                "One DAG of SQL and Python models. Every box is a folder of the project. Between landing and "
+                "monitoring, only the approval happens outside dbt: a person gives it.",
             ),
         ],
     )
@@ -150,14 +150,14 @@ def _readers(reading: Reading) -> Section:
         ],
     ]
     return Section(
-        "Where to go on",
+        "Where to start",
         "readers",
         [
             Table(["you are", "start here"], rows),
             Text(
                 [
                     "Everything here was read from the warehouse and the model registry when the site was built; "
-                    "`python orchestrate.py docs` builds it anew. It needs neither a server nor a network."
+                    "`python orchestrate.py docs` builds it again. The site needs no server and no network."
                 ]
             ),
         ],

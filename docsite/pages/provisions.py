@@ -68,7 +68,7 @@ def _now(reading: Reading, night: dict) -> Section:
                 [
                     "Coverage is expected loss over exposure. Account by account: ",
                     node("fct_provisions"),
-                    "; read by ",
+                    "; used by ",
                     node("provisions_dashboard", "the provisions dashboard", "exposure"),
                     ".",
                 ]

@@ -389,9 +389,9 @@ explained as (
     select
         judged.*,
         case status
-            when 'reported' then 'No rule looks at it'
+            when 'reported' then 'No rule checks it'
             when 'reference' then 'The group that others are compared with'
-            when 'ok' then 'No rule fits'
+            when 'ok' then 'No rule is breached'
             when 'too_small'
                 then
                     case
@@ -414,7 +414,7 @@ explained as (
                                     when is_of_defaults then ' and ' || cast(reference_default_count as varchar) || ' defaults'
                                     else ''
                                 end
-                        else 'Not defined: nobody of the reference group is approved, or there is no PD'
+                        else 'Not defined: no approvals in the reference group, or no PD'
                     end
             else
                 rule_description || ': ' || metric || ' ' || measure || ' is ' || {{ number_text(rounded('measured', 4)) }} || ', '

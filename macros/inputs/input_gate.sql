@@ -9,15 +9,15 @@
         {%- set known = run_query('select distinct rule from ' ~ rules).columns[0].values() -%}
         {%- for override in given if override.rule not in ('*', 'drift', 'partial_run') and override.rule not in known -%}
             {{ exceptions.raise_compiler_error(
-                "NIGHTBOOK_OVERRIDE names " ~ shown_text(override.rule) ~ ", which is no rule of seeds/reference/input_rules.csv: name one"
-                ~ " of it, as RULE:TABLE.COLUMN"
+                "NIGHTBOOK_OVERRIDE names " ~ shown_text(override.rule) ~ ", which is not a rule in seeds/reference/input_rules.csv."
+                ~ " Use RULE:TABLE.COLUMN"
             ) }}
         {%- endfor -%}
         {%- set of_run = ' where run_id in (select run_id from ' ~ night ~ ')' -%}
         {%- set judged = run_query('select count(*) from ' ~ checks ~ of_run) -%}
         {%- if judged.columns[0].values()[0] == 0 -%}
             {{ exceptions.raise_compiler_error(
-                "The input was not judged in this run: build int_run together with what it rests on (+int_run, a selector or a tag)"
+                "The input was not checked in this run. Build int_run with its parents (+int_run, a selector or a tag)"
             ) }}
         {%- endif -%}
         {%- set stops = rows_of(
@@ -27,7 +27,7 @@
         {%- if stops -%}
             {%- set stop = stops[0] -%}
             {{ exceptions.raise_compiler_error(
-                shown_text(stop.message).rstrip(".") ~ ". Nothing was scored. Land it right, or take the responsibility: --override " ~ stop.rule ~ ":"
+                shown_text(stop.message).rstrip(".") ~ ". Nothing was scored. Correct the data and land it again, or override: --override " ~ stop.rule ~ ":"
                 ~ stop.table_name ~ ("." ~ stop.column_name if stop.column_name else "") ~ " --reason ..."
                 ~ (" (" ~ (stop.stops - 1) | int ~ " more in " ~ checks.schema ~ "." ~ checks.identifier ~ ")" if stop.stops > 1 else "")
             ) }}

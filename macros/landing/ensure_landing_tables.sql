@@ -27,7 +27,7 @@
             {%- set others = found.keys() | reject('in', columns) | sort | join(', ') -%}
             {{ exceptions.raise_compiler_error(
                 name ~ '.' ~ column ~ ': expected ' ~ data_type ~ ', found no such column'
-                ~ (', but ' ~ others ~ ', which the contract does not know: was it renamed?' if others else '.')
+                ~ (', but ' ~ others ~ ', which is not in the contract: was it renamed?' if others else '.')
                 ~ ' Nothing was built; land the table as the contract says.'
             ) }}
         {%- elif same_type(found[column]) != same_type(data_type) -%}

@@ -11,7 +11,7 @@
         {%- if found and found.rows[0][0] > 0 -%}
             {{ exceptions.raise_compiler_error(
                 relation ~ " holds " ~ found.rows[0][0] ~ " rows that are not the sample's: seeding would replace them."
-                ~ " Use another NIGHTBOOK_HOME, or leave the selector ci_landing out.") }}
+                ~ " Use another NIGHTBOOK_HOME, or do not run the selector ci_landing.") }}
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}

@@ -3,6 +3,6 @@
 #}
 {% materialization clone, default %}
     {{ exceptions.raise_compiler_error(
-        '`dbt clone` would put another state in the place of ' ~ this ~ '. Build it: dbt build --select tag:nightly'
+        '`dbt clone` would replace ' ~ this ~ ' with another state. Build it instead: dbt build --select tag:nightly'
     ) }}
 {% endmaterialization %}

@@ -8,7 +8,7 @@
 {% macro given_date(text, name) -%}
     {%- if not nightbook._is_date(text | string) -%}
         {{ exceptions.raise_compiler_error(
-            name ~ " is '" ~ shown_text(text) ~ "', which is no date: write YYYY-MM-DD, a day of the years 1900 to 2999"
+            name ~ " is '" ~ shown_text(text) ~ "', which is not a date: write YYYY-MM-DD, a day of the years 1900 to 2999"
         ) }}
     {%- endif -%}
     {{ return('cast(' ~ text_literal(text) ~ ' as date)') }}
@@ -18,7 +18,7 @@
 {% macro given_timestamp(text, name) -%}
     {%- if not nightbook._is_timestamp(text | string) -%}
         {{ exceptions.raise_compiler_error(
-            name ~ " is '" ~ shown_text(text) ~ "', which is no time: write YYYY-MM-DD HH:MM:SS, UTC, a day of the years 1900 to 2999"
+            name ~ " is '" ~ shown_text(text) ~ "', which is not a time: write YYYY-MM-DD HH:MM:SS, UTC, a day of the years 1900 to 2999"
         ) }}
     {%- endif -%}
     {{ return('cast(' ~ text_literal(text) ~ ' as timestamp)') }}

@@ -42,7 +42,7 @@
     {#- A repeated call changes nothing: the promotion is already on record. -#}
     {%- if sequence | int > last and (sequence | int > last + 1 or age | abs > 3600) -%}
         {{ exceptions.raise_compiler_error(
-            'promotion ' ~ sequence ~ ' of ' ~ promoted_at ~ ' does not follow number ' ~ last ~ ' now: say `approve` or `rollback`'
+            'promotion ' ~ sequence ~ ' of ' ~ promoted_at ~ ' does not follow promotion ' ~ last ~ ': run `approve` or `rollback` again'
         ) }}
     {%- endif -%}
     {%- set row %}

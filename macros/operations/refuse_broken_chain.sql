@@ -18,8 +18,8 @@
             if chain else {'row_count': 0, 'last': 0} -%}
         {%- if entries.row_count | int != entries.last | int -%}
             {{ exceptions.raise_compiler_error(
-                'audit log: the last entry is number ' ~ entries.last ~ ' of ' ~ entries.row_count ~ ': entries were taken out or'
-                ~ ' put in. Restore audit.audit_chain from a backup; `verify-audit` names the place'
+                'audit log: the last entry is number ' ~ entries.last ~ ' of ' ~ entries.row_count ~ ': entries were removed'
+                ~ ' or inserted. Restore audit.audit_chain from a backup; `verify-audit` names the place'
             ) }}
         {%- endif -%}
         {%- set missing = rows_of(
@@ -30,18 +30,18 @@
         ) if run_log else [] -%}
         {%- if missing and not entries.row_count | int -%}
             {{ exceptions.raise_compiler_error(
-                'audit log: has no entry, and the run log has run ' ~ missing[0].run_id ~ ' of ' ~ missing[0].as_of_date
-                ~ ': it was emptied. Restore audit.audit_chain from a backup; a log begun anew would answer for nothing before it'
+                'audit log: has no entry, but the run log has run ' ~ missing[0].run_id ~ ' of ' ~ missing[0].as_of_date
+                ~ ': it was emptied. Restore audit.audit_chain from a backup. A new log would not cover anything before it'
             ) }}
         {%- elif not missing and not entries.row_count | int and nightbook._written_here() -%}
             {{ exceptions.raise_compiler_error(
-                'audit log: has no entry, and ' ~ nightbook._written_here() ~ ' has rows: it was emptied.'
+                'audit log: has no entry, but ' ~ nightbook._written_here() ~ ' has rows: it was emptied.'
                 ~ ' Restore audit.audit_chain and audit.run_log from a backup'
             ) }}
         {%- elif missing -%}
             {{ exceptions.raise_compiler_error(
-                'audit log: does not hold run ' ~ missing[0].run_id ~ ' of ' ~ missing[0].as_of_date ~ ', which the run log has: it was'
-                ~ ' cut short, or the run was put in by other means. Restore audit.audit_chain, or take the row out of audit.run_log'
+                'audit log: lacks run ' ~ missing[0].run_id ~ ' of ' ~ missing[0].as_of_date ~ ', which is in the run log. The log was cut'
+                ~ ' short or the run was inserted. Restore audit.audit_chain, or delete the row from audit.run_log'
             ) }}
         {%- endif -%}
     {%- endif -%}
@@ -63,8 +63,8 @@
         'select schema_name, function_name from system.main.duckdb_functions() where not internal order by all limit 1'
     ) -%}
         {{ exceptions.raise_compiler_error(
-            one.schema_name ~ '.' ~ one.function_name ~ ' is a function that somebody has put into the warehouse; what the engine'
-            ~ "'s own would say, it may say otherwise: drop it"
+            one.schema_name ~ '.' ~ one.function_name ~ ' is a function that somebody added to the warehouse.'
+            ~ ' It may replace a function of the engine: drop it'
         ) }}
     {%- endfor -%}
 {%- endmacro %}

@@ -10,8 +10,8 @@
         {%- set unseen = '[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]' -%}
         {%- if not name.isprintable() or modules.re.search(unseen, name) or not modules.re.search('[^\\W_]', name) -%}
             {{ exceptions.raise_compiler_error(
-                ('NIGHTBOOK_ACTOR' if is_set else 'the login name') ~ ' is empty, or has what cannot be read: set NIGHTBOOK_ACTOR to who'
-                ~ ' answers for this run' ~ (', or unset it for the login name.' if is_set else '.')
+                ('NIGHTBOOK_ACTOR' if is_set else 'the login name') ~ ' is empty or not readable. Set NIGHTBOOK_ACTOR to the person'
+                ~ ' responsible for this run' ~ (', or unset it to use the login name.' if is_set else '.')
             ) }}
         {%- endif -%}
     {%- endif -%}

@@ -11,14 +11,14 @@
 {% macro refuse_partial_run() %}
     {%- if execute and flags.WHICH in ('build', 'run', 'seed', 'snapshot', 'retry') -%}
         {%- if 'retry' in (flags.WHICH, invocation_args_dict.which) or not selected_resources -%}
-            {{ nightbook._refuse('`dbt retry` would go on with rows of another run. Say the command itself again') }}
+            {{ nightbook._refuse('`dbt retry` would mix rows of two runs. Run the full command again') }}
         {%- endif -%}
         {%- for flag, is_set in {'--empty': flags.EMPTY, '--sample': invocation_args_dict.sample}.items() if is_set -%}
-            {{ nightbook._refuse(flag ~ ' builds relations of some rows of their parents. Leave it out') }}
+            {{ nightbook._refuse(flag ~ ' builds relations from only some rows. Leave it out') }}
         {%- endfor -%}
         {#- With these edges dbt publishes before tests with several parents have ended. -#}
         {%- if flags.USE_FAST_TEST_EDGES or invocation_args_dict.use_fast_test_edges -%}
-            {{ nightbook._refuse('--use-fast-test-edges publishes what a test would have stopped. Leave it out') }}
+            {{ nightbook._refuse('--use-fast-test-edges publishes before the tests have ended. Leave it out') }}
         {%- endif -%}
         {#- A run is recorded with the digest of its code, which is read from these files. -#}
         {%- for flag in ('target_path', 'partial_parse_file_path') if invocation_args_dict.get(flag) -%}
@@ -31,7 +31,7 @@
         {%- set has_override = overrides_in(request.overrides) | selectattr('rule', 'in', ['*', 'partial_run']) | list -%}
         {#- A relation that is read elsewhere need not come from any run of this warehouse. -#}
         {%- if (flags.DEFER or invocation_args_dict.defer or invocation_args_dict.favor_state) and not has_override -%}
-            {{ nightbook._refuse('--defer and --favor-state read what stands elsewhere. Leave them out') }}
+            {{ nightbook._refuse('--defer and --favor-state read relations of another environment. Leave them out') }}
         {%- endif -%}
         {%- set selected = {} -%}
         {%- for one in selected_resources -%}{%- do selected.update({one: true}) -%}{%- endfor -%}
@@ -42,7 +42,7 @@
                 and not nightbook._is_of_the_other_cadence(graph.nodes[one], graph.nodes[parent], cadences) -%}
                 {%- set name = graph.nodes[one].name -%}
                 {{ nightbook._refuse(
-                    name ~ ' would read ' ~ graph.nodes[parent].name ~ ' as another run has left it. Build both: dbt build --select '
+                    name ~ ' would read ' ~ graph.nodes[parent].name ~ ' from another run. Build both: dbt build --select '
                     ~ nightbook._whole_of(graph.nodes[one])
                 ) }}
             {%- endfor -%}
@@ -52,7 +52,7 @@
                 {%- set is_due = one.resource_type in ('model', 'snapshot', 'seed') and tag in one.config.tags -%}
                 {%- if is_due or (one.resource_type == 'test' and nightbook._is_about(one, selected)) -%}
                     {{ nightbook._refuse(
-                        'this would publish without ' ~ one.name ~ '. Build the whole of it: dbt build --select tag:' ~ tag
+                        'This build would publish without ' ~ one.name ~ '. Build the whole cadence: dbt build --select tag:' ~ tag
                     ) }}
                 {%- endif -%}
             {%- endfor -%}

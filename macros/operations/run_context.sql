@@ -17,7 +17,7 @@
     {%- endfor -%}
     {%- if given.OVERRIDE and not given.OVERRIDE_REASON.strip() -%}
         {{ exceptions.raise_compiler_error(
-            "NIGHTBOOK_OVERRIDE is set and NIGHTBOOK_OVERRIDE_REASON is not: whoever lets a stop pass says why"
+            "NIGHTBOOK_OVERRIDE needs a reason: set NIGHTBOOK_OVERRIDE_REASON"
         ) }}
     {%- endif -%}
     {%- for name, text in given.items() if name in ('VERSIONS', 'OVERRIDE', 'OVERRIDE_REASON') and not text.isprintable() -%}

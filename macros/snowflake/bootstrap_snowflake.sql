@@ -7,7 +7,7 @@
 {% macro bootstrap_snowflake(dry_run=false, credit_quota=100, masking=true) %}
     {%- if target.type != 'snowflake' -%}
         {{ exceptions.raise_compiler_error(
-            'bootstrap_snowflake: the target is ' ~ target.name ~ '. Say NIGHTBOOK_TARGET=snowflake, and which account.'
+            'bootstrap_snowflake: the target is ' ~ target.name ~ '. Set NIGHTBOOK_TARGET=snowflake and the Snowflake account.'
         ) }}
     {%- endif -%}
     {%- set plan = account_plan(nightbook._registry_host(), credit_quota | int, masking) -%}
@@ -33,7 +33,7 @@
         {%- set name = target.database | upper ~ ' of account ' ~ target.account -%}
         {%- do print(
             'bootstrap_snowflake: ' ~ name ~ (
-                ': ' ~ missing | length ~ ' of ' ~ plan | length ~ ' steps were missing, and are made' if missing
+                ': ' ~ missing | length ~ ' of ' ~ plan | length ~ ' steps were missing and are now done' if missing
                 else ' has all ' ~ plan | length ~ ' steps; nothing was changed'
             )
         ) -%}
@@ -46,7 +46,7 @@
     {%- if not address -%}
         {{ exceptions.raise_compiler_error(
             'bootstrap_snowflake: MLFLOW_TRACKING_URI is not the http address of a server. On Snowflake the registry is an'
-            ~ ' MLflow server that procedures can reach: set it to that server, then say this again.'
+            ~ ' MLflow server that procedures can reach: set it to that server, then run this again.'
         ) }}
     {%- endif -%}
     {%- set scheme, host, port = address.groups() -%}

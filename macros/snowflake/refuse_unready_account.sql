@@ -20,7 +20,7 @@
         {%- endfor -%}
         {%- for file in stages | unique if not run_query('list ' ~ file).rows -%}
             {{ exceptions.raise_compiler_error(
-                file ~ ' is not there, and Python models import it. Put it there: python orchestrate.py stage'
+                file ~ ' is missing, and Python models import it. Stage it: python orchestrate.py stage'
             ) }}
         {%- endfor -%}
     {%- endif -%}
@@ -42,8 +42,8 @@
     {%- set active = fromjson(session.secondary_roles or '{}') -%}
     {%- if active.value or active.roles -%}
         {{ exceptions.raise_compiler_error(
-            'user ' ~ session.user_name ~ ' has secondary roles (' ~ (active.roles or active.value) ~ '), which undo what one role'
-            ~ ' alone may do. Have an administrator say: alter user ' ~ session.user_name ~ ' set default_secondary_roles = ()'
+            'user ' ~ session.user_name ~ ' has secondary roles (' ~ (active.roles or active.value) ~ '), which add rights beyond'
+            ~ ' its own role. Have an administrator run: alter user ' ~ session.user_name ~ ' set default_secondary_roles = ()'
         ) }}
     {%- endif -%}
 {%- endmacro %}

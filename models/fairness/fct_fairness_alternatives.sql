@@ -203,15 +203,15 @@ select
     joined.role != 'selected'
     and coalesce(joined.is_no_worse and joined.is_fairer and joined.is_as_fair_in_all, false) as is_less_discriminatory,
     case
-        when joined.role = 'selected' then 'What the others are compared with'
+        when joined.role = 'selected' then 'The baseline for the other alternatives'
         when joined.is_fairer is null then 'No group is large enough to be compared'
         when joined.is_no_worse and joined.is_fairer and joined.is_as_fair_in_all
             then
-                'Less discriminatory and no worse: weigh it'
+                'Less discriminatory and no worse: consider it'
                 || case when joined.worst_ratio_difference_low <= 0 then '; the gain in fairness may be chance' else '' end
-        when joined.is_no_worse and joined.is_fairer then 'No worse and fairer here, and less fair for another attribute'
-        when joined.is_fairer then 'Fairer, and worse in performance'
-        when joined.is_no_worse then 'No worse in performance, and not fairer'
+        when joined.is_no_worse and joined.is_fairer then 'No worse and fairer here, but less fair for another attribute'
+        when joined.is_fairer then 'Fairer, but worse in performance'
+        when joined.is_no_worse then 'No worse in performance, but not fairer'
         else 'Worse in performance, and not fairer'
     end as finding
 from joined

@@ -145,7 +145,7 @@ select
         when decided.measured is null
             then decided.description || ': ' || decided.metric || ' ' || decided.measure || ' could not be measured'
         else
-            'Not so: ' || decided.description || ': ' || decided.metric || ' ' || decided.measure || ' is '
+            'Failed: ' || decided.description || ': ' || decided.metric || ' ' || decided.measure || ' is '
             || {{ number_text(rounded('decided.measured', 4)) }} || ', must be ' || decided.comparison || ' '
             || {{ number_text('decided.threshold') }}
     end as reason,

@@ -114,7 +114,7 @@ def of_sql(sql: str, relation: str, columns: Columns, written_for: str = "duckdb
         )
         root = build_scope(tree)
         if root is None:
-            raise NightbookError(f"{relation}: its SQL cannot be read for lineage: it is no select")
+            raise NightbookError(f"{relation}: its SQL cannot be read for lineage: it is not a select")
         walker = _Walker(columns)
         own = set(columns.get(relation, ()))
         edges = []
@@ -157,7 +157,7 @@ def of_declaration(
             is_external = source.startswith(_REGISTERED)
             origin = source if is_external else relations.get(source)
             if origin is None:
-                raise NightbookError(f"{relation}: lineage declared from {source}, which is no model")
+                raise NightbookError(f"{relation}: lineage declared from {source}, which is not a model")
             there = columns.get(origin, [])
             chosen = (
                 there if named == "*" else [name for name in there if name in inputs] if named == "inputs" else named
@@ -178,19 +178,19 @@ def of_declaration(
 def _declared_models(model: str | None, origin: str, into: str, columns: Columns) -> Pairs:
     """Pairs of models: whose rows of the origin make whose rows of the target."""
     if model not in (None, EACH, *FEATURES):
-        raise NightbookError(f"{into}: lineage declared of {model}, which is no scoring model")
+        raise NightbookError(f"{into}: lineage declared for {model}, which is not a scoring model")
     is_split = [COLUMN in columns.get(relation, ()) for relation in (origin, into)]
     for relation in (origin, into):
         if relation.startswith(_REGISTERED):
             model = relation.removeprefix(_REGISTERED)
     if model is None and all(is_split):
         raise NightbookError(
-            f"{into}: lineage declared from {origin} must say `model`: both hold rows of several models"
+            f"{into}: lineage declared from {origin} needs `model`: both relations hold rows of several models"
         )
     if model == EACH:
         if not all(is_split):
             raise NightbookError(
-                f"{into}: lineage declared from {origin} of each model, but one of the two has no model_name"
+                f"{into}: lineage declared from {origin} for each model, but one of the two relations has no model_name"
             )
         return _SAME_MODELS
     return [(model if is_split[0] else None, model if is_split[1] else None)]
@@ -365,7 +365,7 @@ def of_upstream(
         node = made_by[relation]
         if not node["declared"] and node["sql"] is None and node["kind"] != "seed":
             raise NightbookError(
-                f"{relation}: its SQL was not compiled, and what model inputs are made of hangs on it: build the whole "
+                f"{relation}: its SQL was not compiled, and the lineage of model inputs needs it: build the whole "
                 "cadence, `dbt build --selector nightly` or weekly"
             )
         found = _into(node, columns, relations, inputs)

@@ -29,7 +29,7 @@ _LATIN = re.compile(
 )
 
 
-def checked(name: str, option: str, remedy: str = "write the name of the person who answers for this") -> str:
+def checked(name: str, option: str, remedy: str = "write the name of the person responsible") -> str:
     """Check that a name can be read, and remove the blanks around it.
 
     Args:
@@ -44,7 +44,7 @@ def checked(name: str, option: str, remedy: str = "write the name of the person 
     name = name.strip()
     for character in name:
         if not character.isprintable() or re.match(UNSEEN, character):
-            raise NightbookError(f"{option} has a character that is not seen, U+{ord(character):04X}: {remedy}")
+            raise NightbookError(f"{option} has an invisible character, U+{ord(character):04X}: {remedy}")
     if not any(character.isalnum() for character in name):
         raise NightbookError(f"{option} {'has no letter or digit' if name else 'is empty'}: {remedy}")
     return name
@@ -82,19 +82,19 @@ def second_of(what: str, maker: str, *, approver: str, actor: str, one_account: 
     """
     if is_nobody(maker):
         raise NightbookError(
-            f"{what} has no known maker, so nobody is known to be another: train again with NIGHTBOOK_ACTOR set"
+            f"{what} has no known maker, so no approver can be shown to differ: train again with NIGHTBOOK_ACTOR set"
         )
-    for name, option in ((approver, "--approver"), (actor, "NIGHTBOOK_ACTOR, or the login,")):
+    for name, option in ((approver, "--approver"), (actor, "NIGHTBOOK_ACTOR, or the login name,")):
         if is_nobody(name):
-            raise NightbookError(f"{option} is {name}, who can answer for nothing: name a person who does")
+            raise NightbookError(f"{option} is {name}, which does not name a person: name the person responsible")
     if same_person(maker, approver):
-        raise NightbookError(f"{what} was made by {maker}, who cannot approve it: ask somebody else to")
+        raise NightbookError(f"{what} was made by {maker}, who cannot approve it: ask another person")
     if not same_person(maker, actor):
         return False
     if not one_account:
         raise NightbookError(
-            f"{what} was made by {maker}, and {actor}, who is typing this, is the same: have {approver} type it under "
-            "a NIGHTBOOK_ACTOR of their own, or let seeds/reference/policy.csv say that one account does both"
+            f"{what} was made by {maker}, and the actor {actor} is the same person: let {approver} run this command "
+            "with their own NIGHTBOOK_ACTOR, or set one_account_trains_and_approves in seeds/reference/policy.csv"
         )
     return True
 

@@ -144,8 +144,8 @@ def _manifest_digest(manifest: dict) -> str:
     installed = {name: macro for name, macro in manifest["macros"].items() if macro["package_name"] == f"dbt_{adapter}"}
     if sorted(macro["macro_sql"] for macro in installed.values()) != _macros_of(adapter):
         raise NightbookError(
-            f"dbt's cache of a parse holds other macros of dbt-{adapter} than are installed: delete"
-            f" {home.home() / 'target' / 'partial_parse.msgpack'} and try again"
+            f"dbt's parse cache holds other macros than the installed dbt-{adapter}: delete"
+            f" {home.home() / 'target' / 'partial_parse.msgpack'} and run this command again"
         )
     macros = {name: macro["macro_sql"] for name, macro in manifest["macros"].items() if name not in installed}
     return _digest([nodes, sources, macros])

@@ -19,9 +19,9 @@ _HELP = {
     "nightbook_run_duration_seconds": "Wall time of the last run of a cadence, failed or not.",
     "nightbook_run_success": "1 if the last run of a cadence succeeded, 0 if it failed.",
     "nightbook_run_end_timestamp_seconds": "When the last run of a cadence ended, failed or not.",
-    "nightbook_last_success_timestamp_seconds": "When the last run of a cadence that succeeded ended.",
-    "nightbook_scored_rows": "Accounts or applications that the last night that succeeded has scored.",
-    "nightbook_relation_rows": "Rows of a table at the end of the last run that succeeded.",
+    "nightbook_last_success_timestamp_seconds": "When the last successful run of a cadence ended.",
+    "nightbook_scored_rows": "Accounts or applications that the last successful night scored.",
+    "nightbook_relation_rows": "Rows of a table at the end of the last successful run.",
     "nightbook_psi_worst": "Largest population stability index among a model's inputs, on the last night measured.",
     "nightbook_psi_score": "Population stability index of a model's scores, on the last night measured.",
     "nightbook_drift_alerts": "Inputs and score of a model whose drift is an alert, on the last night measured.",
@@ -31,8 +31,8 @@ _HELP = {
     "nightbook_auc": "AUC of the scored book: realised, of the last matured cohort, or expected, of the last night.",
     "nightbook_deadline_timestamp_seconds": "When the results of a cadence are due, the current deadline.",
     "nightbook_deadline_margin_seconds": "From the run's end, or its expected end, to the deadline; below 0 if late.",
-    "nightbook_deadline_missed": "1 if the current deadline of a cadence has been, or is going to be, missed.",
-    "nightbook_notices_waiting": "Notices that the webhook has not taken yet.",
+    "nightbook_deadline_missed": "1 if the current deadline of a cadence was missed or probably will be.",
+    "nightbook_notices_waiting": "Notices that the webhook has not accepted yet.",
 }
 
 

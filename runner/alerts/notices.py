@@ -146,7 +146,7 @@ def deliver(address: str, seconds: float) -> str | None:
             try:
                 webhook.post(address, message(sent), max(deadline - time.monotonic(), 0.001))
             except webhook.Undelivered as error:
-                return f"{len(waiting)} wait for the webhook: {error}"
+                return f"{len(waiting)} not accepted by the webhook yet: {error}"
             with changing() as journal:
                 journal.waiting = [notice for notice in journal.waiting if notice not in sent]
                 journal.told |= dict.fromkeys(key for notice in sent for key in notice.keys)

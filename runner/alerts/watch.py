@@ -174,7 +174,7 @@ class _Watch:
             try:
                 webhook.post(self._address, notices.message([notice]), self._seconds)
             except webhook.Undelivered as error:
-                problems[-1] += f", and the webhook was not told: {error}"
+                problems[-1] += f", and the webhook was not notified: {error}"
         return {self._cadence: ended}
 
     def _measure(self, seen: _Seen, last: dict[str, Ended], waiting: int | None, problems: list[str]) -> None:
@@ -203,8 +203,8 @@ class _Watch:
     def _overdue(self, due: dict) -> None:
         with contextlib.suppress(Exception):
             with notices.changing() as journal:
-                text = f"the run that began at {self._started:%H:%M} goes on"
-                journal.add([_deadline(due, f"are not there: {text}")])
+                text = f"the run that started at {self._started:%H:%M} is still running"
+                journal.add([_deadline(due, f"are missing: {text}")])
             notices.deliver(self._address, _BEFORE)
 
 
@@ -229,11 +229,11 @@ def _late(deadlines: list[dict]) -> list[Notice]:
         if row["status"] == "predicted_breach":
             late = _minutes(-row["margin_minutes"])
             typical = _minutes(row["expected_seconds"] / 60)
-            found.append(_deadline(row, f"will be some {late} late: a run takes {typical} in the median"))
+            found.append(_deadline(row, f"will be about {late} late: the median run takes {typical}"))
         elif row["status"] == "breached" and row["ended_at"] is not None:
-            found.append(_deadline(row, f"came {_minutes(-row['margin_minutes'])} late"))
+            found.append(_deadline(row, f"were {_minutes(-row['margin_minutes'])} late"))
         elif row["status"] == "breached":
-            found.append(_deadline(row, "are not there"))
+            found.append(_deadline(row, "are missing"))
     return found
 
 
@@ -252,7 +252,7 @@ def _verdicts(verdicts: list[dict]) -> list[Notice]:
             text = f"{name}: the gate rejected the candidate: {' '.join(row['failures'])}"
         else:
             text = f"{name}: the gate passed the candidate" + (f", registered as version {version}" if version else "")
-            text += f"; to be weighed: {' '.join(row['warnings'])}" if row["warnings"] else ""
+            text += f"; warnings for the approver: {' '.join(row['warnings'])}" if row["warnings"] else ""
         told.append(Notice((f"gate/{row['run_id']}/{name}",), text))
     return told
 

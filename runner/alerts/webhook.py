@@ -73,7 +73,7 @@ def _exchange(request: urllib.request.Request, is_local: bool, seconds: float) -
     except urllib.error.HTTPError as error:
         error.close()
         if 300 <= error.code < 400:
-            return f"it redirects elsewhere ({error.code}), which is not followed"
+            return f"it answered with a redirect ({error.code}), which is not followed"
         return f"it answered {error.code}"
     except Exception as error:
         return _why(error, seconds)
@@ -102,7 +102,7 @@ def _why(error: Exception, seconds: float) -> str:
         case ConnectionRefusedError():
             return "it refused the connection"
         case ConnectionError() | http.client.RemoteDisconnected():
-            return "it broke the connection off"
+            return "it closed the connection"
         case ssl.SSLCertVerificationError():
             return "its certificate could not be verified"
         case ssl.SSLError():
@@ -110,7 +110,7 @@ def _why(error: Exception, seconds: float) -> str:
         case socket.gaierror():
             return "its name could not be resolved"
         case http.client.InvalidURL() | UnicodeError():
-            return f"{VARIABLE} is not an address that can be called"
+            return f"{VARIABLE} is not a valid address"
         case _:
             return f"the call failed ({type(cause).__name__})"
 

@@ -54,9 +54,11 @@ def actor() -> str:
     """
     given = os.environ.get("NIGHTBOOK_ACTOR")
     if given is not None:
-        return people.checked(given, "NIGHTBOOK_ACTOR", "write who answers for this, or unset it for the login name")
+        return people.checked(
+            given, "NIGHTBOOK_ACTOR", "set it to the person responsible, or unset it to use the login name"
+        )
     try:
         login = getpass.getuser()
     except (OSError, KeyError):
         return people.NOBODY
-    return people.checked(login, "the login name", "set NIGHTBOOK_ACTOR to who answers for this")
+    return people.checked(login, "the login name", "set NIGHTBOOK_ACTOR to the person responsible")

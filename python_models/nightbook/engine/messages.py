@@ -18,12 +18,12 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"No such file or directory: '{SNOWFLAKE_PRIVATE_KEY_PATH}'",
-        "SNOWFLAKE_PRIVATE_KEY_PATH is {SNOWFLAKE_PRIVATE_KEY_PATH}, and no file is there: mount the private"
-        " key, or name where it is",
+        "SNOWFLAKE_PRIVATE_KEY_PATH is {SNOWFLAKE_PRIVATE_KEY_PATH}, and that file does not exist: mount the private"
+        " key, or set the variable to its path",
     ),
     (
         r"Unable to load PEM file|Could not deserialize key data|MalformedFraming",
-        "{SNOWFLAKE_PRIVATE_KEY_PATH}, which SNOWFLAKE_PRIVATE_KEY_PATH names, is no private key in PEM (PKCS#8)",
+        "SNOWFLAKE_PRIVATE_KEY_PATH is {SNOWFLAKE_PRIVATE_KEY_PATH}, which is not a private key in PEM (PKCS#8)",
     ),
     (
         r"Password was not given but private key is encrypted",
@@ -35,50 +35,50 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"290404 \(|Verify the account name is correct",
-        "no Snowflake account answers to SNOWFLAKE_ACCOUNT={SNOWFLAKE_ACCOUNT}: write it as ORGANIZATION-"
-        "ACCOUNT, as its address begins",
+        "no Snowflake account has the name SNOWFLAKE_ACCOUNT={SNOWFLAKE_ACCOUNT}: write it as ORGANIZATION-"
+        "ACCOUNT, the first part of its address",
     ),
     (
         r"Could not connect to Snowflake backend",
-        "Snowflake cannot be reached for SNOWFLAKE_ACCOUNT={SNOWFLAKE_ACCOUNT}: look at the account's name,"
-        " and at the way out of this network",
+        "Snowflake cannot be reached for SNOWFLAKE_ACCOUNT={SNOWFLAKE_ACCOUNT}: check the account's name"
+        " and whether this network lets the connection out",
     ),
     (
         r"390144 \(|JWT token is invalid",
-        "account {SNOWFLAKE_ACCOUNT} does not know the key {SNOWFLAKE_PRIVATE_KEY_PATH} of user"
-        " {SNOWFLAKE_USER}: give the user its public half (alter user ... set rsa_public_key), or name another"
+        "Snowflake account {SNOWFLAKE_ACCOUNT} does not know the key {SNOWFLAKE_PRIVATE_KEY_PATH} of user"
+        " {SNOWFLAKE_USER}: set the user's public key (alter user ... set rsa_public_key), or use another"
         " user or key",
     ),
     (
         r"OAuth access token expired|Invalid OAuth access token",
-        "account {SNOWFLAKE_ACCOUNT} does not take the token of SNOWFLAKE_TOKEN, or it has expired: fetch a new one",
+        "Snowflake account {SNOWFLAKE_ACCOUNT} does not accept SNOWFLAKE_TOKEN, or it has expired: get a new token",
     ),
     (
         r"390100 \(|Incorrect username or password",
-        "account {SNOWFLAKE_ACCOUNT} does not let user {SNOWFLAKE_USER} in: look at SNOWFLAKE_USER and its credential",
+        "Snowflake account {SNOWFLAKE_ACCOUNT} rejects user {SNOWFLAKE_USER}: check SNOWFLAKE_USER and its credential",
     ),
     (
         r"Role '([^']+)' specified in the connect string does not exist or not authorized",
-        "role {1} is not there, or user {SNOWFLAKE_USER} does not have it: grant it, or set SNOWFLAKE_ROLE;"
-        " dbt run-operation bootstrap_snowflake makes the project's roles",
+        "role {1} does not exist, or user {SNOWFLAKE_USER} does not have it: grant it, or set SNOWFLAKE_ROLE;"
+        " dbt run-operation bootstrap_snowflake creates the project's roles",
     ),
     (
         r"390422 \(|IP(?:/Token)? \S+ is not allowed to access Snowflake",
-        "the network policy of account {SNOWFLAKE_ACCOUNT} does not let this machine in: have its address allowed",
+        "the network policy of Snowflake account {SNOWFLAKE_ACCOUNT} blocks this machine: have its address allowed",
     ),
     (
         r"Warehouse '([^']+)' cannot be resumed because resource monitor '([^']+)' has exceeded its quota",
         "warehouse {1} is suspended: its resource monitor {2} has used up its credits. Raise the quota (alter"
-        " resource monitor {2} set credit_quota = N), or wait until it begins anew",
+        " resource monitor {2} set credit_quota = N), or wait until the monitor resets",
     ),
     (
         r"000606 \(|No active warehouse selected",
-        "there is no warehouse to run on: SNOWFLAKE_WAREHOUSE names none that the role may use; dbt run-"
-        "operation bootstrap_snowflake makes the project's",
+        "no warehouse to run on: set SNOWFLAKE_WAREHOUSE to one that the role may use; dbt run-"
+        "operation bootstrap_snowflake creates the project's",
     ),
     (
         r"(?:Remote file|the file) '?(@?[^'\s,]+)'?,? (?:was not found|named in IMPORTS, is not on the stage)",
-        "{1} is not on its stage, and Python models import it: put it there with python orchestrate.py stage",
+        "{1} is not on its stage, and Python models import it: stage it with python orchestrate.py stage",
     ),
     (
         r"package '([^']+)' is not pinned",
@@ -86,17 +86,17 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"Packages not found: -? ?([^\s'\"(]+)",
-        "Snowflake has no package {1}: pin a version that its repository has, in the packages of the model's"
-        " configuration",
+        "Snowflake has no package {1}: in the packages of the model's configuration, pin a version that its"
+        " repository has",
     ),
     (
         r"Insufficient privileges to operate on (\w+ '[^']+')",
-        _NO_RIGHT + " {1}: SNOWFLAKE_ROLE must be a role that has the right; dbt run-operation"
-        " bootstrap_snowflake gives the project's roles theirs",
+        _NO_RIGHT + " {1}: set SNOWFLAKE_ROLE to a role that may; dbt run-operation"
+        " bootstrap_snowflake grants the project's roles their rights",
     ),
     (
         r"This session does not have a current database|Database '([^']+)' does not exist or not authorized",
-        "the database is not there, or the role may not see it: make it with dbt run-operation"
+        "the database does not exist, or the role may not see it: create it with dbt run-operation"
         " bootstrap_snowflake, or set SNOWFLAKE_DATABASE",
     ),
 )
@@ -127,7 +127,7 @@ def one_line(message: str) -> str:
     if on_purpose:
         return " ".join(on_purpose[1].split())
     if _FULL in message:
-        return f"{home.home()}: {_FULL}: make room, then say this again"
+        return f"{home.home()}: {_FULL}: free some space, then run this command again"
     raised = _EXCEPTION.findall(message.partition("Traceback (most recent call last)")[2])
     if raised:
         return f"{raised[-1]} (see the log)"

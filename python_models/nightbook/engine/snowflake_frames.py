@@ -117,4 +117,4 @@ def _arrow_type(kind: "DataType") -> pa.DataType:
     ):
         if isinstance(kind, snowpark_type):
             return arrow_type
-    raise TypeError(f"a column of type {kind} has no place in Arrow here: cast it in the model that reads it")
+    raise TypeError(f"a column of type {kind} has no Arrow type here: cast it in the model that reads it")

@@ -31,7 +31,7 @@ def reading() -> Iterator[Connection]:
             yield account
         return
     if not home.warehouse().exists():
-        raise NightbookError(f"{home.warehouse()} does not exist: nothing was ever landed or scored in this home")
+        raise NightbookError(f"{home.warehouse()} does not exist: nothing has been landed or scored in this home")
     try:
         connection = duckdb.connect(str(home.warehouse()), read_only=True)
     except duckdb.Error as error:

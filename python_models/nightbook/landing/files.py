@@ -87,7 +87,7 @@ def land_files(directory: Path, now: datetime | None = None) -> store.Load:
         notes = tuple(_notes(sources, counted))
         if loads.holds(load_id):
             loads.refresh_views()
-            return loads.describe(load_id, (*notes, "these files had landed before: nothing was written"))
+            return loads.describe(load_id, (*notes, "these files had already landed: nothing was written"))
         about = {
             "keys": {name: one.keys for name, one in counted.items()},
             "sources": {file.name: file.sha256 for source in sources.values() for file in source.files},
@@ -98,7 +98,8 @@ def land_files(directory: Path, now: datetime | None = None) -> store.Load:
                 written = _copy(connection, folder, TABLES[name], name, source, load_id, now)
                 if written != counted[name].rows:
                     raise NightbookError(
-                        f"{source.name}: {counted[name].rows:,} rows were checked, {written:,} read: have it sent again"
+                        f"{source.name}: {counted[name].rows:,} rows were checked, but {written:,} were read: ask for "
+                        "a new copy"
                     )
     return loads.describe(load_id, notes)
 
@@ -176,8 +177,8 @@ def _parquet(
             both = casts.common(here, there) if column in wanted else here if here == there else None
             if both is None or "missing" in (here, there):
                 raise NightbookError(
-                    f"{file.name}: column {intake.shown(column)} is {here}, in parts before it is {there}: write all"
-                    " parts of a table with the same columns and types"
+                    f"{file.name}: column {intake.shown(column)} is {here}, but in earlier parts it is {there}: write"
+                    " all parts of a table with the same columns and types"
                 )
             common[column] = both
     paths = [_text(_glob_escaped(file.path)) for file in files]
@@ -209,8 +210,7 @@ def _types(
             types[column] = casts.NOTHING
         elif column in wanted and checked != casts.number(types.get(column, "")):
             raise NightbookError(
-                f"{file.name} is damaged: its footer says in two places what column {column} is, and once another type:"
-                " have it sent again"
+                f"{file.name} is damaged: its footer gives two different types for column {column}: ask for a new copy"
             )
     return types
 
@@ -256,7 +256,7 @@ def _readable(name: str, files: tuple[intake.Taken, ...] = ()) -> Iterator[None]
 def _find(directory: Path) -> dict[str, tuple[Path, ...]]:
     """The files of each table."""
     if not directory.is_dir():
-        raise NightbookError(f"{directory} is not a folder: give the folder that holds your landing files")
+        raise NightbookError(f"{directory} is not a folder: give the folder that contains your landing files")
     entries = sorted(
         entry for entry in directory.iterdir() if not entry.name.startswith(".") and entry.name != intake.SUMS
     )
@@ -275,10 +275,10 @@ def _find(directory: Path) -> dict[str, tuple[Path, ...]]:
                 f"where table is one of {', '.join(TABLES)}"
             )
         if table in found:
-            raise NightbookError(f"{origin[table]} and {entry.name} hold the same table: keep one of them")
+            raise NightbookError(f"{origin[table]} and {entry.name} contain the same table: keep one of them")
         files = _parts(entry) if is_folder else (entry,)
         if not files:
-            raise NightbookError(f"{entry.name}/ holds no .parquet file")
+            raise NightbookError(f"{entry.name}/ contains no .parquet file")
         found[table], origin[table] = files, entry.name
     for table in REQUIRED:
         if table not in found:
@@ -296,7 +296,9 @@ def _parts(folder: Path) -> tuple[Path, ...]:
         intake.check_name(entry.name, f"{folder.name}/: ")
         name = f"{folder.name}/{entry.name}"
         if intake.kind(entry, name) == "folder" or not is_part:
-            raise NightbookError(f"{name} is no .parquet file: the folder of a table holds its Parquet files alone")
+            raise NightbookError(
+                f"{name} is not a .parquet file: the folder of a table may contain only its Parquet files"
+            )
         parts.append(entry)
     return tuple(parts)
 
@@ -321,11 +323,11 @@ def _check_format(file: intake.Taken) -> None:
     is_csv = file.name.lower().endswith(".csv")
     is_parquet = head.startswith(PARQUET_MAGIC)
     if head.startswith(ENCRYPTED_MAGIC):
-        raise NightbookError(f"{file.name} is encrypted: land it decrypted")
+        raise NightbookError(f"{file.name} is encrypted: decrypt it first")
     if not is_csv and not is_parquet:
         raise NightbookError(f"{file.name} is not a Parquet file")
     if is_csv and (is_parquet or b"\0" in head):
-        raise NightbookError(f"{file.name} is not a CSV file: it holds {'Parquet' if is_parquet else 'binary'} data")
+        raise NightbookError(f"{file.name} is not a CSV file: it contains {'Parquet' if is_parquet else 'binary'} data")
 
 
 def _header(file: Path, name: str) -> list[str]:
@@ -362,7 +364,7 @@ def _check(connection: duckdb.DuckDBPyConnection, name: str, source: Source, now
             shown = _value(connection, source, column, row)
             raise NightbookError(f"{source.name} row {row}: {column} {complaint.format(value=shown)}")
     notes = tuple(
-        f"{source.name}: {column}: values with more places than {sql_type(table.columns[column])} were rounded:"
+        f"{source.name}: {column}: values with more decimals than {sql_type(table.columns[column])} were rounded:"
         f" {values:,}"
         for (column, _), values in zip(rounded, bad[len(faults) :], strict=False)
         if values
@@ -390,16 +392,16 @@ def _faults(table: Table, source: Source, now: datetime) -> Iterator[tuple[str, 
         if (condition := casts.misread(name, type_, source.types[column])) != "false":
             yield condition, column, f"is {{value}}, which is not {_A_TYPE[type_]}"
     for column in table.grain:
-        yield f"{present[column]} is null", column, "is null, but it names the row"
+        yield f"{present[column]} is null", column, "is null, but it is part of the key"
         if table.columns[column] == TEXT and source.types[column] == casts.VARCHAR:
             hidden = f"regexp_matches({present[column]}, '[\\p{{Cc}}\\p{{Cf}}\\p{{Zl}}\\p{{Zp}}]')"
-            yield hidden, column, "is {value}, which has a character that cannot be shown"
+            yield hidden, column, "is {value}, which has an invisible character"
     for column in LOAD_COLUMNS:
         if column in present:
             yield f"{present[column]} is null", column, "is null: fill it in or leave the column out"
     for column, allowed in table.allowed.items():
         listed = ", ".join(map(_text, allowed))
-        yield f"{present[column]} not in ({listed})", column, f"is {{value}}, which is none of {', '.join(allowed)}"
+        yield f"{present[column]} not in ({listed})", column, f"is {{value}}, which is not one of {', '.join(allowed)}"
     for column in table.dates:
         yield f"{value[column]} > date '{now.date()}'", column, f"is {{value}}, after today ({now.date()})"
     if "_loaded_at" in present:
@@ -477,7 +479,7 @@ def _notes(sources: dict[str, Source], counted: dict[str, _Found]) -> Iterator[s
         extra = [column for column in source.columns if column not in TABLES[table].columns]
         if extra:
             named = ", ".join(map(intake.shown, extra))
-            yield f"{source.name}: ignored columns that the contract does not have: {named}"
+            yield f"{source.name}: ignored columns that are not in the contract: {named}"
         yield from counted[table].notes
     unproven = [
         f"{source.name} (rows {counted[table].rows:,}, keys {counted[table].keys:,})"
@@ -486,8 +488,8 @@ def _notes(sources: dict[str, Source], counted: dict[str, _Found]) -> Iterator[s
     ]
     if unproven:
         yield (
-            f"no checksums: bytes could not be verified of {', '.join(unproven)}: put a {intake.SUMS} beside the files,"
-            " as sha256sum writes it"
+            f"no checksums: the bytes of {', '.join(unproven)} could not be verified: put a {intake.SUMS} beside the"
+            " files, as sha256sum writes it"
         )
 
 

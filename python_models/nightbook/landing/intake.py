@@ -48,7 +48,7 @@ def check_name(name: str, where: str = "") -> None:
         NightbookError: it has some.
     """
     if not name.isprintable():
-        raise NightbookError(f"{where}{shown(name)!r} has a character in its name that cannot be shown: rename it")
+        raise NightbookError(f"{where}{shown(name)!r} has an invisible character in its name: rename it")
 
 
 def kind(path: Path, name: str) -> str:
@@ -91,7 +91,7 @@ def copy(path: Path, name: str, target: Path) -> Taken:
         after = os.fstat(source)
         size = out.tell()
     if size != before.st_size or _stamp(before) != _stamp(after):
-        raise NightbookError(f"{name} was changed while it was read: land it again when it is whole")
+        raise NightbookError(f"{name} changed while it was read: land it again when it is complete")
     return Taken(name, target, digest.hexdigest())
 
 
@@ -106,7 +106,7 @@ def sums(directory: Path, folder: Path) -> dict[str, str]:
         return {}
     copied = copy(path, SUMS, folder / SUMS)
     if copied.path.stat().st_size > MOST_SUMS:
-        raise NightbookError(f"{SUMS} is larger than {MOST_SUMS // 2**20} MB: it should hold a line per file")
+        raise NightbookError(f"{SUMS} is larger than {MOST_SUMS // 2**20} MB: it should have one line per file")
     listed: dict[str, str] = {}
     try:
         lines = copied.path.read_text(encoding="utf-8").splitlines()
@@ -117,11 +117,11 @@ def sums(directory: Path, folder: Path) -> dict[str, str]:
             continue
         found = _SUM.fullmatch(line)
         if not found:
-            raise NightbookError(f"{SUMS} line {number} is not a digest and a file: write it with sha256sum")
+            raise NightbookError(f"{SUMS} line {number} is not a digest and a file name: write it with sha256sum")
         if listed.setdefault(found[2], found[1].lower()) != found[1].lower():
-            raise NightbookError(f"{SUMS} line {number}: {shown(found[2])} was listed before with another digest")
+            raise NightbookError(f"{SUMS} line {number}: {shown(found[2])} is already listed with another digest")
     if not listed:
-        raise NightbookError(f"{SUMS} lists no file: write it with sha256sum, or take it away")
+        raise NightbookError(f"{SUMS} lists no file: write it with sha256sum, or remove it")
     return listed
 
 
@@ -135,11 +135,11 @@ def check_sums(taken: list[Taken], listed: dict[str, str]) -> list[Taken]:
         return taken
     for one in taken:
         if one.name not in listed:
-            raise NightbookError(f"{one.name} is not in {SUMS}, which must list every file: list it, or take it away")
+            raise NightbookError(f"{one.name} is not in {SUMS}, which must list every file: list it, or remove it")
         if one.sha256 != listed[one.name]:
-            raise NightbookError(f"{one.name} has another digest than {SUMS} says: have it sent again")
+            raise NightbookError(f"{one.name} does not have the digest in {SUMS}: ask for a new copy")
     for name in sorted(listed.keys() - {one.name for one in taken}):
-        raise NightbookError(f"{shown(name)} is in {SUMS} and not in the folder: have it sent again")
+        raise NightbookError(f"{shown(name)} is in {SUMS} but not in the folder: ask for a new copy")
     return [Taken(one.name, one.path, one.sha256, True) for one in taken]
 
 
@@ -152,5 +152,5 @@ def _refused(name: str, mode: int) -> NightbookError:
         stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket",
         stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
     }  # fmt: skip
-    what = called.get(stat.S_IFMT(mode), "no regular file")
+    what = called.get(stat.S_IFMT(mode), "not a regular file")
     return NightbookError(f"{name} is {what}: put the file itself there")

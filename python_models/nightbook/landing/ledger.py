@@ -69,7 +69,7 @@ def enter(
     warehouse.execute(f"create table if not exists {RELATION} ({_COLUMNS})")
     manifest, digest = _manifest(load)
     if before is not None and digest != before["digest"]:
-        raise _changed(load, MANIFEST, "was changed after the load had landed")
+        raise _changed(load, MANIFEST, "was changed after the load landed")
     seen = _checked(load, manifest, {})
     warehouse.execute(f"delete from {RELATION} where load_id = ?", [load.name])
     landed_at = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
@@ -126,7 +126,7 @@ def check(warehouse: duckdb.DuckDBPyConnection, thorough: bool = False, besides:
             continue
         manifest, digest = _manifest(load["folder"])
         if digest != load["digest"]:
-            raise _changed(load["folder"], MANIFEST, "was changed after the load had landed")
+            raise _changed(load["folder"], MANIFEST, "was changed after the load landed")
         seen = _checked(load["folder"], manifest, {} if thorough else load["seen"])
         if seen != load["seen"] and not _is_read_only(warehouse):
             warehouse.execute(f"update {RELATION} set seen = ? where load_id = ?", [json.dumps(seen), load_id])
@@ -149,7 +149,8 @@ def check_views(warehouse: duckdb.DuckDBPyConnection) -> None:
             load = Path(found).parent.parent
             if found.endswith("/accounts/*.parquet") and load not in known and (known or (load / MANIFEST).exists()):
                 raise NightbookError(
-                    f"{load}: {RELATION} has no record of this load any more: it was taken away; `land` records it anew"
+                    f"{load}: {RELATION} no longer has a record of this load, so somebody removed it; `land` records "
+                    "it again"
                 )
 
 
@@ -159,7 +160,7 @@ def _manifest(load: Path) -> tuple[dict, str]:
         manifest = json.loads(content)
         manifest["rows"].items(), manifest["files"].items()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _changed(load, MANIFEST, "is gone, or cannot be read") from error
+        raise _changed(load, MANIFEST, "is missing or cannot be read") from error
     return manifest, hashlib.sha256(content).hexdigest()
 
 
@@ -167,14 +168,14 @@ def _checked(load: Path, manifest: dict, seen: Mapping[str, str]) -> dict[str, s
     """The stamp of each file, after checking that the file matches the manifest."""
     there = _files(load)
     for name in manifest["files"].keys() - there.keys():
-        raise _changed(load, name, "is gone")
+        raise _changed(load, name, "is missing")
     for name in there.keys() - manifest["files"].keys():
-        raise _changed(load, name, "was put in after the load had landed")
+        raise _changed(load, name, "was added after the load landed")
     stamps = {}
     for name, path in there.items():
         stamps[name] = _stamp(path)
         if seen.get(name) != stamps[name] and _sha256(path) != manifest["files"][name]["sha256"]:
-            raise _changed(load, name, "was changed after it had landed")
+            raise _changed(load, name, "was changed after it landed")
     return stamps
 
 
@@ -200,4 +201,4 @@ def _is_read_only(warehouse: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _changed(load: Path, name: str, what: str) -> NightbookError:
-    return NightbookError(f"{load / name} {what}: put it back as it was, or take {load.name} away and land it anew")
+    return NightbookError(f"{load / name} {what}: restore it, or remove {load.name} and land it again")

@@ -9,7 +9,7 @@ from nightbook.engine import home
 from nightbook.landing import snowflake_store, store
 from nightbook.landing.store import Load
 
-STANDS = "this had landed before: nothing was written"
+STANDS = "this had already landed: nothing was written"
 
 
 def incoming(load_id: str, alone: bool, about: Mapping | None = None) -> AbstractContextManager[Path]:

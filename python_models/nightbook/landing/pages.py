@@ -135,16 +135,18 @@ def _check_footer(footer: pq.FileMetaData, name: str) -> None:
     groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
     with _decoding(name):
         if sum(group.num_rows for group in groups) != footer.num_rows:
-            raise _damaged(name, f"its footer says {footer.num_rows:,} rows, its row groups another number")
+            raise _damaged(name, f"its footer says {footer.num_rows:,} rows, but its row groups have another number")
         for number, group in enumerate(groups):
             if group.num_columns != footer.num_columns:
-                raise _damaged(name, f"row group {number} has {group.num_columns} columns, its schema another number")
+                raise _damaged(
+                    name, f"row group {number} has {group.num_columns} columns, but its schema has another number"
+                )
             for place in range(group.num_columns):
                 chunk, column = group.column(place), footer.schema.column(place)
                 if chunk.path_in_schema != column.path:
                     raise _damaged(name, f"column {column.path} is called {chunk.path_in_schema} in row group {number}")
                 if chunk.physical_type != column.physical_type:
-                    raise _damaged(name, f"column {column.path} is of two types")
+                    raise _damaged(name, f"column {column.path} has two types")
                 if not column.max_repetition_level and chunk.num_values != group.num_rows:
                     raise _damaged(
                         name, f"column {column.path} has {chunk.num_values:,} values in {group.num_rows:,} rows"
@@ -164,7 +166,7 @@ def _check_kinds(path: Path, name: str) -> bool:
         except (LookupError, ValueError, TypeError, AttributeError) as error:
             raise _damaged(name, "its footer has no schema") from error
     if wrong is not None:
-        raise _damaged(name, f"its footer says of column {wrong + 1} that it holds two kinds of values")
+        raise _damaged(name, f"its footer gives column {wrong + 1} two kinds of values")
     return all(_CONVERTED in one and _LOGICAL in one for one in elements if _is_measured(one))
 
 
@@ -206,18 +208,18 @@ def _check_pages(path: Path, footer: pq.FileMetaData, name: str) -> bool:
         until = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
         for begin, end, column, chunk in sorted(_chunks(footer), key=lambda one: one[:2]):
             if begin < ends or end > until:
-                raise _damaged(name, f"the pages of column {column} lie where others do")
+                raise _damaged(name, f"the pages of column {column} overlap those of others")
             ends = end
             values = 0
             for page, body in _pages(data, begin, end, name, column):
                 has_checksum.append(_CRC in page)
                 if _CRC in page and zlib.crc32(body) != page[_CRC] % 2**32:
-                    raise _damaged(name, f"a page of column {column} is not that of its checksum")
+                    raise _damaged(name, f"a page of column {column} does not match its checksum")
                 if page[_KIND] in _OF_KIND:
                     values += page[_OF_KIND[page[_KIND]]][1]
             if values != chunk.num_values:
                 raise _damaged(
-                    name, f"column {column} should have {chunk.num_values:,} values, its pages have {values:,}"
+                    name, f"column {column} should have {chunk.num_values:,} values, but its pages have {values:,}"
                 )
     return all(has_checksum)
 
@@ -246,7 +248,7 @@ def _pages(data: mmap.mmap, at: int, end: int, name: str, column: str) -> Iterat
         except (LookupError, ValueError, TypeError) as error:
             raise _damaged(name, f"a page of column {column} has no header") from error
         if size < 0 or body + size > end:
-            raise _damaged(name, f"a page of column {column} is longer than its place")
+            raise _damaged(name, f"a page of column {column} is longer than its space")
         at = body + size
         yield page, data[body:at]
 
@@ -265,11 +267,11 @@ def _check_values(parquet: pq.ParquetFile, name: str, columns: Collection[str]) 
             for one, values in zip(batch.schema, batch.columns, strict=True):
                 found[one.name].add(values)
         if wanted and rows != group.num_rows:
-            raise _damaged(name, f"row group {number} should have {group.num_rows:,} rows, {rows:,} can be read")
+            raise _damaged(name, f"row group {number} should have {group.num_rows:,} rows, but {rows:,} can be read")
         for column, seen in found.items():
             statistics = group.column(leaves[column]).statistics
             if statistics is not None and (wrong := seen.contradicts(statistics)):
-                raise _damaged(name, f"column {column} {wrong} than row group {number} of its footer says")
+                raise _damaged(name, f"column {column} {wrong} than the footer says of row group {number}")
 
 
 class _Range:
@@ -316,7 +318,7 @@ def _is_exact(bound: object) -> bool:
 
 
 def _damaged(name: str, what: str) -> NightbookError:
-    return NightbookError(f"{name} is damaged: {what}: have it sent again")
+    return NightbookError(f"{name} is damaged: {what}: ask for a new copy")
 
 
 def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:

@@ -115,7 +115,7 @@ def _refuse_others(connection: snowflake_connection.Account, load_id: str) -> No
     others = connection.rows(f"select load_id from {_LEDGER} where load_id <> ? order by load_id limit 1", [load_id])
     if others:
         raise NightbookError(
-            f"this account's database already holds {others[0]['load_id']}, and two lenders do not mix: set"
+            f"the Snowflake database already holds {others[0]['load_id']}, and two lenders do not mix: set"
             f" SNOWFLAKE_DATABASE to another one to land {load_id}"
         )
     for name in TABLES:
@@ -155,7 +155,8 @@ def _copy_table(connection: snowflake_connection.Account, name: str, load_id: st
     arrived = sum(int(row["rows_loaded"]) for row in loaded)
     if arrived != rows:
         raise NightbookError(
-            f"raw.{name}: {arrived:,} rows of {load_id} arrived, {rows:,} were sent: nothing has landed; land it again"
+            f"raw.{name}: {arrived:,} rows of {load_id} arrived, but {rows:,} were sent: nothing has landed; land it "
+            "again"
         )
 
 

@@ -128,7 +128,7 @@ def describe(load_id: str, notes: tuple[str, ...] = ()) -> Load:
     """Count what a landed load holds, from the footers of its files."""
     folder = home.landing() / load_id
     late = (
-        f"{load.name} landed before digests were kept: it is held to what lay there when this was noted"
+        f"{load.name} landed before digests were kept: it is compared with its files as they were when first recorded"
         for load in sorted(home.landing().iterdir())
         if (load / ledger.MANIFEST).exists() and ledger.is_late(load)
     )
@@ -170,7 +170,7 @@ def _warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
             raise NightbookError(f"cannot open {path}: {text.splitlines()[0]}") from error
         holder = re.search(r"held in (.*?) \(PID (\d+)\)", text)
         who = f"process {holder[2]} ({Path(holder[1]).name})" if holder else "another process"
-        raise NightbookError(f"{path} is in use by {who}: end it or wait for it, then land again") from error
+        raise NightbookError(f"{path} is in use by {who}: wait for it to end, or stop it, then land again") from error
     with connection:
         yield connection
 
@@ -277,7 +277,7 @@ def _settle(warehouse: duckdb.DuckDBPyConnection, landing: Path, landed: str | N
         if not (load / ledger.MANIFEST).exists():
             if not is_new:
                 raise NightbookError(
-                    f"{load} has no {ledger.MANIFEST}: it was not landed here: take it away, and land its files anew"
+                    f"{load} has no {ledger.MANIFEST}: it was not landed here: remove it, and land its files again"
                 )
             ledger.write(load, load.name, _rows(load), {ledger.LATE: True})
         ledger.enter(warehouse, load, _last_snapshot(load), before)

@@ -49,7 +49,7 @@ def land_uci_taiwan(file: Path) -> store.Load:
     """
     file = Path(file)
     if not file.exists():
-        raise NightbookError(f"{file} is not there: download the UCI data (doi 10.24432/C55S3H) and give its path")
+        raise NightbookError(f"{file} does not exist: download the UCI data (doi 10.24432/C55S3H) and give its path")
     intake.check_name(file.name)
     # The user may name a link; its target is landed.
     with engine() as (connection, copies):
@@ -89,7 +89,9 @@ def _read(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
             wrong += f" or {parsed(name, type_)} < 0"
         if (row := first_row(connection, source, wrong)) is not None:
             [(value,)] = connection.execute(f"select {name} from {source.sql} limit 1 offset {row - 1}").fetchall()
-            raise NightbookError(f"{source.name} row {row}: {source.columns[column]} is {value!r}, which it cannot be")
+            raise NightbookError(
+                f"{source.name} row {row}: {source.columns[column]} is {value!r}, which is not a possible value"
+            )
     columns = ", ".join(f"{parsed(spelled[c], t)} as {'flag' if c == target else c}" for c, t in types.items())
     connection.execute(f"create temp table client as select {columns} from {source.sql}")
     # Fetch every result completely. A half-read result would block the connection for sql().

@@ -51,7 +51,7 @@ class FeatureSpec:
         if self.monotone not in (-1, 0, 1):
             raise NightbookError(f"feature {self.name}: monotone is {self.monotone!r}; set it to -1, 0 or 1")
         if not self.name or set(self.name) & set("[]<"):
-            raise NightbookError(f"feature {self.name!r}: rename it; a name is not empty and has no [, ] or <")
+            raise NightbookError(f"feature {self.name!r}: rename it; a name must not be empty or have [, ] or <")
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def fit(
     if all(row["status"] == "no_cases" for row in found):
         raise NightbookError(
             "no cohort has matured: training needs snapshots and defaults that reach outcome_months (policy seed) past "
-            "a month-end with history before it; land more months, or shorten the horizon"
+            "a month-end with history before it; land more months, or reduce outcome_months"
         )
     return found
 
@@ -103,7 +103,7 @@ def _fit_one(model_name: str, relation: frames.Frame, features: list[FeatureSpec
     table = frames.table(relation, ORDER)
     row = {"model_name": model_name, "maker": run["actor"], "git_commit": provenance.git_commit()}
     if not table.num_rows:
-        return row | {"status": "no_cases", "reason": "no matured case to learn from"}
+        return row | {"status": "no_cases", "reason": "no matured case to train on"}
     # An input without any value teaches nothing. Examples are a window longer than the history, or a missing feed. As a
     # model input it would only be reported as drifted on the day it appears.
     features = [feature for feature in features if _teaches(table, feature)]
@@ -124,7 +124,7 @@ def _fit_one(model_name: str, relation: frames.Frame, features: list[FeatureSpec
         row
         | {
             "status": "fitted",
-            "reason": f"{candidate.algorithm} was the better one on validation",
+            "reason": f"{candidate.algorithm} was better on validation",
             "mlflow_run_id": mlflow_run_id,
             "algorithm": candidate.algorithm,
             "runner_up": candidate.runner_up and candidate.runner_up.algorithm,
@@ -227,7 +227,7 @@ def register(verdicts: list[dict], run_id: str) -> list[dict]:
         made = model_versions.register(row["model_name"], row["mlflow_run_id"], maker=row["maker"], run_id=run_id)
         if any(made[name] != row[name] for name in ("model_digest", "data_digest")):
             raise NightbookError(
-                f"{row['model_name']} candidate {row['mlflow_run_id']}: was exchanged after it was judged: train again"
+                f"{row['model_name']} candidate {row['mlflow_run_id']}: was replaced after it was judged: train again"
             )
         found.append({"model_name": row["model_name"], "mlflow_run_id": row["mlflow_run_id"], **made})
     return found
@@ -249,8 +249,8 @@ def _require(table: pa.Table, champion: model_versions.Model | None) -> None:
     missing = [name for name in champion.features if name not in table.column_names] if champion else []
     if champion and missing:
         raise NightbookError(
-            f"{champion.model_name} version {champion.version}, the champion, reads {missing[0]}, which the features "
-            "no longer have: keep the column until a version without it is champion"
+            f"{champion.model_name} version {champion.version}, the champion, reads {missing[0]}, which is no longer "
+            "a feature: keep the column until a version without it is champion"
         )
 
 

@@ -148,7 +148,9 @@ def train(
     """
     features = tuple(features)
     if "score" in {feature.name for feature in features}:
-        raise NightbookError("feature score: rename it; the reference profile keeps the model's own score by that name")
+        raise NightbookError(
+            "feature score: rename it; the reference profile stores the model's own score under that name"
+        )
     rows = training_set or TrainingSet.from_arrow(table, features, min_defaults=min_defaults)
     train_matrix, train_label = rows.matrix[rows.train], rows.label[rows.train]
     fits = {

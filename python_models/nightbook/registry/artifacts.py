@@ -31,7 +31,7 @@ def files(folder: Path) -> dict[str, bytes]:
     for path in _walked(folder):
         name = path.relative_to(folder).as_posix()
         if not name.isprintable():
-            raise NightbookError(f"{ascii(name)}: an artifact has no file of such a name")
+            raise NightbookError(f"{ascii(name)}: an artifact must not have a file with this name")
         content = path.read_bytes()
         if name != _WRITTEN_BY_READERS or not _ITS_CONTENT.fullmatch(content):
             found[name] = content
@@ -63,5 +63,5 @@ def _walked(folder: Path) -> list[Path]:
             found.append(path)
         else:
             kind = "a link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
-            raise NightbookError(f"{path.relative_to(path.parents[0])} is {kind}, and an artifact has files alone")
+            raise NightbookError(f"{path.relative_to(path.parents[0])} is {kind}, but an artifact may have only files")
     return found

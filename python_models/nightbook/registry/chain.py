@@ -33,17 +33,17 @@ def check(entries: Sequence[dict], head: str | None = None) -> str:
     for number, entry in enumerate(entries, start=1):
         name = f"audit log, entry {entry['sequence']} ({entry['kind']} {entry['subject']})"
         if entry["sequence"] != number:
-            raise NightbookError(f"{name}: entry {number} should stand here: one was taken out, put in or moved")
+            raise NightbookError(f"{name}: expected entry {number} here: an entry was removed, inserted or moved")
         if entry["previous_hash"] != previous:
-            raise NightbookError(f"{name}: does not follow the entry before it: one of the two was exchanged or moved")
+            raise NightbookError(f"{name}: does not follow the entry before it: one of the two was replaced or moved")
         if any(entry[column] is None for column in entry) or entry_hash(previous, entry) != entry["entry_hash"]:
-            raise NightbookError(f"{name}: was changed after it was written, its hash is another")
+            raise NightbookError(f"{name}: was changed after it was written: its hash does not match")
         key = (entry["kind"], entry["subject"])
         if key in named:
-            raise NightbookError(f"{name}: was entered before, as entry {named[key]}: a fact is entered once")
+            raise NightbookError(f"{name}: was already entered, as entry {named[key]}: a fact is entered only once")
         previous, named[key] = entry["entry_hash"], number
     if head and head not in (entry["entry_hash"] for entry in entries):
         raise NightbookError(
-            f"audit log: holds no entry with the hash {head}: it was cut short or written anew after that was noted"
+            f"audit log: has no entry with the hash {head}: the log was cut short or rewritten after you noted it"
         )
     return previous

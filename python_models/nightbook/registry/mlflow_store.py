@@ -191,8 +191,8 @@ def _silent(uri: str, error: Exception) -> NightbookError:
     # MLflow puts the request and its retries before the cause.
     reason = reason.rpartition("(Caused by ")[2][:200]
     return NightbookError(
-        f"the MLflow store {_address(uri)} does not answer: {reason}: see to it, or set MLFLOW_TRACKING_URI to another,"
-        " then say this again"
+        f"the MLflow store {_address(uri)} does not answer: {reason}: restart it, or set MLFLOW_TRACKING_URI to"
+        " another, then run this command again"
     )
 
 

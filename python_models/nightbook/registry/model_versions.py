@@ -277,15 +277,14 @@ def load(model_name: str, version: int) -> Model:
     found = {name: value for name, value in told(model_name, version).items() if value is not None}
     if not {"mlflow_run_id", "model_digest", "metadata_digest"} <= found.keys():
         raise NightbookError(
-            f"{model_name} version {version}: the registry has no digests of it: it was registered by other means than "
-            "a training"
+            f"{model_name} version {version}: the registry has no digests of it, so no training registered it"
         )
     # MLflow's own clients read the version from here. It may differ from where its run logged the model.
     location = mlflow_store.client().get_model_version_download_uri(model_name, str(version))
     logged = _location(found["mlflow_run_id"])
     if location.rstrip("/") != logged.rstrip("/"):
         raise NightbookError(
-            f"{model_name} version {version}: its files are at {location}, and those of the model that its run logged "
+            f"{model_name} version {version}: its files are at {location}, but its run logged the model "
             f"at {logged}: MLflow's clients may read either; restore the registry"
         )
     return _checked(model_name, version, found["mlflow_run_id"], found, location)
@@ -320,7 +319,7 @@ def _version(model_name: str, version: int) -> "ModelVersion":
     names = model_names()
     if model_name not in names:
         raise NightbookError(
-            f"no registered model is called {model_name}: there is {' and '.join(names) or 'none; train first'}"
+            f"no registered model is called {model_name}; registered: {' and '.join(names) or 'none, train first'}"
         )
     found = {int(one.version): one for one in _versions(model_name)}
     if version not in found:
@@ -370,7 +369,7 @@ def _checked(
     actual = _digest(booster_bytes)
     if actual != digest:
         raise NightbookError(
-            f"{label}: {MODEL_FILE} has SHA-256 {actual[:16]}..., registered was {digest[:16]}...: "
+            f"{label}: {MODEL_FILE} has SHA-256 {actual[:16]}..., registered with {digest[:16]}...: "
             "restore the artifact or roll back"
         )
     if _digest(text) != digests["metadata_digest"]:
@@ -379,8 +378,8 @@ def _checked(
     whole = digests.get("artifact_digest")
     if whole is not None and artifacts.digest_of(written) != whole:
         raise NightbookError(
-            f"{label}: a file of its artifact was changed, added or taken away, and MLflow's clients may run what "
-            f"{', '.join(written)} say: restore the artifact or roll back"
+            f"{label}: a file of its artifact was changed, added or removed, and MLflow's clients may run the code "
+            f"named in {', '.join(written)}: restore the artifact or roll back"
         )
     return Model(model_name, version, mlflow_run_id, digest, booster_bytes, json.loads(text))
 

@@ -176,13 +176,13 @@ class Record:
                 return one
         if number in model_versions.version_numbers(model_name):
             raise NightbookError(
-                f"{model_name} version {number} is not on record: it was registered by other means than a training of "
-                "this warehouse, so no gate has judged it; train, and approve what that registers"
+                f"{model_name} version {number} is not recorded: no training of this warehouse registered it, so no "
+                "gate has judged it; train, and approve the version that this registers"
             )
         if not versions:
             raise NightbookError(
-                f"no registered model is called {model_name}: there is "
-                f"{' and '.join(self.model_names) or 'none; train first'}"
+                f"no registered model is called {model_name}; registered: "
+                f"{' and '.join(self.model_names) or 'none, train first'}"
             )
         raise NightbookError(
             f"{model_name} has no version {number}: registered versions are "
@@ -213,20 +213,22 @@ class Record:
             )
         last = moves[-1]
         if alias != last.model_version:
-            where = f"names version {alias}" if alias is not None else "is not there"
+            where = f"names version {alias}" if alias is not None else "is missing"
             if alias == last.previous_version:
                 raise NightbookError(
                     f"{model_name}: the recorded {_word(last)} of version {last.model_version} was not carried out, "
-                    f"the alias {model_versions.CHAMPION} {where}: say the same again: {last.command}"
+                    f"the alias {model_versions.CHAMPION} {where}: run the command again: {last.command}"
                 )
+            if alias is not None:
+                where += ", which no recorded approval put there"
             raise NightbookError(
-                f"{model_name}: the alias {model_versions.CHAMPION} {where}, which no recorded approval put there; on "
-                f"record is version {last.model_version}: {last.command} puts it back"
+                f"{model_name}: the alias {model_versions.CHAMPION} {where}; version {last.model_version} is recorded: "
+                f"{last.command} puts it back"
             )
         if own := own_hand(self.version(model_name, last.model_version).maker, last):
             raise NightbookError(
-                f"{model_name} version {last.model_version}: {own} made it, and had a hand in its {_word(last)}: only "
-                "somebody else's approval lets it score"
+                f"{model_name} version {last.model_version}: {own} made it and took part in its {_word(last)}: it "
+                "needs somebody else's approval to score"
             )
         return self.held(model_name, last.model_version)
 
@@ -240,7 +242,7 @@ class Record:
         maker = self.version(model_name, number).maker
         if all(move.model_version != number or own_hand(maker, move) for move in self.moves(model_name)):
             raise NightbookError(
-                f"{model_name} version {number} was never champion: no recorded approval made it so, and only an "
+                f"{model_name} version {number} was never champion: no approval of it is recorded, and only an "
                 "approved version scores; approve it first"
             )
         return self.held(model_name, number)
@@ -255,9 +257,7 @@ class Record:
         version = self.version(model_name, number)
         name = f"{model_name} version {number}"
         if ("model_version", name) not in self._entered:
-            raise NightbookError(
-                f"{name} is in no entry of the audit log: its training did not come to its end; train again"
-            )
+            raise NightbookError(f"{name} has no entry in the audit log: its training did not finish; train again")
         self._require_verdict(version)
         told = model_versions.told(model_name, number)
         for column, found in told.items():
@@ -265,7 +265,7 @@ class Record:
             # The digest of the whole artifact is unknown for versions registered before it existed.
             if recorded != found and (column != "artifact_digest" or recorded is not None):
                 raise NightbookError(
-                    f"{name}: the registry says that its {_words(column)} is {found}, on record is {recorded}: one of "
+                    f"{name}: its {_words(column)} is {found} in the registry, but {recorded} in the record: one of "
                     "the two was changed; restore the registry, or train again"
                 )
         return model_versions.load(model_name, number)
@@ -295,19 +295,19 @@ class Record:
                     # row.
                     if kind == "promotion":
                         raise NightbookError(
-                            f"{kind} {subject}: its row is in no entry of the audit log: put in by other means than "
-                            "`approve` and `rollback`"
+                            f"{kind} {subject}: its row has no entry in the audit log: it was not written by "
+                            "`approve` or `rollback`"
                         )
                     continue
                 if (kind, subject) not in left:
-                    raise NightbookError(f"{kind} {subject}: has more than one row: one of them was put in by hand")
+                    raise NightbookError(f"{kind} {subject}: has more than one row: one of them was added by hand")
                 left.remove((kind, subject))
                 if changed := differences(json.loads(entry["payload"]), row):
                     raise NightbookError(f"{kind} {subject}: {changed} (entry {entry['sequence']} of the audit log)")
         for kind, subject in sorted(left):
             raise NightbookError(
                 f"{kind} {subject}: is entry {self._entered[kind, subject]['sequence']} of the audit log, but its row "
-                "is gone"
+                "is missing"
             )
 
     @functools.cached_property
@@ -331,9 +331,9 @@ class Record:
             return
         name = f"{version.model_name} version {version.model_version}"
         failed = sorted({one["rule"] for one in sum(judged.values(), []) if one["verdict"] not in _LET_IN})
-        what = f"failed {', '.join(failed)}" if failed else "is in no entry of the audit log"
+        what = f"failed {', '.join(failed)}" if failed else "has no verdict in the audit log"
         raise NightbookError(
-            f"{name} was let in by no gate: its verdict {what}; train, and approve what that registers"
+            f"{name} did not pass the gate: it {what}; train, and approve the version that this registers"
         )
 
 

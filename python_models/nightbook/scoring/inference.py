@@ -26,7 +26,7 @@ def load_booster(booster_bytes: bytes, digest: str) -> xgb.Booster:
     actual = hashlib.sha256(booster_bytes).hexdigest()
     if actual != digest.lower():
         raise NightbookError(
-            f"model file has SHA-256 {actual}, the registry says {digest}: do not use it; restore the artifact"
+            f"model file has SHA-256 {actual}, but the registry says {digest}: do not use it; restore the artifact"
         )
     booster = xgb.Booster()
     try:
@@ -64,7 +64,7 @@ def inputs(batch: pa.RecordBatch | pa.Table, features: Sequence[str]) -> np.ndar
 
 def not_a_number(what: str) -> NightbookError:
     """The error for an input that holds NaN or infinity."""
-    return NightbookError(f"{what}: holds NaN or infinity; store null for what is not known")
+    return NightbookError(f"{what}: holds NaN or infinity; store null for unknown values")
 
 
 def feature_digests(matrix: np.ndarray) -> list[str]:

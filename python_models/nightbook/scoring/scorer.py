@@ -130,7 +130,7 @@ def pinned_versions(text: str | None = None) -> dict[str, int]:
     text = os.environ.get("NIGHTBOOK_VERSIONS", "") if text is None else text
     pinned = dict(part.partition("=")[::2] for part in text.split())
     if not all(name and version.isascii() and version.isdigit() for name, version in pinned.items()):
-        raise NightbookError(f"NIGHTBOOK_VERSIONS is '{text}': write MODEL=VERSION, one after another")
+        raise NightbookError(f"NIGHTBOOK_VERSIONS is '{text}': write MODEL=VERSION, separated by blanks")
     return {name: int(version) for name, version in pinned.items()}
 
 
@@ -282,8 +282,8 @@ def loaded(row: dict) -> Model:
     model = model_versions.load(row["model_name"], row["model_version"])
     if (model.digest, model.metadata_digest) != (row["model_digest"], row["metadata_digest"]):
         raise NightbookError(
-            f"{row['model_name']} version {row['model_version']}: its artifact was exchanged while the run was under "
-            "way: restore it or roll back"
+            f"{row['model_name']} version {row['model_version']}: its artifact was replaced during the "
+            "run: restore it or roll back"
         )
     return model
 

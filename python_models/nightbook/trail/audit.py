@@ -136,13 +136,13 @@ def check_unbroken(query: Query) -> None:
             else ()
         ):
             raise NightbookError(
-                f"audit log: has no entry, and the run log has run {row['run_id']} of {row['as_of_date']}: it was"
-                " emptied. Restore audit.audit_chain from a backup; a log begun anew would answer for nothing before it"
+                f"audit log: has no entry, but the run log has run {row['run_id']} of {row['as_of_date']}: it was"
+                " emptied. Restore audit.audit_chain from a backup; a new log would not cover anything before it"
             )
         for schema, table in _WRITTEN_LATER:
             if has(query, schema, table) and query(f"select 1 as found from {schema}.{table} limit 1"):
                 raise NightbookError(
-                    f"audit log: has no entry, and {schema}.{table} has rows: it was emptied. Restore audit.audit_chain"
+                    f"audit log: has no entry, but {schema}.{table} has rows: it was emptied. Restore audit.audit_chain"
                     " and audit.run_log from a backup"
                 )
         return
@@ -154,8 +154,8 @@ def check_unbroken(query: Query) -> None:
     )
     for row in lost:
         raise NightbookError(
-            f"audit log: does not hold run {row['run_id']} of {row['as_of_date']}, which the run log has: it was cut"
-            " short, or the run was put in by other means. Restore audit.audit_chain, or take the row out of"
+            f"audit log: lacks run {row['run_id']} of {row['as_of_date']}, which is in the run log. The log was cut"
+            " short or the run was inserted. Restore audit.audit_chain, or delete the row from"
             " audit.run_log"
         )
 
@@ -166,13 +166,13 @@ def _check_facts(entries: list[dict], facts: list[dict]) -> tuple[str, ...]:
     for fact in facts:
         key = (fact["kind"], fact["subject"])
         if key in now:
-            raise NightbookError(f"{key[0]} {key[1]}: has more than one row: one of them was put in by other means")
+            raise NightbookError(f"{key[0]} {key[1]}: has more than one row: one of them was added by hand")
         now[key] = fact["payload"]
     logged = {(entry["kind"], entry["subject"]): entry for entry in entries if entry["kind"] != "partition"}
     for key, entry in logged.items():
         name = f"{key[0]} {key[1]}"
         if key not in now:
-            raise NightbookError(f"{name}: is entry {entry['sequence']} of the audit log, but its row is gone")
+            raise NightbookError(f"{name}: is entry {entry['sequence']} of the audit log, but its row is missing")
         changed = differences(json.loads(entry["payload"]), json.loads(now[key]), tolerance=0)
         if changed:
             raise NightbookError(f"{name}: {changed} (entry {entry['sequence']} of the audit log)")
@@ -181,10 +181,12 @@ def _check_facts(entries: list[dict], facts: list[dict]) -> tuple[str, ...]:
     for fact in facts:
         kind, subject = fact["kind"], fact["subject"]
         if (kind, subject) not in logged:
-            name = f"{kind} {subject}: its row is in no entry of the audit log"
+            name = f"{kind} {subject}: its row has no entry in the audit log"
             if kind not in _OF_TRAINING or fact["run_id"] in runs:
-                raise NightbookError(f"{name}: put in by other means")
-            waiting.append(f"{name}: its training was broken off, or it was put in; nothing can be approved by it")
+                raise NightbookError(f"{name}: it was added by hand")
+            waiting.append(
+                f"{name}: its training was interrupted, or it was added by hand; it cannot support an approval"
+            )
     return tuple(waiting)
 
 
@@ -211,8 +213,8 @@ def _other_code(facts: list[dict]) -> tuple[str, ...]:
             earlier, digest = first.setdefault((run["git_commit"], name), (run["run_id"], run[name]))
             if digest != run[name]:
                 found.append(
-                    f"run {run['run_id']}: its {name} is not that of run {earlier}, of the same commit: one of the two"
-                    " did not run what was committed, or not with the libraries of the lock"
+                    f"run {run['run_id']}: its {name} is not that of run {earlier} of the same commit: one of the two"
+                    " ran other code than the commit, or other libraries than the lock"
                 )
     return tuple(found)
 
@@ -257,9 +259,9 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
         found = digests.get((relation, as_of_date, run_id, recorded.get("column_names")))
         what = "scores" if relation in _SCORES else "rows"
         if not found and recorded["row_count"]:
-            raise NightbookError(f"{name}: the {what} of run {run_id} are gone {of_log}")
+            raise NightbookError(f"{name}: the {what} of run {run_id} are missing {of_log}")
         if found and (found["row_count"], found["digest"]) != (recorded["row_count"], recorded["digest"]):
-            finds = f"; `reproduce --as-of {as_of_date}` finds which" if relation in (*_SCORES, _INPUTS) else ""
+            finds = f"; `reproduce --as-of {as_of_date}` shows which" if relation in (*_SCORES, _INPUTS) else ""
             raise NightbookError(
                 f"{name}: holds other {what} than run {run_id} wrote, {found['row_count']} rows now and"
                 f" {recorded['row_count']} then {of_log}{finds}"
@@ -270,8 +272,8 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
         for column, type_ in was.items() if found else ():
             if types[relation].get(column) != type_:
                 raise NightbookError(
-                    f"{name}: column {column} is {types[relation].get(column, 'gone')} now, run {run_id} wrote it as"
-                    f" {type_} {of_log}"
+                    f"{name}: column {column} is {types[relation].get(column, 'missing')} now, but run {run_id} wrote"
+                    f" it as {type_} {of_log}"
                 )
         # The digest of scores covers a fixed list of columns, so columns that the run did not write must be empty.
         more = sorted(set(types.get(relation, ())) - set(was)) if was and relation in _SCORES else []
@@ -287,7 +289,7 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
         if found and found.get("other_values"):
             raise NightbookError(f"{name}: has values in columns that run {run_id} did not write {of_log}")
         if kept.get(relation) == "date" and run_id not in runs:
-            raise NightbookError(f"{name}: was entered for run {run_id}, of which the audit log has no record {of_log}")
+            raise NightbookError(f"{name}: was entered for run {run_id}, which is not in the audit log {of_log}")
     before: dict[str, list[str]] = {}
     for relation, as_of_date, run_id in sorted(standing.keys() - expected.keys()):
         if run_id in earlier or relation.startswith("lineage_") and relation not in begun:
@@ -295,13 +297,13 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
             continue
         what = "scores" if relation in _SCORES else "rows"
         raise NightbookError(
-            f"{relation} of {as_of_date}: holds {what} of run {run_id}, which the audit log does not know: the run"
-            f" was broken off, or the rows were put in by other means; `backfill --from {as_of_date} --to"
-            f" {as_of_date}` scores the date anew"
+            f"{relation} of {as_of_date}: holds {what} of run {run_id}, which is not in the audit log: the run"
+            f" was interrupted, or the rows were added by hand; `backfill --from {as_of_date} --to"
+            f" {as_of_date}` scores the date again"
         )
     notes = tuple(
-        f"{relation}: {len(dates)} partitions, the last of {max(dates)}, were published before the audit log entered"
-        " any of it"
+        f"{relation}: {len(dates)} partitions, the last of {max(dates)}, were published before the audit log covered"
+        " this relation"
         for relation, dates in before.items()
     )
     return len(expected), notes
@@ -385,7 +387,7 @@ def _check_inputs(entries: list[dict], connection: warehouse.Connection) -> None
             night,
         )
         if sum(row["row_count"] for row in versions) != recorded["row_count"]:
-            raise NightbookError(f"{name}: the scores are of other accounts than the inputs {of_log}")
+            raise NightbookError(f"{name}: the scores and the inputs are of different accounts {of_log}")
         for row in versions:
             features = (
                 model_versions.load(row["model_name"], row["model_version"]).features if _REST in digested else ()
@@ -408,12 +410,12 @@ def _check_inputs(entries: list[dict], connection: warehouse.Connection) -> None
                 wrong = _unlike_digest(batch, features)
                 if wrong is not None:
                     raise NightbookError(
-                        f"{name}, account {wrong}: shows other inputs than it was scored by {of_log};"
-                        f" `reproduce --as-of {as_of_date} --account {wrong}` says which"
+                        f"{name}, account {wrong}: shows other inputs than those that were scored {of_log};"
+                        f" `reproduce --as-of {as_of_date} --account {wrong}` shows which"
                     )
             if rows != row["row_count"]:
                 raise NightbookError(
-                    f"{name}: shows the inputs of {rows} accounts, {row['row_count']} were scored by"
+                    f"{name}: shows the inputs of {rows} accounts, but {row['row_count']} were scored by"
                     f" {row['model_name']} version {row['model_version']} {of_log}"
                 )
 
@@ -439,7 +441,7 @@ def _check_tables(query: Query, names: Mapping[str, Collection[str]]) -> None:
             [schema, *tables],
         ):
             raise NightbookError(
-                f"{schema}.{row['name']}: is a {row['table_type'].lower()}, and runs write a table: it was exchanged"
+                f"{schema}.{row['name']}: is a {row['table_type'].lower()}, but runs write a table: it was replaced"
             )
 
 
@@ -488,8 +490,8 @@ def _check_views(query: Query) -> None:
         )
         if more[0]["row_count"] or fewer[0]["row_count"] or counts[0] != counts[1]:
             raise NightbookError(
-                f"{view}: shows other rows than stand in {' and '.join(tables)}: the view was exchanged; the next run"
-                " makes it anew"
+                f"{view}: shows other rows than {' and '.join(tables)}: the view was replaced; the next run"
+                " creates it again"
             )
 
 
@@ -513,8 +515,8 @@ def _check_registry(record: Record) -> tuple[int, tuple[str, ...]]:
             if number not in known
         ]
         notes += [
-            f"{name} promotion {move.sequence}: {own} made version {move.model_version}, and had a hand in this: it was"
-            f" recorded by other means than {move.action}, or by one of an earlier version"
+            f"{name} promotion {move.sequence}: {own} made version {move.model_version} and took part in this: it was"
+            f" not recorded by `{move.action}`, or an earlier version of the project recorded it"
             for move in record.moves(name)
             if (own := own_hand(known.get(move.model_version, ""), move))
         ]

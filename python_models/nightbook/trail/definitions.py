@@ -30,8 +30,8 @@ def check_functions(query: Query) -> None:
         "select schema_name, function_name from system.main.duckdb_functions() where not internal order by all limit 1"
     ):
         raise NightbookError(
-            f"{row['schema_name']}.{row['function_name']} is a function that somebody has put into the warehouse; what"
-            " the engine's own would say, it may say otherwise: drop it"
+            f"{row['schema_name']}.{row['function_name']} is a function that somebody added to the warehouse. It"
+            " may replace a function of the engine: drop it"
         )
 
 
@@ -52,8 +52,8 @@ def check_columns(query: Query) -> None:
         is_computed = row["is_generated"] == "ALWAYS"
         raise NightbookError(
             f"{row['table_schema']}.{row['table_name']}: column {row['column_name']} "
-            + ("is computed when it is read, and runs write values" if is_computed else "has the name of the database")
-            + ": the table was exchanged; restore it from a backup"
+            + ("is computed when it is read, but runs write values" if is_computed else "has the name of the database")
+            + ": the table was replaced; restore it from a backup"
         )
 
 
@@ -84,8 +84,8 @@ def check_views(connection: duckdb.DuckDBPyConnection, sql: Mapping[str, str]) -
             connection.execute("drop view temp.as_written")
             if _in_order(standing) != _in_order(written):
                 raise NightbookError(
-                    f"{schema}.{name}: is not the view that this version of the project makes: it was exchanged, or"
-                    " another version made it; the next run makes it anew"
+                    f"{schema}.{name}: is not the view that this version of the project creates: it was replaced, or"
+                    " another version created it; the next run creates it again"
                 )
 
 

@@ -66,10 +66,10 @@ def page(told: dict) -> str:
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{svg.STYLE}</style></head><body>
 <h1>{escape(title)}</h1>
 <ul class="tree">{_tree(explanation_text.of_score(told))}</ul>
-<h2>What moved it</h2>
+<h2>Contributions of the inputs</h2>
 {plot(told)}
 {_table(["input", "value", "contribution", "meaning", "source", "defined in", "last change"], inputs)}
-<h2>Landed rows that it rests on</h2>
+<h2>Landed rows behind the score</h2>
 {raw}
 </body></html>
 """
@@ -100,7 +100,7 @@ def _tree(branch: explanation_text.Branch) -> str:
 
 def _rows(name: str, rows: list[dict]) -> str:
     if not rows:
-        return f"<p>{escape(name)}: no row</p>"
+        return f"<p>{escape(name)}: no rows</p>"
     table = _table(list(rows[0]), [list(row.values()) for row in rows])
     return f"<details><summary>{escape(name)}: {len(rows)} rows</summary>{table}</details>"
 

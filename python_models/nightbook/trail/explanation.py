@@ -139,8 +139,8 @@ def _inputs(connection: Connection, kind: str, key: str, score: dict, model: Mod
         rows = pa.table(columns).slice(0, 1 if values else 0)
     if rows.num_rows != 1:
         raise NightbookError(
-            f"{kind} {key} as of {score['as_of_date']}: the inputs of its score are gone: {rows.num_rows} rows of run"
-            f" {score['run_id']}; `reproduce` derives them anew"
+            f"{kind} {key} as of {score['as_of_date']}: the inputs of its score are missing: {rows.num_rows} rows of"
+            f" run {score['run_id']}; `reproduce` computes them again"
         )
     return from_arrow(rows)
 
@@ -151,8 +151,8 @@ def _check_score(model: Model, score: dict, inputs: DuckDBPyRelation, column: st
     for name in ("model_digest", "feature_digest", "margin", "pd"):
         if again[name] != score[name]:
             raise NightbookError(
-                f"{column} {score[column]} as of {score['as_of_date']}: {name} is {score[name]} as stored, and its"
-                f" stored inputs give {again[name]}: one of the two was changed; `reproduce` tells which"
+                f"{column} {score[column]} as of {score['as_of_date']}: the stored {name} is {score[name]}, but its"
+                f" stored inputs give {again[name]}: one of the two was changed; `reproduce` shows which"
             )
 
 
@@ -206,7 +206,8 @@ def _contributions(
     total = float(np.sum([part["contribution"] for part in parts]))
     if abs(total - score["margin"]) > _TOLERANCE:
         raise NightbookError(
-            f"{column} {score[column]}: contributions add up to {total:.6f}, the stored margin is {score['margin']:.6f}"
+            f"{column} {score[column]}: contributions add up to {total:.6f}, but the stored margin is "
+            f"{score['margin']:.6f}"
         )
     catalog = {
         row["name"]: row

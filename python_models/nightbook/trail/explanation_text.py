@@ -26,14 +26,17 @@ def of_version(told: dict) -> Branch:
         f"made by {told['maker']}, run {told['run_id']}, MLflow run {told['mlflow_run_id']}, {told['registered_at']}",
         f"last approved by {_approval(told)} under {told['change_request'] or 'no change request'}",
         f"commit {told['git_commit']}, {libraries}",
-        f"training set {told['data_digest']}, in the order of {', '.join(told['row_order']) or 'unknown columns'}",
+        f"training set {told['data_digest']}, sorted by {', '.join(told['row_order']) or 'unknown columns'}",
     ]
     branches = [_leaf(line) for line in lines]
     if "against" in told:
         other = told["against"]
-        differs = [f"{name}: {one['this']}, there {one['other']}" for name, one in other["differs_in"].items()]
-        differs.append(f"data: {', '.join(other['data_that_differs']) or 'none differs'}")
-        branches.append((f"what version {other['model_version']} does not share", [_leaf(line) for line in differs]))
+        differs = [
+            f"{name}: {one['this']}; version {other['model_version']} has {one['other']}"
+            for name, one in other["differs_in"].items()
+        ]
+        differs.append(f"data that differs: {', '.join(other['data_that_differs']) or 'none'}")
+        branches.append((f"what differs in version {other['model_version']}", [_leaf(line) for line in differs]))
     name = f"{told['model_name']} version {told['model_version']} ({told['algorithm']}), {told['model_digest']}"
     return name, branches
 
@@ -46,14 +49,14 @@ def _model(told: dict) -> Branch:
         else "not approved before it scored: it was pinned for this date"
     )
     return (
-        f"given by {model['model_name']} version {model['model_version']} ({model['algorithm']})",
+        f"scored by {model['model_name']} version {model['model_version']} ({model['algorithm']})",
         [
             _leaf(f"made by {model['maker']}, run {model['trained_by_run']}, MLflow run {model['mlflow_run_id']}"),
             _leaf(approved),
             _leaf(f"digest {model['model_digest']}"),
             _leaf(f"training set {model['data_digest']}, commit {model['git_commit']}"),
             (
-                f"{len(told['gate'])} verdicts of the gate",
+                f"{len(told['gate'])} gate verdicts",
                 [_leaf(f"{row['verdict']}: {row['reason']}") for row in told["gate"]],
             ),
         ],
@@ -65,7 +68,7 @@ def _run(run: dict) -> Branch:
     return (
         f"in run {run['run_id']} of {run['started_at']} by {run['actor']}",
         [
-            _leaf(f"saw what had landed by {run['known_at']}"),
+            _leaf(f"saw rows loaded by {run['known_at']}"),
             _leaf(f"commit {run['git_commit']}{changes}, {run['engine']}"),
             _leaf(f"SQL {run['manifest_digest']}"),
             _leaf(f"library {run['library_digest']}"),
@@ -87,10 +90,10 @@ def _contributions(told: dict) -> Branch:
     if rest:
         lines.append(f"{sum(row['contribution'] for row in rest):+.4f}  {len(rest)} more inputs")
     if len(moved) < len(told["inputs"]):
-        lines.append(f"{len(told['inputs']) - len(moved)} inputs add nothing")
+        lines.append(f"{len(told['inputs']) - len(moved)} inputs contribute nothing")
     return (
-        f"log odds {told['margin']:.6f} = {told['base_value']:.6f}, where every score starts, and what "
-        f"{len(told['inputs'])} inputs add",
+        f"log odds {told['margin']:.6f} = base value {told['base_value']:.6f} and the contributions of "
+        f"{len(told['inputs'])} inputs",
         [_leaf(line) for line in lines],
     )
 
@@ -99,16 +102,16 @@ def _rows(raw: dict[str, list[dict]]) -> Branch:
     lines = []
     for name, landed in raw.items():
         if not landed:
-            lines.append(f"{name}: no row")
+            lines.append(f"{name}: no rows")
             continue
         loads = ", ".join(sorted({row["_load_id"] for row in landed}))
         superseded = sum(row["is_superseded"] for row in landed)
         last = max(row["_loaded_at"] for row in landed)
         lines.append(
-            f"{name}: {len(landed)} row{'s' if len(landed) > 1 else ''} of load {loads}, the last at {last}"
+            f"{name}: {len(landed)} row{'s' if len(landed) > 1 else ''} of load {loads}, the last loaded at {last}"
             + (f", {superseded} superseded" if superseded else "")
         )
-    return "rests on landed rows", [_leaf(line) for line in lines]
+    return "landed rows behind the score", [_leaf(line) for line in lines]
 
 
 def value(number: float | None) -> str:
@@ -118,7 +121,7 @@ def value(number: float | None) -> str:
 
 def place(defined_in: dict | None) -> str:
     """File and line where an input is written."""
-    return "no model of this checkout" if defined_in is None else f"{defined_in['file']}:{defined_in['line']}"
+    return "in no model of this checkout" if defined_in is None else f"{defined_in['file']}:{defined_in['line']}"
 
 
 def _approval(told: dict) -> str:

@@ -34,7 +34,9 @@ class Difference:
     derived: object
 
     def __str__(self) -> str:
-        return f"{self.relation}, {self.key}: {self.column} is {self.stored} as stored, {self.derived} derived anew"
+        return (
+            f"{self.relation}, {self.key}: {self.column} is {self.stored} as stored, {self.derived} when computed again"
+        )
 
 
 @dataclass
@@ -75,7 +77,7 @@ def reproduce(
         chosen = scored_nights.chosen(query, night, account, application, sample)
     if not night.run["manifest_digest"] or not night.run["library_digest"]:
         raise NightbookError(
-            f"the night of {as_of}, run {night.run['run_id']}: its record does not say by which code it was made;"
+            f"the night of {as_of}, run {night.run['run_id']}: its record does not name the code that made it;"
             " `explain` shows its stored inputs, model and contributions"
         )
     rerun.sweep()
@@ -188,7 +190,7 @@ def _other_versions(night: scored_nights.Night) -> list[str]:
     then = json.loads(night.run["versions"])
     now = provenance.library_versions()
     return [
-        f"{name} is {now[name]} here, was {then[name]} in the run"
+        f"{name} is {now[name]} here, but was {then[name]} in the run"
         for name in sorted(now)
         if now[name] != then.get(name, now[name])
     ]

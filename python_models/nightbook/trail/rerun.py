@@ -53,31 +53,33 @@ def derive(scratch: Path, night: Night) -> str:
     run = night.run
     label = f"the night of {night.as_of_date}, run {run['run_id']}"
     if _build(Path.cwd(), scratch, night):
-        return "this checkout, whose digests are those of the run"
+        return "this checkout, which has the digests of the run"
     commit = run["git_commit"]
     lacking = f"{label}, was made with other code than this checkout's"
     if run["is_dirty"] or commit == "unknown":
         raise NightbookError(
-            f"{lacking}, and with changes that are in no commit (last commit {commit[:12]}): it cannot be derived anew;"
-            " `explain` shows its stored inputs, model and contributions"
+            f"{lacking}, with changes that are in no commit (last commit {commit[:12]}), so it cannot be computed"
+            " again; `explain` shows its stored inputs, model and contributions"
         )
     if not provenance.is_commit(commit):
         raise NightbookError(
-            f"{lacking}: its record names the commit {commit!r}, which is no whole hash: `verify-audit` says whether"
-            " somebody has changed the record"
+            f"{lacking}: its record names the commit {commit!r}, which is not a full hash: `verify-audit` checks"
+            " whether somebody has changed the record"
         )
     packed = subprocess.run(["git", "archive", "--format=tar", "--end-of-options", commit], capture_output=True)
     if packed.returncode:
-        raise NightbookError(f"{lacking}: commit {commit[:12]}, which is not in this clone; fetch it and try again")
+        raise NightbookError(
+            f"{lacking}: commit {commit[:12]}, which is not in this clone; fetch it, then run this command again"
+        )
     folder = scratch / "code"
     with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:
         archive.extractall(folder, filter="data")
     if not _build(folder, scratch, night):
         raise NightbookError(
-            f"{lacking}: commit {commit[:12]} is there, but gives other digests: files that are in no commit took part;"
-            " `explain` shows its stored inputs, model and contributions"
+            f"{lacking}: commit {commit[:12]} exists but gives other digests, so the run used files that are in no "
+            "commit; `explain` shows its stored inputs, model and contributions"
         )
-    return f"commit {commit[:12]}, laid out apart"
+    return f"commit {commit[:12]}, checked out separately"
 
 
 def sweep() -> None:
@@ -100,7 +102,7 @@ def _build(code: Path, scratch: Path, night: Night) -> bool:
     )
     if done.returncode not in (0, _OTHER_CODE):
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise NightbookError(f"deriving the night of {night.as_of_date} anew: {reason}")
+        raise NightbookError(f"computing the night of {night.as_of_date} again failed: {reason}")
     return done.returncode == 0
 
 
@@ -114,7 +116,7 @@ def _environment(code: Path, scratch: Path, night: Night) -> dict[str, str]:
         "NIGHTBOOK_KNOWN_AT": night.run["known_at"].isoformat(" ", "microseconds"),
         # A sample is not the whole book, and input checks would stop it. The night itself has passed them.
         "NIGHTBOOK_OVERRIDE": "*",
-        "NIGHTBOOK_OVERRIDE_REASON": "derived anew",
+        "NIGHTBOOK_OVERRIDE_REASON": "computed again",
         "NIGHTBOOK_VERSIONS": " ".join(f"{name}={version}" for name, version in sorted(night.versions.items())),
         "MLFLOW_TRACKING_URI": home.registry_uri(),
         "PYTHONPATH": str(code / "python_models"),

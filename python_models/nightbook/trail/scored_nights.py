@@ -51,14 +51,14 @@ def scored_night(query: warehouse.Query, as_of: date) -> Night:
                 runs.add(row["run_id"])
                 versions[row["model_name"]] = row["model_version"]
     if not runs:
-        raise NightbookError(f"no night of {as_of} was ever scored; {_known_nights(query)}")
+        raise NightbookError(f"the night of {as_of} was never scored; scored nights: {_known_nights(query)}")
     run_id = max(runs)
     record = query("select * from audit.run_log where run_id = ?", [run_id])
     if len(runs) > 1 or not record:
         raise NightbookError(
             f"the night of {as_of} was written by run {' and '.join(sorted(runs))}, which "
-            f"{'is more than one' if len(runs) > 1 else 'did not come to its end'}: "
-            f"`python orchestrate.py backfill --from {as_of} --to {as_of}` scores it anew"
+            f"{'is more than one run' if len(runs) > 1 else 'did not finish'}: "
+            f"`python orchestrate.py backfill --from {as_of} --to {as_of}` scores it again"
         )
     return Night(as_of, dict.fromkeys(_CODE) | record[0], versions)
 
@@ -107,12 +107,12 @@ def never_scored(query: warehouse.Query, kind: str, key: str, as_of: date) -> st
     )
     if found["nights"]:
         return (
-            f"{kind} {key} was not scored as of {as_of}: it was on {found['nights']} nights, from"
+            f"{kind} {key} was not scored as of {as_of}: it was scored on {found['nights']} nights, from"
             f" {found['first_date']} to {found['last_date']}"
         )
     table, of_account = ("accounts", "account_id") if kind == "account" else ("applications", "application_id")
     if query(f"select 1 from raw.{table} where {of_account} = ? limit 1", [key]):
-        return f"{kind} {key} was never scored; it has landed, and was closed, decided or in default on every night"
+        return f"{kind} {key} was never scored: it has landed, but was closed, decided or in default on every night"
     return f"no {kind} {key} has ever landed or been scored"
 
 
@@ -122,7 +122,7 @@ def landed_otherwise(query: warehouse.Query, night: Night) -> list[str]:
     for relation in ("loan_servicing", "payments", "bureau_pulls", "accounts"):
         notes += [
             f"raw.{relation}, load {row['load_id']}: {row['rows_now']} rows known at the cutoff,"
-            f" {row['rows_seen']} then"
+            f" {row['rows_seen']} in the run"
             for row in query(
                 f"""
                 select
@@ -154,5 +154,5 @@ def _known_nights(query: warehouse.Query) -> str:
         )
     ] if warehouse.has(query, "audit", "run_log") else []  # fmt: skip
     if not nights:
-        return "none was"
-    return f"{len(nights)} were, from {nights[0]} to {nights[-1]}" if len(nights) > 1 else f"only {nights[0]} was"
+        return "none"
+    return f"{len(nights)}, from {nights[0]} to {nights[-1]}" if len(nights) > 1 else f"only {nights[0]}"

@@ -31,7 +31,7 @@ def test_a_promotion_and_its_entry_are_recorded_together(account):
         assert record.Record.of(query).entries == kept.entries
     # Neither is one with another time recorded, nor one that leaves a gap.
     for other in (replace(PROMOTION, sequence=3), replace(PROMOTION, sequence=2, promoted_at=THEN)):
-        with pytest.raises(NightbookError, match=f"promotion {other.sequence} of .* does not follow number 1 now"):
+        with pytest.raises(NightbookError, match=f"promotion {other.sequence} of .* does not follow promotion 1: run"):
             promotions.write(other)
 
 

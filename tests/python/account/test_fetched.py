@@ -130,7 +130,7 @@ def test_what_was_stored_comes_in_its_own_types_and_of_its_own_run(both):
 
 def test_a_key_that_was_not_scored_is_refused(both):
     both("snowflake")
-    with pytest.raises(NightbookError, match="account A00000001 was never scored; it has landed"):
+    with pytest.raises(NightbookError, match="account A00000001 was never scored: it has landed"):
         _chosen(account="A00000001")
     with pytest.raises(NightbookError, match="no account it's has ever landed"):
         _chosen(account="it's")

@@ -89,7 +89,7 @@ def test_the_same_files_land_once_and_others_are_added(account, sample, correcti
     landing.land_files(sample)
     before = _counts()
     again = landing.land_files(sample)
-    assert again.notes[-1] == "these files had landed before: nothing was written" and _counts() == before
+    assert again.notes[-1] == "these files had already landed: nothing was written" and _counts() == before
     landing.land_files(correction)
     assert _counts() == before | {"accounts": before["accounts"] + 1, "loan_servicing": before["loan_servicing"] + 1}
 
@@ -118,7 +118,7 @@ def test_rows_that_do_not_arrive_stop_the_load(account, sample, monkeypatch):
     written = snowflake_store._written
     with monkeypatch.context() as planted:
         planted.setattr(snowflake_store, "_written", lambda folder: written(folder) + (folder.name == "payments"))
-        with pytest.raises(NightbookError, match=r"raw.payments: 7,865 rows of files-\w+ arrived, 7,866 were sent"):
+        with pytest.raises(NightbookError, match=r"raw.payments: 7,865 rows of files-\w+ arrived, but 7,866 were sent"):
             landing.land_files(sample)
     assert not any(_counts().values())
 
@@ -144,7 +144,7 @@ def test_a_synthetic_lender_lands_once(account):
     assert load.rows == _counts() and str(load.last_snapshot) == "2026-06-30"
     again = landing.land_synthetic(50, months=3, seed=1, applications=2)
     assert again.rows == load.rows == _counts()
-    assert again.notes == ("this had landed before: nothing was written",)
+    assert again.notes == ("this had already landed: nothing was written",)
 
 
 def test_a_home_with_odd_characters_lands_too(account, sample, tmp_path, monkeypatch):

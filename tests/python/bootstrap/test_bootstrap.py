@@ -34,7 +34,7 @@ def told(environment: dict[str, str], what: str) -> list[str]:
 
 def test_what_is_missing_is_made_and_the_second_run_changes_nothing(empty):
     # Without masks first, so that something is missing when everything else is there.
-    assert "steps were missing, and are made" in bootstrap(empty, "{masking: false}")
+    assert "steps were missing and are now done" in bootstrap(empty, "{masking: false}")
     without_masks = told(empty, "changes")
     assert not any("masking policy" in one for one in without_masks)
 

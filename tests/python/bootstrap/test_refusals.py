@@ -45,10 +45,10 @@ _CONNECTIONS = {
     "another key": ({"SNOWFLAKE_PRIVATE_KEY_PATH": "{other}"}, "alter user ... set rsa_public_key"),
     "another account": (
         {"SNOWFLAKE_ACCOUNT": "other-lender"},
-        "no Snowflake account answers to SNOWFLAKE_ACCOUNT=other",
+        "no Snowflake account has the name SNOWFLAKE_ACCOUNT=other",
     ),
-    "no such role": ({"SNOWFLAKE_ROLE": "NOBODY"}, "role NOBODY is not there"),
-    "old token": ({"SNOWFLAKE_AUTHENTICATOR": "oauth", "SNOWFLAKE_TOKEN": "expired"}, "fetch a new one"),
+    "no such role": ({"SNOWFLAKE_ROLE": "NOBODY"}, "role NOBODY does not exist"),
+    "old token": ({"SNOWFLAKE_AUTHENTICATOR": "oauth", "SNOWFLAKE_TOKEN": "expired"}, "get a new token"),
 }
 
 
@@ -91,7 +91,7 @@ def test_a_suspended_warehouse_is_one_line_and_so_is_none(ready, monkeypatch):
     monkeypatch.setenv("SNOWFLAKE_WAREHOUSE", "NONE_SUCH")
     with snowflake_connection.connected() as opened, pytest.raises(NightbookError) as caught:
         opened.rows("select * from NIGHTBOOK.RAW.ACCOUNTS")
-    assert_one_line(str(caught.value), "SNOWFLAKE_WAREHOUSE names none that the role may use")
+    assert_one_line(str(caught.value), "set SNOWFLAKE_WAREHOUSE to one that the role may use")
 
 
 @pytest.fixture
@@ -111,8 +111,8 @@ def test_a_run_with_secondary_roles_is_one_line_and_builds_nothing(ready, all_ro
     assert done.returncode != 0 and "OK loaded" not in done.stdout
     assert_one_line(
         messages.one_line(done.stdout),
-        "user REHEARSAL has secondary roles (NIGHTBOOK_PERSONAL_DATA), which undo what one role alone may do. Have an"
-        " administrator say: alter user REHEARSAL set default_secondary_roles = ()",
+        "user REHEARSAL has secondary roles (NIGHTBOOK_PERSONAL_DATA), which add rights beyond its own role. Have an"
+        " administrator run: alter user REHEARSAL set default_secondary_roles = ()",
     )
 
 
@@ -154,7 +154,7 @@ _SAID = {
     "found: - xgboost==9.9'": "Snowflake has no package xgboost==9.9",
     "003001 (42501): SQL access control error:\nInsufficient privileges to operate on schema 'MARTS'": "schema 'MARTS'",
     "390422 (08001): IP 192.0.2.1 is not allowed to access Snowflake.": "network policy",
-    "390100 (08004): Incorrect username or password was specified.": "look at SNOWFLAKE_USER",
+    "390100 (08004): Incorrect username or password was specified.": "check SNOWFLAKE_USER",
 }
 
 

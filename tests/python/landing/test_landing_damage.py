@@ -126,7 +126,7 @@ def flip(path: Path, old: bytes, new: bytes) -> None:
     ("option", "message"),
     [
         ({"write_page_checksum": True}, "accounts.parquet cannot be read: could not verify page integrity|checksum"),
-        ({}, "column customer_id holds other values than row group 0 of its footer says"),
+        ({}, "column customer_id holds other values than the footer says of row group 0"),
     ],
 )
 def test_another_customers_id_does_not_land(folder, option, message):  # noqa: F811
@@ -143,7 +143,7 @@ def test_what_nothing_proves_is_said_with_rows_and_keys(folder):  # noqa: F811
     (folder / "accounts.csv").unlink()
     pq.write_table(ACCOUNTS, folder / "accounts.parquet", write_page_checksum=True)
     (note,) = land_files(folder, NOW).notes
-    assert note.startswith("no checksums: bytes could not be verified of customers.csv (rows 1, keys 1), loan_serv")
+    assert note.startswith("no checksums: the bytes of customers.csv (rows 1, keys 1), loan_serv")
     assert "accounts" not in note and "put a SHA256SUMS beside the files" in note
 
 
@@ -179,7 +179,7 @@ def test_a_claim_of_a_thousand_million_rows_is_refused(folder):  # noqa: F811
         (lambda b: b[:-8] + b"\xff\xff\xff\x7fPAR1", "accounts.parquet cannot be read: "),
         (lambda b: b[: len(b) // 2], "accounts.parquet cannot be read: "),
         (lambda b: b[:-4] + b"PARE", "accounts.parquet cannot be read: "),
-        (lambda b: b"PARE" + b[4:-4] + b"PARE", "accounts.parquet is encrypted: land it decrypted"),
+        (lambda b: b"PARE" + b[4:-4] + b"PARE", "accounts.parquet is encrypted: decrypt it first"),
         (lambda b: b"", "accounts.parquet is empty (0 bytes)"),
         (lambda b: b"PAR1PAR1", "accounts.parquet cannot be read: "),
     ],
@@ -208,11 +208,11 @@ def test_files_that_a_list_vouches_for_land_without_a_word(folder):  # noqa: F81
 @pytest.mark.parametrize(
     ("plant", "message"),
     [
-        (lambda f: put(f, "payments", 1, "50", "51"), "payments.csv has another digest than SHA256SUMS says"),
+        (lambda f: put(f, "payments", 1, "50", "51"), "payments.csv does not have the digest in SHA256SUMS"),
         (lambda f: sums(f, without="payments.csv"), "payments.csv is not in SHA256SUMS, which must list every file"),
-        (lambda f: (f / "payments.csv").unlink(), "payments.csv is in SHA256SUMS and not in the folder"),
+        (lambda f: (f / "payments.csv").unlink(), "payments.csv is in SHA256SUMS but not in the folder"),
         (lambda f: sums(f, "nonsense"), "SHA256SUMS line 8 is not a digest and a file"),
-        (lambda f: sums(f, "0" * 64 + " *payments.csv"), "SHA256SUMS line 8: payments.csv was listed before"),
+        (lambda f: sums(f, "0" * 64 + " *payments.csv"), "SHA256SUMS line 8: payments.csv is already listed"),
         (lambda f: (f / "SHA256SUMS").write_text(""), "SHA256SUMS lists no file"),
         (lambda f: (f / "SHA256SUMS").write_bytes(b"\xff\xfe"), "SHA256SUMS is not UTF-8 text"),
         (lambda f: (f / "SHA256SUMS").unlink() or os.mkfifo(f / "SHA256SUMS"), "SHA256SUMS is a pipe"),
@@ -295,15 +295,15 @@ def emptied_ledger(load: Path) -> None:
 
 
 TAMPERED = {
-    "a byte": (rewritten, "part-00000.parquet was changed after it had landed"),
-    "a byte, dated back": (rewritten_and_dated_back, "part-00000.parquet was changed after it had landed"),
-    "manifest too": (manifest_with_it, "manifest.json was changed after the load had landed"),
+    "a byte": (rewritten, "part-00000.parquet was changed after it landed"),
+    "a byte, dated back": (rewritten_and_dated_back, "part-00000.parquet was changed after it landed"),
+    "manifest too": (manifest_with_it, "manifest.json was changed after the load landed"),
     "a part more": (lambda load: shutil.copy(load / "accounts/part-00000.parquet", load / "accounts/x.parquet"),
-                    "accounts/x.parquet was put in after the load had landed"),
-    "a part less": (lambda load: (load / "payments/part-00000.parquet").unlink(), "part-00000.parquet is gone"),
-    "no manifest": (lambda load: (load / "manifest.json").unlink(), "manifest.json is gone, or cannot be read"),
-    "no ledger": (without_ledger, "operations.loads has no record of this load any more"),
-    "emptied ledger": (emptied_ledger, "operations.loads has no record of this load any more"),
+                    "accounts/x.parquet was added after the load landed"),
+    "a part less": (lambda load: (load / "payments/part-00000.parquet").unlink(), "part-00000.parquet is missing"),
+    "no manifest": (lambda load: (load / "manifest.json").unlink(), "manifest.json is missing or cannot be read"),
+    "no ledger": (without_ledger, "operations.loads no longer has a record of this load"),
+    "emptied ledger": (emptied_ledger, "operations.loads no longer has a record of this load"),
 }  # fmt: skip
 
 
@@ -327,7 +327,7 @@ def test_another_load_is_not_landed_over_a_changed_one(folder, query):  # noqa: 
     load = landed()
     before = query("select sql from duckdb_views() where schema_name = 'raw'")
     rewritten(load)
-    with pytest.raises(NightbookError, match="was changed after it had landed"):
+    with pytest.raises(NightbookError, match="was changed after it landed"):
         land_files(folder, NOW)
     assert list(home.landing().iterdir()) == [load]
     assert query("select sql from duckdb_views() where schema_name = 'raw'") == before
@@ -351,9 +351,12 @@ def test_loads_of_a_version_that_kept_no_digests_are_taken_as_they_lie(folder): 
         warehouse.execute(f"drop table {ledger.RELATION}")
     assert not check()
     notes = land_files(folder, NOW).notes
-    assert f"{load.name} landed before digests were kept: it is held to what lay there when this was noted" in notes
+    assert (
+        f"{load.name} landed before digests were kept: it is compared with its files as they were when first recorded"
+        in notes
+    )
     rewritten(load)
-    assert "was changed after it had landed" in check()
+    assert "was changed after it landed" in check()
 
 
 def test_a_folder_that_nobody_landed_is_refused(folder):  # noqa: F811

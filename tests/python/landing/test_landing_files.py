@@ -136,7 +136,7 @@ def test_the_same_folder_is_one_load(folder, query):
     first = land_files(folder, NOW)
     second = land_files(folder, datetime(2026, 9, 2, tzinfo=UTC))
     assert second.load_id == first.load_id and second.rows == first.rows
-    assert second.notes == (*first.notes, "these files had landed before: nothing was written")
+    assert second.notes == (*first.notes, "these files had already landed: nothing was written")
     assert query("select distinct _loaded_at::varchar from raw.accounts") == [("2026-09-01 03:04:05",)]
 
 
@@ -171,7 +171,7 @@ def test_columns_come_in_any_order_and_case_and_others_are_noted(folder, query):
     put(folder, "default_events", 0, "account_id,defaulted_on,reason", "\ufeffReason,branch,ACCOUNT_ID,defaulted_on")
     put(folder, "default_events", 1, "A2,2026-08-31,reported", "reported,north,A2,2026-08-31")
     load = land_files(folder, NOW)
-    assert load.notes[0] == "default_events.csv: ignored columns that the contract does not have: branch"
+    assert load.notes[0] == "default_events.csv: ignored columns that are not in the contract: branch"
     assert query("select account_id, reason from raw.default_events") == [("A2", "reported")]
 
 
@@ -206,12 +206,12 @@ BAD_ROWS = {
                         "loan_servicing.csv row 3: snapshot_date is '2026-09-30', after today (2026-09-01)"),
     "future payment": ("payments", 2, "2026-08-14", "2027-08-14", "payments.csv row 2: paid_on is '2027-08-14', after"),
     "null in a key": ("loan_servicing", 2, "A2,2026-07-31", "A2,",
-                      "loan_servicing.csv row 2: snapshot_date is null, but it names the row"),
-    "null account": ("accounts", 2, "A2", "", "accounts.csv row 2: account_id is null, but it names the row"),
+                      "loan_servicing.csv row 2: snapshot_date is null, but it is part of the key"),
+    "null account": ("accounts", 2, "A2", "", "accounts.csv row 2: account_id is null, but it is part of the key"),
     "unknown product": ("accounts", 2, "credit_line", "mortgage",
-                        "accounts.csv row 2: product is 'mortgage', which is none of personal_loan, credit_line"),
+                        "accounts.csv row 2: product is 'mortgage', which is not one of personal_loan, credit_line"),
     "unknown reason": ("default_events", 1, "reported", "rumour",
-                       "default_events.csv row 1: reason is 'rumour', which is none of 90_dpd"),
+                       "default_events.csv row 1: reason is 'rumour', which is not one of 90_dpd"),
     "negative payment": ("payments", 2, ",50,", ",-50,",
                          "payments.csv row 2: amount is '-50', which is below zero"),
     "negative days": ("loan_servicing", 3, ",17,", ",-1,", "row 3: days_past_due is '-1', which is below zero"),
@@ -276,8 +276,8 @@ BAD_FILES = {
     "csv named parquet": ("accounts.parquet", HEADER_ONLY, "accounts.parquet is not a Parquet file"),
     "cut parquet": ("accounts.parquet", b"PAR1" + b"x" * 100, "accounts.parquet cannot be read: "),
     "parquet named csv": ("accounts.csv", b"PAR1" + b"x" * 100,
-                          "accounts.csv is not a CSV file: it holds Parquet data"),
-    "binary named csv": ("accounts.csv", b"\x1f\x8b\0\0\1", "accounts.csv is not a CSV file: it holds binary data"),
+                          "accounts.csv is not a CSV file: it contains Parquet data"),
+    "binary named csv": ("accounts.csv", b"\x1f\x8b\0\0\1", "accounts.csv is not a CSV file: it contains binary data"),
     "latin-1 header": ("accounts.csv", b"account_id,caf\xe9\n", "accounts.csv is not UTF-8 text"),
     "latin-1 row": ("payments.csv", "\n".join(GOOD["payments"]).replace("ach", "\xe9").encode("latin-1"),
                     "payments.csv is not UTF-8 text"),
@@ -304,7 +304,7 @@ def test_parquet_without_rows_is_refused_where_rows_are_required(folder):
 
 def test_both_formats_of_a_table_are_refused(folder):
     pq.write_table(TABLES["accounts"].schema.empty_table(), folder / "accounts.parquet")
-    assert "accounts.csv and accounts.parquet hold the same table" in refused(folder)
+    assert "accounts.csv and accounts.parquet contain the same table" in refused(folder)
 
 
 @pytest.mark.parametrize("table", ["accounts", "loan_servicing"])
@@ -316,12 +316,12 @@ def test_a_required_table_is_required(folder, table):
 def test_a_folder_without_parts_is_refused(folder):
     (folder / "payments.csv").unlink()
     (folder / "payments").mkdir()
-    assert "payments/ holds no .parquet file" in refused(folder)
+    assert "payments/ contains no .parquet file" in refused(folder)
 
 
 def test_no_folder_and_an_empty_one(tmp_path):
     assert refused(tmp_path / "nowhere").endswith(
-        "nowhere is not a folder: give the folder that holds your landing files"
+        "nowhere is not a folder: give the folder that contains your landing files"
     )
     (tmp_path / "empty").mkdir()
     assert "is empty: put accounts and loan_servicing there" in refused(tmp_path / "empty")

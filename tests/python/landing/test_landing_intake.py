@@ -68,15 +68,16 @@ ODD_FILES = {
     "link to itself": (lambda f: (f / "accounts.csv").symlink_to("accounts.csv"), "accounts.csv is a link"),
     "folder named as a file": (lambda f: (f / "accounts.parquet").mkdir(), "accounts.parquet is not a landing table"),
     "folder named as a part": (lambda f: accounts(f, "accounts/1.parquet") and (f / "accounts" / "2.parquet").mkdir(),
-                               "accounts/2.parquet is no .parquet file"),
+                               "accounts/2.parquet is not a .parquet file"),
     "folder among parts": (lambda f: accounts(f, "accounts/1.parquet") and (f / "accounts" / "2026").mkdir(),
-                           "accounts/2026 is no .parquet file"),
+                           "accounts/2026 is not a .parquet file"),
     "csv among parts": (lambda f: accounts(f, "accounts/1.parquet") and (f / "accounts" / "2.csv").write_text("x"),
-                        "accounts/2.csv is no .parquet file: the folder of a table holds its Parquet files alone"),
-    "a name of two lines": (lambda f: (f / "x\n\x1b[31m.csv").write_text("x"), r"'x\\n\\x1b[31m.csv' has a character"),
-    "a part of two lines": (lambda f: accounts(f, "accounts/a\nb.parquet"), r"accounts/: 'a\\nb.parquet' has a char"),
+                        "accounts/2.csv is not a .parquet file: the folder of a table may contain only its Parquet "
+                        "files"),
+    "a name of two lines": (lambda f: (f / "x\n\x1b[31m.csv").write_text("x"), r"'x\\n\\x1b[31m.csv' has an invisible"),
+    "a part of two lines": (lambda f: accounts(f, "accounts/a\nb.parquet"), r"accounts/: 'a\\nb.parquet' has an inv"),
     "a name that is no text": (lambda f: (Path(os.fsdecode(os.fsencode(f) + b"/\xff.csv"))).write_text("x"),
-                               "has a character in its name that cannot be shown: rename it"),
+                               "has an invisible character in its name: rename it"),
 }  # fmt: skip
 
 
@@ -102,7 +103,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(folder, monkeypatch, ch
         return found
 
     monkeypatch.setattr(intake.os, "fstat", looked_at)
-    assert refused(folder) == "payments.csv was changed while it was read: land it again when it is whole"
+    assert refused(folder) == "payments.csv changed while it was read: land it again when it is complete"
 
 
 def test_only_the_copy_is_read(folder, query, monkeypatch):  # noqa: F811
@@ -152,14 +153,18 @@ def test_parts_of_other_types_are_cast_alike(folder, query, first, second, lande
 @pytest.mark.parametrize(
     ("first", "second", "message"),
     [
-        ({"credit_limit": [1.0, 2.0]}, {"credit_limit": ["1", "2"]}, "column credit_limit is VARCHAR, in parts before"),
-        ({"account_id": ["A1", "A2"]}, {"account_id": [1.5, 2.5]}, "column account_id is DOUBLE, in parts before"),
+        (
+            {"credit_limit": [1.0, 2.0]},
+            {"credit_limit": ["1", "2"]},
+            "column credit_limit is VARCHAR, but in earlier parts",
+        ),
+        ({"account_id": ["A1", "A2"]}, {"account_id": [1.5, 2.5]}, "column account_id is DOUBLE, but in earlier parts"),
         (
             {},
             {"_loaded_at": ["2026-01-01", "2026-01-01"]},
-            "column _loaded_at is VARCHAR, in parts before it is missing",
+            "column _loaded_at is VARCHAR, but in earlier parts it is missing",
         ),
-        ({"branch": ["x", "y"]}, {}, "column branch is missing, in parts before it is VARCHAR"),
+        ({"branch": ["x", "y"]}, {}, "column branch is missing, but in earlier parts it is VARCHAR"),
     ],
 )
 def test_parts_that_cannot_be_read_alike_are_refused(folder, first, second, message):  # noqa: F811
@@ -288,4 +293,4 @@ def test_rounding_is_said_and_noise_of_floats_is_not(folder):  # noqa: F811
     assert "rounded" not in str(land_files(folder, NOW).notes)
     accounts(folder, credit_limit=pa.array([2.675, 1.0]))
     notes = land_files(folder, NOW).notes
-    assert "accounts.parquet: credit_limit: values with more places than DECIMAL(18,2) were rounded: 1" in notes
+    assert "accounts.parquet: credit_limit: values with more decimals than DECIMAL(18,2) were rounded: 1" in notes

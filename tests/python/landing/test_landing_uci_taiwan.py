@@ -98,7 +98,7 @@ def test_a_bad_file_is_one_line_and_nothing_lands(tmp_path, rows, header, messag
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(NightbookError, match=r"nowhere.csv is not there: download the UCI data"):
+    with pytest.raises(NightbookError, match=r"nowhere.csv does not exist: download the UCI data"):
         land_uci_taiwan(tmp_path / "nowhere.csv")
 
 

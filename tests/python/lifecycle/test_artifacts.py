@@ -146,33 +146,33 @@ def _linked_folder(folder: Path) -> None:
 
 
 FAULTS = {
-    "code": (_with_code, "was changed, added or taken away"),
-    "MLmodel": (lambda folder: (folder / "MLmodel").write_text("flavors: {}\n"), "was changed, added or taken away"),
-    "no MLmodel": (lambda folder: (folder / "MLmodel").unlink(), "was changed, added or taken away"),
+    "code": (_with_code, "was changed, added or removed"),
+    "MLmodel": (lambda folder: (folder / "MLmodel").write_text("flavors: {}\n"), "was changed, added or removed"),
+    "no MLmodel": (lambda folder: (folder / "MLmodel").unlink(), "was changed, added or removed"),
     "requirements": (
         lambda folder: (folder / "requirements.txt").write_text("evil==1\n"),
-        "was changed, added or taken away",
+        "was changed, added or removed",
     ),
-    "conda.yaml": (lambda folder: (folder / "conda.yaml").unlink(), "was changed, added or taken away"),
-    "one more file": (lambda folder: (folder / ".pth").write_text("import evil"), "was changed, added or taken away"),
+    "conda.yaml": (lambda folder: (folder / "conda.yaml").unlink(), "was changed, added or removed"),
+    "one more file": (lambda folder: (folder / ".pth").write_text("import evil"), "was changed, added or removed"),
     "another name": (
         lambda folder: (folder / "conda.yaml").rename(folder / "Conda.yaml"),
-        "was changed, added or taken away",
+        "was changed, added or removed",
     ),
     "a link": (_linked, "MLmodel is a link"),
     "a folder that is a link": (_linked_folder, "code is a link"),
     "a pipe": (lambda folder: os.mkfifo(folder / "pipe"), "pipe is neither a file nor a folder"),
-    "a line in a name": (lambda folder: (folder / "a\nb").touch(), "an artifact has no file of such a name"),
+    "a line in a name": (lambda folder: (folder / "a\nb").touch(), "an artifact must not have a file with this name"),
     "a note that is none": (
         lambda folder: (folder / "registered_model_meta").write_text("import evil\n"),
-        "was changed, added or taken away",
+        "was changed, added or removed",
     ),
     "a note elsewhere": (
         lambda folder: (
             _exchanged(folder, "python_env.yaml", Path.mkdir)
             or (folder / "python_env.yaml" / "registered_model_meta").write_text("model_name: a\nmodel_version: 1\n")
         ),
-        "was changed, added or taken away",
+        "was changed, added or removed",
     ),
 }
 

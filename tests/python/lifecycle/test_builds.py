@@ -151,7 +151,10 @@ def test_locked_warehouse_names_who_holds_it(empty_home):
 
 def test_a_full_disk_is_named_by_its_folder(empty_home):
     message = 'IO Error: Could not write all bytes to file "/a/b.tmp": No space left on device\n  more of it\n'
-    assert messages.one_line(message) == f"{empty_home}: No space left on device: make room, then say this again"
+    assert (
+        messages.one_line(message)
+        == f"{empty_home}: No space left on device: free some space, then run this command again"
+    )
 
 
 def test_docs_are_written_without_the_sql_that_cannot_be_compiled(tmp_path):

@@ -99,7 +99,7 @@ def test_first_candidate_passes_and_is_registered(connection, first_week):
 def test_candidate_row_says_what_was_fitted(first_week, table):
     row = first_week.candidate
     train = table.filter(pa.compute.equal(table["split"], "train"))
-    assert row["status"] == "fitted" and row["reason"] == f"{row['algorithm']} was the better one on validation"
+    assert row["status"] == "fitted" and row["reason"] == f"{row['algorithm']} was better on validation"
     assert (row["maker"], row["git_commit"]) == (MAKER, provenance.git_commit())
     assert row["train_rows"] == train.num_rows and row["train_defaults"] == pa.compute.sum(train["is_default"]).as_py()
     assert row["validation_rows"] + row["holdout_rows"] + row["train_rows"] == table.num_rows
@@ -242,7 +242,7 @@ def test_champion_that_reads_a_column_that_is_gone(connection, first_week, table
     with pytest.raises(NightbookError) as caught:
         list(candidates.score_holdout(sets, [first_week.candidate], book().record()))
     assert str(caught.value) == (
-        "weekly_pd version 1, the champion, reads bureau_score, which the features no longer have: "
+        "weekly_pd version 1, the champion, reads bureau_score, which is no longer a feature: "
         "keep the column until a version without it is champion"
     )
 
@@ -252,7 +252,7 @@ def test_models_without_cases_say_so(connection, training_set, table):
     catalog = catalog_of("some_pd") + catalog_of("none_pd")
     some, none = candidates.fit({"some_pd": training_set, "none_pd": nobody}, catalog, RUN)
     assert some["status"] == "fitted"
-    assert (none["status"], none["reason"]) == ("no_cases", "no matured case to learn from")
+    assert (none["status"], none["reason"]) == ("no_cases", "no matured case to train on")
     assert frames.records(connection, candidates.CANDIDATE_SCHEMA, [none]).to_pylist()[0]["mlflow_run_id"] is None
     assert list(candidates.score_holdout({"none_pd": nobody}, [none], book().record())) == []
     empty = connection.from_arrow(frames.records(connection, candidates.HOLDOUT_SCHEMA, []))

@@ -66,7 +66,9 @@ def test_back_once_and_twice_and_no_further(model_name):
     assert rollback(model_name).model_version == 2
     assert book().record().champion(model_name).version == 2
     assert rollback(model_name).model_version == 1
-    with pytest.raises(NightbookError, match="version 1 is its first champion: there is none to go back to$"):
+    with pytest.raises(
+        NightbookError, match="version 1 is its first champion: there is no earlier one to roll back to$"
+    ):
         rollback(model_name)
     assert model_versions.champion_version(model_name) == 1
     assert len(book().record().moves(model_name)) == 5
@@ -126,7 +128,7 @@ def test_any_sequence_follows_the_stack(store, operations):
             moves.append(("approve", version, current) if version else ("rollback", stack[-2], current))
             if is_killed:
                 assert is_killed_during(call, *arguments, **names)
-                with pytest.raises(NightbookError, match="was not carried out.* say the same again: python"):
+                with pytest.raises(NightbookError, match="was not carried out.* run the command again: python"):
                     book().record().champion(name)
             stack = [*stack, version] if version else stack[:-1]
             assert call(*arguments, **names).sequence == len(moves)
@@ -141,7 +143,7 @@ def test_what_was_not_carried_out_scores_nothing_until_it_is_said_again(model_na
     again = f"python orchestrate.py approve {model_name} --version 2 --approver bob --change-request CR-X"
     assert str(refused.value) == (
         f"{model_name}: the recorded approval of version 2 was not carried out, the alias champion names version 1: "
-        f"say the same again: {again}"
+        f"run the command again: {again}"
     )
     # Another person's approval of another version continues from the record.
     assert approve(model_name, 3).previous_version == 2

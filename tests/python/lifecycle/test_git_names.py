@@ -32,7 +32,7 @@ def precious(tmp_path, monkeypatch) -> Path:
 def test_a_night_is_derived_from_whole_hashes_alone(precious, monkeypatch, name):
     run = {"run_id": "r", "git_commit": name.format(precious), "is_dirty": False}
     monkeypatch.setattr(rerun, "_build", lambda *_: False)
-    with pytest.raises(NightbookError, match="no whole hash|in no commit") as refusal:
+    with pytest.raises(NightbookError, match="not a full hash|in no commit") as refusal:
         rerun.derive(precious.parent / "scratch", Night(date(2026, 6, 30), run, {}))
     assert "\n" not in str(refusal.value) and precious.read_text() == "precious"
 

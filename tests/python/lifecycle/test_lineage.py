@@ -292,9 +292,9 @@ def test_declarations_say_whose_rows_are_made_of_whose():
     assert told(entry | {"from": {"a": ["x"]}}) == {("raw.a", None, None)}
     assert told(entry | {"from": {f"models:/{B}": ["version"]}}) == {(f"models:/{B}", None, B)}
     for wrong, why in (
-        ({"from": {"p": ["q"]}}, r"from raw\.p must say `model`"),
-        ({"from": {"p": ["q"]}, "model": "nobody"}, "of nobody, which is no scoring model"),
-        ({"from": {"a": ["x"]}, "model": "each"}, r"raw\.a of each model, but"),
+        ({"from": {"p": ["q"]}}, r"from raw\.p needs `model`"),
+        ({"from": {"p": ["q"]}, "model": "nobody"}, "for nobody, which is not a scoring model"),
+        ({"from": {"a": ["x"]}, "model": "each"}, r"raw\.a for each model, but"),
     ):
         with pytest.raises(NightbookError, match=f"^out\\.m: lineage declared .*{why}"):
             told(entry | wrong)

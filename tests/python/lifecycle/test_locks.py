@@ -48,7 +48,7 @@ def test_the_second_writer_is_told_who_is_the_first_and_a_killed_one_keeps_nobod
     with child(HOLD) as first:
         line = refusal()
         assert line.startswith(f"{empty_home} is being written by `score` of ann (process {first.pid} on ")
-        assert line.endswith("wait for it to end, or stop it, then say this again")
+        assert line.endswith("wait for it to end, or stop it, then run this command again")
         first.send_signal(signal.SIGKILL)
         assert first.wait() == -signal.SIGKILL
     assert json.loads((empty_home / "lock.json").read_text())["process"] == first.pid
@@ -126,14 +126,14 @@ def test_a_full_disk_is_said_before_anything_is_begun(empty_home, monkeypatch):
     full = shutil.disk_usage(empty_home)._replace(free=5 * 2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
     line = refusal()
-    assert line.startswith(f"{empty_home}: 5 MB are free") and line.endswith("make room, then say this again")
+    assert line.startswith(f"{empty_home}: its disk has 5 MB free") and line.endswith("then run this command again")
     assert not (empty_home / "lock.json").exists()
 
 
 def test_a_home_that_cannot_be_one_is_one_line(empty_home, monkeypatch):
     (empty_home / "file").write_text("in the way")
     monkeypatch.setenv("NIGHTBOOK_HOME", str(empty_home / "file"))
-    assert refusal().endswith("file: File exists: give NIGHTBOOK_HOME a folder that can be written")
+    assert refusal().endswith("file: File exists: set NIGHTBOOK_HOME to a folder that can be written")
 
 
 @pytest.mark.parametrize("process", ["1", -1, 0, None, [1]])

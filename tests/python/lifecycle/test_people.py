@@ -143,7 +143,7 @@ def test_what_cannot_be_read_is_refused(name, monkeypatch):
     assert str(caught.value).startswith("--approver ") and str(caught.value).isprintable()
     if "\ud800" not in name:
         monkeypatch.setenv("NIGHTBOOK_ACTOR", name)
-        with pytest.raises(NightbookError, match="^NIGHTBOOK_ACTOR .* or unset it for the login name$"):
+        with pytest.raises(NightbookError, match="^NIGHTBOOK_ACTOR .* or unset it to use the login name$"):
             home.actor()
 
 
@@ -243,7 +243,7 @@ def test_what_passes_can_be_read(name):
 @pytest.mark.parametrize("role", ["maker", "approver", "actor"])
 def test_nobody_answers_for_nothing(nobody, role):
     names = {"maker": MAKER, "approver": "bob", "actor": "bob"} | {role: nobody}
-    with pytest.raises(NightbookError, match="no known maker" if role == "maker" else "who can answer for nothing"):
+    with pytest.raises(NightbookError, match="no known maker" if role == "maker" else "which does not name a person"):
         people.second_of("version 1", names["maker"], approver=names["approver"], actor=names["actor"])
 
 
@@ -258,20 +258,22 @@ def refusal(call, *arguments, **options) -> str:
 def test_a_maker_who_types_another_name_is_refused(model_name, monkeypatch, actor):
     monkeypatch.setenv("NIGHTBOOK_ACTOR", actor)
     message = refusal(promotions.approve, model_name, 1, **WORDS)
-    assert message.startswith(f"{model_name} version 1 was made by Ann Maker, and {actor}, who is typing this, is the")
-    assert "have bob type it" in message
+    assert message.startswith(f"{model_name} version 1 was made by Ann Maker, and the actor {actor} is the same")
+    assert "let bob run this command" in message
     assert model_versions.champion_version(model_name) is None and book().record().moves(model_name) == []
 
 
 def test_nobody_approves_for_nobody(model_name, monkeypatch):
     monkeypatch.setenv("NIGHTBOOK_ACTOR", "unknown")
-    assert "can answer for nothing" in refusal(promotions.approve, model_name, 1, **WORDS)
+    assert "does not name a person" in refusal(promotions.approve, model_name, 1, **WORDS)
     monkeypatch.setenv("NIGHTBOOK_ACTOR", "\u200b")
-    assert refusal(promotions.approve, model_name, 1, **WORDS).startswith("NIGHTBOOK_ACTOR has a character")
+    assert refusal(promotions.approve, model_name, 1, **WORDS).startswith("NIGHTBOOK_ACTOR has an invisible character")
     monkeypatch.setenv("NIGHTBOOK_ACTOR", APPROVER)
-    assert "can answer for nothing" in refusal(promotions.approve, model_name, 1, **WORDS | {"approver": "nobody"})
+    assert "does not name a person" in refusal(promotions.approve, model_name, 1, **WORDS | {"approver": "nobody"})
     hidden = WORDS | {"change_request": "CR\u200b-1"}
-    assert refusal(promotions.approve, model_name, 1, **hidden).startswith("--change-request has a character")
+    assert refusal(promotions.approve, model_name, 1, **hidden).startswith(
+        "--change-request has an invisible character"
+    )
     assert book().record().moves(model_name) == []
 
 
@@ -286,7 +288,7 @@ def test_a_rollback_is_an_approval(store, monkeypatch):
     assert "version 1 was made by carol, who cannot approve it" in refusal(promotions.rollback, name, **back)
     monkeypatch.setenv("NIGHTBOOK_ACTOR", "Carol")
     message = refusal(promotions.rollback, name, approver="dave", change_request="CR-2")
-    assert "version 1 was made by carol, and Carol, who is typing this" in message
+    assert "version 1 was made by carol, and the actor Carol is the same person" in message
     # The maker of the version that is replaced may roll it back.
     monkeypatch.setenv("NIGHTBOOK_ACTOR", MAKER)
     made = promotions.rollback(name, approver="dave", change_request="CR-2")
@@ -311,7 +313,9 @@ def rows_of_policy(tmp_path, monkeypatch):
 def test_one_account_for_both_is_policy_on_record_and_shown(model_name, monkeypatch, rows_of_policy, capsys):
     monkeypatch.setenv("NIGHTBOOK_ACTOR", "ann-maker")
     rows_of_policy("false")
-    assert "let seeds/reference/policy.csv say" in refusal(promotions.approve, model_name, 1, **WORDS)
+    assert "set one_account_trains_and_approves in seeds/reference/policy.csv" in refusal(
+        promotions.approve, model_name, 1, **WORDS
+    )
     rows_of_policy("true")
     # Even then, another person must decide.
     assert "who cannot approve it" in refusal(promotions.approve, model_name, 1, **WORDS | {"approver": MAKER})
@@ -372,13 +376,13 @@ def test_a_promotion_that_went_around_approve_is_noted(store):
         made.write(record.Promotion(name, number, "approve", number, number - 1 or None, approver, "CR-1", actor,
                                       recorded.THEN, False))  # fmt: skip
     model_versions.move_champion(name, 2)
-    message = f"^{name} version 2: {MAKER} made it, and had a hand in its approval: only somebody else's approval"
+    message = f"^{name} version 2: {MAKER} made it and took part in its approval: it needs somebody else's approval"
     with pytest.raises(NightbookError, match=message):
         audit._check_registry(made.record())
     made.write(record.Promotion(name, 3, "approve", 2, 2, "bob", "CR-1", "cho", recorded.THEN, False))
     _, notes = audit._check_registry(made.record())
     assert [note for note in notes if note.startswith(name)] == [
-        f"{name} promotion {number}: {who} made version {number}, and had a hand in this: it was recorded by other means"  # noqa: E501
-        " than approve, or by one of an earlier version"
+        f"{name} promotion {number}: {who} made version {number} and took part in this: it was not recorded by"
+        " `approve`, or an earlier version of the project recorded it"
         for number, who in ((1, "ann-m\u0430ker"), (2, MAKER))
     ]

@@ -140,7 +140,7 @@ def test_two_codes_of_one_commit_are_named():
     ]
     assert audit._other_code(alike + others) == ()
     (told,) = audit._other_code([run("R7", 7, tests_digest="E"), *alike])
-    assert told.startswith("run R7: its tests_digest is not that of run R1, of the same commit")
+    assert told.startswith("run R7: its tests_digest is not that of run R1 of the same commit")
 
 
 @pytest.fixture

@@ -66,10 +66,10 @@ def test_a_version_without_a_verdict_cannot_be_approved(kept, store):
     )
     assert model_versions.load("record_pd", 3).digest == store.candidates[2].digest
     message = refusal(promotions.approve, "record_pd", 3, **NAMES)
-    assert message.startswith("record_pd version 3 is not on record: it was registered by other means than a training")
+    assert message.startswith("record_pd version 3 is not recorded: no training of this warehouse registered it")
     client().set_registered_model_alias("record_pd", "champion", "3")
     assert "names version 3, which no recorded approval put there" in refusal(night)
-    assert "version 3 is not on record" in refusal(night, "record_pd=3")
+    assert "version 3 is not recorded" in refusal(night, "record_pd=3")
     assert model_versions.champion_version("record_pd") == 3 and len(kept.promotions) == 1
 
 
@@ -83,8 +83,8 @@ def test_a_version_that_the_gate_did_not_let_in_cannot_be_approved(kept, store, 
         )
         assert kept.verdicts[-1]["verdict"] == "pass"
     message = refusal(promotions.approve, "record_pd", 3, **NAMES)
-    assert message.startswith("record_pd version 3 was let in by no gate: its verdict")
-    assert ("failed candidate_fitted" if verdict else "is in no entry of the audit log") in message
+    assert message.startswith("record_pd version 3 did not pass the gate: it")
+    assert ("failed candidate_fitted" if verdict else "has no verdict in the audit log") in message
 
 
 def test_what_a_later_training_says_of_the_same_candidate_takes_nothing_back(kept, store):
@@ -104,9 +104,7 @@ def test_a_version_whose_training_did_not_end_waits(kept, store):
     assert register("record_pd", store.runs[2]) == 3
     kept.entries[:] = recorded.linked([one for one in kept.entries if one["subject"] != "record_pd version 3"])
     message = refusal(promotions.approve, "record_pd", 3, **NAMES)
-    assert message == (
-        "record_pd version 3 is in no entry of the audit log: its training did not come to its end; train again"
-    )
+    assert message == ("record_pd version 3 has no entry in the audit log: its training did not finish; train again")
 
 
 def test_a_maker_who_rewrites_his_tag_does_not_approve(kept):
@@ -117,7 +115,7 @@ def test_a_maker_who_rewrites_his_tag_does_not_approve(kept):
     # Nobody else can approve it either while registry and record disagree.
     message = refusal(promotions.approve, "record_pd", 2, **NAMES)
     assert message == (
-        "record_pd version 2: the registry says that its maker is somebody else, on record is Ann Maker: one of the "
+        "record_pd version 2: its maker is somebody else in the registry, but Ann Maker in the record: one of the "
         "two was changed; restore the registry, or train again"
     )
     client().set_model_version_tag("record_pd", "2", "maker", MAKER)
@@ -129,9 +127,9 @@ def test_a_tag_that_is_not_as_recorded_stops_the_night(kept, tag):
     before = client().get_model_version("record_pd", "1").tags[tag]
     client().set_model_version_tag("record_pd", "1", tag, before[::-1])
     message = refusal(night)
-    assert "record_pd version 1" in message and "on record is" in message and tag.replace("_", " ") in message
+    assert "record_pd version 1" in message and "in the registry, but" in message and tag.replace("_", " ") in message
     client().delete_model_version_tag("record_pd", "1", tag)
-    assert "is None, on record is" in refusal(night)
+    assert "is None in the registry, but" in refusal(night)
 
 
 def test_bytes_and_both_digest_tags_swapped_stop_the_night(kept, store):
@@ -156,7 +154,7 @@ def test_bytes_and_both_digest_tags_swapped_stop_the_night(kept, store):
         client().set_model_version_tag("record_pd", "1", "artifact_digest", artifacts.digest(models[0]))
         assert model_versions.load("record_pd", 1).digest == store.candidates[1].digest
         message = refusal(night)
-        assert "record_pd version 1: the registry says that its model digest is" in message
+        assert "record_pd version 1: its model digest is" in message
     finally:
         for (one, _), content in zip(files, before, strict=True):
             one.write_bytes(content)
@@ -168,7 +166,7 @@ def test_a_version_from_before_artifacts_were_covered_scores_and_is_not_approved
     assert register("record_pd", store.runs[2]) == 3 and kept.versions[-1]["artifact_digest"] is None
     message = refusal(promotions.approve, "record_pd", 3, **NAMES)
     assert message.startswith("record_pd version 3 was registered without a digest of its whole artifact")
-    assert message.endswith("train again, and approve what that registers")
+    assert message.endswith("train again, and approve the version that this registers")
     # It was approved before the upgrade.
     kept.write(record.Promotion("record_pd", 2, "approve", 3, 1, APPROVER, "CR-1", APPROVER, recorded.THEN))
     client().set_registered_model_alias("record_pd", "champion", "3")
@@ -181,7 +179,7 @@ def test_a_version_from_before_artifacts_were_covered_scores_and_is_not_approved
 def test_only_what_was_champion_is_pinned(kept):
     assert night("record_pd=1")[0]["model_version"] == 1
     message = refusal(night, "record_pd=2")
-    assert message.startswith("record_pd version 2 was never champion: no recorded approval made it so")
+    assert message.startswith("record_pd version 2 was never champion: no approval of it is recorded")
     promotions.approve("record_pd", 2, approver=APPROVER, change_request="CR-2")
     promotions.rollback("record_pd", approver=APPROVER, change_request="CR-3")
     assert night("record_pd=2")[0]["model_version"] == 2
@@ -197,7 +195,7 @@ def test_a_promotion_forged_in_the_registry_is_not_believed(kept):
     client().set_registered_model_tag("record_pd", "carried_out.000002", "2026-07-02T00:00:00")
     client().set_registered_model_alias("record_pd", "champion", "2")
     message = refusal(night)
-    assert "the alias champion names version 2, which no recorded approval put there; on record is version 1" in message
+    assert "the alias champion names version 2, which no recorded approval put there; version 1 is recorded" in message
     assert [move.model_version for move in book().record().moves("record_pd")] == [1]
 
 
@@ -238,10 +236,10 @@ def _row(part: str, **values):
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (_without("promotion"), "audit log, entry|is in no entry of the audit log"),
-        (_renumbered("promotion"), "promotion record_pd promotion 1: its row is in no entry of the audit log"),
-        (_renumbered("model_version"), "record_pd version . is in no entry of the audit log"),
-        (_renumbered("gate_decision"), "record_pd version . was let in by no gate"),
+        (_without("promotion"), "audit log, entry|has no entry in the audit log"),
+        (_renumbered("promotion"), "promotion record_pd promotion 1: its row has no entry in the audit log"),
+        (_renumbered("model_version"), "record_pd version . has no entry in the audit log"),
+        (_renumbered("gate_decision"), "record_pd version . did not pass the gate"),
         (_changed("promotion", "bob", "eve"), "was changed after it was written"),
         (_changed("gate_decision", "pass", "fail"), "was changed after it was written"),
         (_row("promotions", approver="eve"), 'approver is "eve", was "bob"'),
@@ -252,10 +250,10 @@ def _row(part: str, **values):
         (_row("verdicts", measured=0.5), "measured is 0.5, was 1.0"),
         (lambda kept: kept.promotions.clear(), "promotion 1: is entry"),
         (lambda kept: kept.versions.clear(), "version 1: is entry"),
-        (lambda kept: kept.verdicts.clear(), "but its row is gone"),
-        (lambda kept: kept.promotions.append(FORGED), "promotion 2: its row is in no entry of the audit log"),
+        (lambda kept: kept.verdicts.clear(), "but its row is missing"),
+        (lambda kept: kept.promotions.append(FORGED), "promotion 2: its row has no entry in the audit log"),
         (lambda kept: kept.promotions.append(kept.promotions[0]), "has more than one row"),
-        (lambda kept: kept.entries.clear(), "is in no entry of the audit log"),
+        (lambda kept: kept.entries.clear(), "has no entry in the audit log"),
     ],
 )
 def test_a_record_that_is_not_as_entered_stops_the_night_and_every_promotion(kept, fault, said):
@@ -271,5 +269,5 @@ def test_what_was_written_is_looked_at_before_the_alias_moves(kept, monkeypatch)
     write = book().write
     monkeypatch.setattr(promotions, "write", lambda promotion: write(record.Promotion(**FORGED)))
     message = refusal(promotions.approve, "record_pd", 2, **NAMES)
-    assert "somebody else's promotion was recorded at the same moment" in message
+    assert "another promotion was recorded at the same time" in message
     assert model_versions.champion_version("record_pd") == 1

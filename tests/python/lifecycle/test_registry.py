@@ -128,7 +128,7 @@ def test_what_is_registered_fills_its_schema(connection, store):
     assert frames.records(connection, schema, rows).to_pylist() == rows
     now = datetime.now(UTC).replace(tzinfo=None)
     assert timedelta(0) <= now - rows[0]["registered_at"] < timedelta(minutes=10)
-    with pytest.raises(NightbookError, match="^schema_pd candidate .* was exchanged after it was judged: train again$"):
+    with pytest.raises(NightbookError, match="^schema_pd candidate .* was replaced after it was judged: train again$"):
         candidates.register([verdict | {"model_digest": "0" * 64}], "run-1")
 
 
@@ -142,7 +142,7 @@ def refusal(call, *arguments, **options) -> str:
 @pytest.mark.parametrize("approver", [MAKER, "ann maker", "  ANN MAKER\t"])
 def test_maker_cannot_approve(model_name, approver):
     message = refusal(promotions.approve, model_name, 1, approver=approver, change_request="CR-1")
-    assert message == f"{model_name} version 1 was made by Ann Maker, who cannot approve it: ask somebody else to"
+    assert message == f"{model_name} version 1 was made by Ann Maker, who cannot approve it: ask another person"
     assert model_versions.champion_version(model_name) is None
     assert book().record().moves(model_name) == []
 
@@ -158,7 +158,7 @@ def test_what_nobody_is_known_to_have_made_is_not_approved(store, empty_home):
 @pytest.mark.parametrize("missing", ["approver", "change_request"])
 def test_promotion_needs_both_names(store, blank, missing):
     names = {"approver": "carol", "change_request": "CR-2"} | {missing: blank}
-    expected = f"--{missing.replace('_', '-')} is empty: name who approves and under which change request"
+    expected = f"--{missing.replace('_', '-')} is empty: name the approver and the change request"
     assert refusal(promotions.approve, MODEL, 2, **names) == expected
     assert refusal(promotions.rollback, MODEL, **names) == expected
     assert model_versions.champion_version(MODEL) == 1
@@ -168,13 +168,13 @@ def test_unknown_version_lists_the_known_ones(store):
     names = {"approver": APPROVER, "change_request": "CR-2"}
     assert refusal(promotions.approve, MODEL, 9, **names) == f"{MODEL} has no version 9: registered versions are 1, 2"
     assert refusal(model_versions.load, "nobody_pd", 1) == (
-        f"no registered model is called nobody_pd: there is {' and '.join(model_versions.model_names())}"
+        f"no registered model is called nobody_pd; registered: {' and '.join(model_versions.model_names())}"
     )
 
 
 def test_champion_is_not_approved_again(store):
     message = refusal(promotions.approve, MODEL, 1, approver=APPROVER, change_request="CR-2")
-    assert message == f"{MODEL} version 1 is champion already: nothing to approve"
+    assert message == f"{MODEL} version 1 is already the champion: there is nothing to approve"
     assert len(book().record().moves(MODEL)) == 1
 
 
@@ -184,7 +184,7 @@ def test_no_store_is_not_made_by_asking(empty_home):
     message = refusal(book().record().champion, MODEL)
     assert f"python orchestrate.py approve {MODEL} --version N --approver NAME --change-request ID" in message
     names = {"approver": APPROVER, "change_request": "CR-2"}
-    assert "there is none; train first" in refusal(promotions.approve, MODEL, 1, **names)
+    assert "registered: none, train first" in refusal(promotions.approve, MODEL, 1, **names)
     assert refusal(promotions.rollback, MODEL, **names) == f"{MODEL} has no champion: there is nothing to roll back"
     assert list(empty_home.iterdir()) == []
 
@@ -235,7 +235,7 @@ def test_a_name_that_is_a_search_of_its_own_is_a_name(store, name):
         client.delete_registered_model(name)
 
 
-@pytest.mark.parametrize(("has_run", "said"), [(False, "was registered by other means than a training"),
+@pytest.mark.parametrize(("has_run", "said"), [(False, "so no training registered it"),
                                                (True, "MLflow run .* has no model: restore the registry")])  # fmt: skip
 def test_a_version_that_belongs_to_no_training_is_refused(store, model_name, has_run, said):
     """Somebody registers a folder by hand, with the tags of a trained version."""

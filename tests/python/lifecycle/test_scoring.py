@@ -81,7 +81,7 @@ def test_value_that_training_refuses_is_not_scored(accounts, champion, use, valu
     spoiled = accounts.project(
         f"* replace (case when {KEY} = 'A000123' then cast('{value}' as double) else utilization end as utilization)"
     )
-    with pytest.raises(NightbookError, match="^feature utilization: holds NaN or infinity; store null for what is not"):
+    with pytest.raises(NightbookError, match="^feature utilization: holds NaN or infinity; store null for unknown"):
         list(use(champion, spoiled, KEY))
 
 
@@ -108,7 +108,7 @@ def test_scores_come_from_the_version_chosen(connection, accounts):
     assert reasons.equals(explained(model_versions.load(MODEL, 2), accounts.limit(9)))
     for exchanged in ({"model_digest": "D2"}, {"metadata_digest": "J2"}):
         for use in (scorer.scores, scorer.contributions):
-            with pytest.raises(NightbookError, match="^account_pd version 2: its artifact was exchanged while the run"):
+            with pytest.raises(NightbookError, match="^account_pd version 2: its artifact was replaced during the run"):
                 use(connection, [chosen[0] | exchanged], MODEL, accounts, KEY)
     assert list(scorer.scores(connection, [], MODEL, accounts, KEY)) == []
     assert list(scorer.contributions(connection, [], MODEL, accounts, KEY)) == []
@@ -269,5 +269,5 @@ def test_source_is_read_as_scores_are_taken(connection, champion):
 
 @pytest.mark.parametrize("text", ["account_pd", "=3", "account_pd=", "account_pd=-1", "account_pd=²", "account_pd=٣"])
 def test_pinned_versions_are_numbers_of_ascii(text):
-    with pytest.raises(NightbookError, match="^NIGHTBOOK_VERSIONS is '.*': write MODEL=VERSION, one after another$"):
+    with pytest.raises(NightbookError, match="^NIGHTBOOK_VERSIONS is '.*': write MODEL=VERSION, separated by blanks$"):
         scorer.pinned_versions(text)

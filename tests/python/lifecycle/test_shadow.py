@@ -23,7 +23,7 @@ def test_a_challenger_gives_its_own_probabilities(accounts, champion, forest, ma
     assert found["entity_id"].to_pylist() == [row["account_id"] for row in frames.rows(accounts)]
     assert set(found["model_version"].to_pylist()) == {2}
     for exchanged in ({"model_digest": "D2"}, {"metadata_digest": "J2"}):
-        with pytest.raises(NightbookError, match="^account_pd version 2: its artifact was exchanged"):
+        with pytest.raises(NightbookError, match="^account_pd version 2: its artifact was replaced"):
             scored([chosen | exchanged], accounts)
 
 

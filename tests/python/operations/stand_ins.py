@@ -19,9 +19,9 @@ MISBEHAVIOURS = {
     "hangs": "no answer within",
     "drips headers": "no answer within",
     "refuses": "refused the connection",
-    "breaks off": "broke the connection off",
+    "breaks off": "closed the connection",
     "answers 500": "answered 500",
-    "redirects": "redirects elsewhere",
+    "redirects": "answered with a redirect",
     "speaks no HTTP": "the call failed",
 }
 

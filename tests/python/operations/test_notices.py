@@ -73,7 +73,7 @@ def test_what_was_taken_before_the_receiver_went_away_is_not_sent_again(receiver
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(notices.webhook, "post", once)
-        assert "wait for the webhook" in notices.deliver(receiver.address, 5)
+        assert "not accepted by the webhook yet" in notices.deliver(receiver.address, 5)
     taken = len(receiver.lines)
     assert 0 < taken < 300 and len(notices.read().waiting) == 300 - taken
     receiver.behaviour = "takes"

@@ -60,11 +60,11 @@ def test_a_receiver_that_misbehaves_costs_seconds_and_a_line_and_nothing_is_lost
     assert timed(lambda: run(FAILURE)) < 1.2
     printed = capsys.readouterr()
     assert printed.err == "" and len(printed.out.splitlines()) == 1
-    assert printed.out.startswith("warning: notices: 1 wait for the webhook: ") and said in printed.out
+    assert printed.out.startswith("warning: notices: 1 not accepted by the webhook yet: ") and said in printed.out
     assert figure("notices_waiting") == 1
     assert timed(run) < 1.2
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("warning: notices: 2 wait for the webhook: ") and figure("notices_waiting") == 2
+    assert line.startswith("warning: notices: 2 not accepted by the webhook yet: ") and figure("notices_waiting") == 2
     monkeypatch.setattr(watch, "SECONDS", 5)
     told.behave("takes")
     run()
@@ -206,19 +206,19 @@ def test_a_late_end_is_told_when_the_run_starts_and_not_again_when_it_comes_true
     watch.look()
     late, failed, recovered = told.lines
     assert late == (
-        f"nightly results, due {due:%Y-%m-%d %H:%M} UTC, will be some 0:25 h late: a run takes 0:45 h in the median"
+        f"nightly results, due {due:%Y-%m-%d %H:%M} UTC, will be about 0:25 h late: the median run takes 0:45 h"
     )
     assert "failed" in failed and "recovered" in recovered
     made.deadline("breached", due + timedelta(days=1), -31.5, ended_at=due + timedelta(days=1, minutes=31))
     run()
-    assert "came 0:32 h late" in told.lines[3] and len(told.lines) == 4
+    assert "were 0:32 h late" in told.lines[3] and len(told.lines) == 4
 
 
 def test_a_deadline_that_nothing_ran_for_is_told_by_whoever_looks(made, told):
     made.deadline("breached", now() - timedelta(minutes=1), None)
     watch.look()
     watch.look()
-    assert len(told.lines) == 1 and told.lines[0].endswith("UTC, are not there")
+    assert len(told.lines) == 1 and told.lines[0].endswith("UTC, are missing")
 
 
 def test_a_deadline_that_passes_while_the_run_goes_on_is_told_then(made, told):
@@ -234,7 +234,7 @@ def test_a_deadline_that_passes_while_the_run_goes_on_is_told_then(made, told):
     command()
     made.deadline("breached", due, -1, ended_at=due + timedelta(minutes=1))
     run()
-    assert len(seen) == 1 and "goes on" in seen[0] and told.lines == seen
+    assert len(seen) == 1 and "is still running" in seen[0] and told.lines == seen
 
 
 def test_a_deadline_that_is_met_or_open_is_nothing_to_tell(made, told):
@@ -255,16 +255,16 @@ def test_a_verdict_is_told_once_with_its_reasons(made, told):
         "insert into training.fct_gate_decisions values"
         " ('account_pd', 'W1', 'auc', 'pass', 'fine', '2026-01-29'),"
         " ('account_pd', 'W1', 'age', 'warn', 'Old.', '2026-01-29'),"
-        " ('application_pd', 'W1', 'auc', 'fail', 'Not so: AUC < 0.7.', '2026-01-29'),"
-        " ('application_pd', 'W1', 'brier', 'fail', 'Not so: Brier.', '2026-01-29'),"
+        " ('application_pd', 'W1', 'auc', 'fail', 'Failed: AUC < 0.7.', '2026-01-29'),"
+        " ('application_pd', 'W1', 'brier', 'fail', 'Failed: Brier.', '2026-01-29'),"
         " ('account_pd', 'W0', 'auc', 'fail', 'An older one.', '2026-01-22')",
         "insert into audit.fct_model_versions values ('account_pd', 4, 'W1', false)",
     )
     run(cadence="weekly")
     run()
     assert told.lines == [
-        "account_pd: the gate passed the candidate, registered as version 4; to be weighed: Old.",
-        "application_pd: the gate rejected the candidate: Not so: AUC &lt; 0.7. Not so: Brier.",
+        "account_pd: the gate passed the candidate, registered as version 4; warnings for the approver: Old.",
+        "application_pd: the gate rejected the candidate: Failed: AUC &lt; 0.7. Failed: Brier.",
     ]
 
 

@@ -65,7 +65,7 @@ def test_a_registry_without_a_server_is_one_line(monkeypatch):
     monkeypatch.setenv("NIGHTBOOK_TARGET", "snowflake")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert home.is_account()
-    with pytest.raises(NightbookError, match="^MLFLOW_TRACKING_URI names no server"):
+    with pytest.raises(NightbookError, match="^MLFLOW_TRACKING_URI is not the address of a server"):
         snowflake_stage.stage()
     monkeypatch.setenv("NIGHTBOOK_TARGET", "duckdb")
     with pytest.raises(NightbookError, match="^DuckDB runs Python beside dbt"):

@@ -145,21 +145,21 @@ def test_what_the_catalog_declares_otherwise_is_told_and_an_input_left_out_block
     )
     impact, blocking, text = told(night, night | {"catalog": catalog})
     assert blocking == ["features_removed"] and not impact.is_none
-    assert "model input `dpd_12m_max` is declared otherwise; it was monotone_direction 1" in text
-    assert "account_pd: `balance_current` is no model input any more" in text
+    assert "model input `dpd_12m_max` has another declaration; it was monotone_direction 1" in text
+    assert "account_pd: `balance_current` is no longer a model input" in text
 
 
 def test_what_a_report_does_not_show_is_said_above_it(night):
     impact = comparison.compare(night, night)
     text = report.markdown({"book": impact}, [], "how", ["requirements.txt differs"])
-    assert "**No impact on any score, as far as this report goes.**\n- requirements.txt differs" in text
+    assert "**No impact on any score that this report covers.**\n- requirements.txt differs" in text
 
 
 def test_what_is_accepted_is_told_and_does_not_block(night):
     accepted = dict.fromkeys(("features_changed", "score_psi", "grade_changes", "provisions"), "CR-9, agreed with risk")
     _, blocking, text = told(night, of_a_wrong_window(night), accepted)
     assert not blocking
-    assert "**Within limits, but for what is accepted.**" in text and text.count("(CR-9, agreed with risk)") == 4
+    assert "**Within limits, except for what is accepted.**" in text and text.count("(CR-9, agreed with risk)") == 4
 
 
 def written(folder, text: str):
@@ -176,14 +176,14 @@ def test_an_acceptance_counts_in_the_change_that_adds_it(tmp_path):
     laxer = written(tmp_path / "laxer", rules.replace("score_psi = 0.01", "score_psi = 0.5"))
     assert limits.read(base, laxer)[2] == ["limit score_psi: 0.01 in the base, 0.5 in this change"]
     for number, (there, instead, said) in enumerate(
-        (("score_psi = 0.01\n", "", "sets none: score_psi"), ("[limits]", "[limits]\nwords = 1", "is none: words"))
+        (("score_psi = 0.01\n", "", "lacks score_psi"), ("[limits]", "[limits]\nwords = 1", "unknown limit, words"))
     ):
         with pytest.raises(NightbookError, match=said):
             limits.read(base, written(tmp_path / str(number), rules.replace(there, instead)))
     wrong = written(tmp_path / "wrong", rules + 'grades = "CR-2"\n')
-    with pytest.raises(NightbookError, match=r"limits.toml is not there"):
+    with pytest.raises(NightbookError, match=r"limits.toml does not exist"):
         limits.read(base, tmp_path)
-    with pytest.raises(NightbookError, match=r"limits\.toml: \[accepted\] names grades, which is no limit"):
+    with pytest.raises(NightbookError, match=r"limits\.toml: \[accepted\] names grades, which is not a limit"):
         limits.read(base, wrong)
 
 
@@ -194,7 +194,7 @@ def test_the_limits_that_ship_are_figures_of_a_report(night):
 
 
 def test_a_base_that_is_no_commit_is_refused_and_files_in_no_commit_count(tmp_path, monkeypatch):
-    with pytest.raises(NightbookError, match="nowhere is no commit of this clone: fetch it, or name another base"):
+    with pytest.raises(NightbookError, match="nowhere is not a commit of this clone: fetch it, or name another base"):
         sides.tree_of("nowhere")
     clone = tmp_path / "clone"
     (clone / "models").mkdir(parents=True)
@@ -227,5 +227,5 @@ def test_a_side_is_built_once_and_again_where_it_was_broken_off(tmp_path):
 
 @pytest.mark.parametrize("name", ["--git-dir", "--show-toplevel", "--output=report.md", "--all", "-h", ""])
 def test_a_base_is_a_name_and_no_option(name):
-    with pytest.raises(NightbookError, match="is no commit of this clone"):
+    with pytest.raises(NightbookError, match="is not a commit of this clone"):
         sides.tree_of(name)

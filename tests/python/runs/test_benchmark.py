@@ -135,7 +135,7 @@ def test_an_interrupted_benchmark_leaves_results_whole_and_nothing_behind(tmp_pa
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.strip() == "benchmark: interrupted; the results of before are as they were"
+    assert said.strip() == "benchmark: interrupted; earlier results are unchanged"
     assert not landing.exists()
     assert {file: file.read_bytes() for file in kept} == kept
 

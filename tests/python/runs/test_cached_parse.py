@@ -97,7 +97,7 @@ def _of_another_package(manifest):
 @pytest.mark.parametrize("change", [_otherwise, _gone, _of_another_package])
 def test_another_macro_of_the_adapter_is_not_run_on_record(poison, change):
     home = poison(change)
-    refusal = "holds other macros of dbt-duckdb than are installed: delete "
+    refusal = "holds other macros than the installed dbt-duckdb: delete "
     with pytest.raises(NightbookError, match=refusal):
         provenance.code_digests()
     if change is _otherwise:

@@ -241,7 +241,7 @@ def test_a_page_follows_its_figures_and_its_model(demo, tmp_path):
     gains = [source for source in before if source.startswith("computed: total_gain")]
     assert len(gains) > 40 and sum(changed[source] != before[source] for source in gains) > 30
     # The last training did not measure this version.
-    assert auc not in changed and "was not scored by this version" in changed["missing"]
+    assert auc not in changed and "This version became champion after the last training" in changed["missing"]
     # The last night was scored by the version before.
     assert "No night has been scored with this version yet" in changed["missing"]
     of_night = ("monitoring.fct_score_drift", "monitoring.fct_feature_psi", "marts.fct_application_scores")
@@ -251,9 +251,9 @@ def test_a_page_follows_its_figures_and_its_model(demo, tmp_path):
 
 def test_it_replaces_a_site_and_nothing_else(tmp_path):
     home, own = Home(tmp_path), tmp_path / "own"
-    assert "nothing was landed yet" in refused(home.run("docs"))
+    assert "land data first" in refused(home.run("docs"))
     duckdb.connect(str(tmp_path / "warehouse.duckdb")).close()
     own.mkdir()
     (own / "thesis.txt").touch()
-    assert "is no site of docs" in refused(home.run("docs", "--to", str(own)))
+    assert "is not a documentation site" in refused(home.run("docs", "--to", str(own)))
     assert [path.name for path in own.iterdir()] == ["thesis.txt"]

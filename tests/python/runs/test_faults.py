@@ -174,14 +174,14 @@ def test_a_disk_that_is_read_only_or_full(disk, small):
     before, of_night = stands(small), scored(small)
     disk.do(f"mount -o remount,ro '{disk.folder}'")
     line = refused(disk.run("score"))
-    assert "Read-only file system: give NIGHTBOOK_HOME a folder that can be written" in line
+    assert "Read-only file system: set NIGHTBOOK_HOME to a folder that can be written" in line
     disk.do(f"mount -o remount,rw '{disk.folder}'")
     disk.leave(20)
-    assert "MB are free on its disk, and nothing is begun below" in refused(disk.run("score"))
+    assert "MB free, and a command needs" in refused(disk.run("score"))
     disk.do(f"rm '{disk.folder}/ballast'")
     # Enough to start with: dbt has read the project, but has not run anything.
     line = refused(disk.run("score", full_at="target/manifest.json"))
-    assert "No space left on device: make room, then say this again" in line
+    assert "No space left on device: free some space, then run this command again" in line
     assert stands(disk.home()) == before
     disk.do(f"rm '{disk.folder}/ballast'")
     ok(disk.run("score"))

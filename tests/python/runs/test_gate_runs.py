@@ -66,6 +66,6 @@ def test_a_bad_candidate_is_rejected_and_production_stays(demo, settle, fault):
     ok(home.dbt("build", "--select", *AFTER_TRAINING_SETS, "--exclude-resource-type", "unit_test", macros=ANY_PART))
     failed = dict(home.query("select rule, reason from training.int_gate_verdicts where verdict = 'fail'"))
     assert any(name.startswith(rules) for name in failed), failed
-    assert all(reason.startswith("Not so: ") or "calibration" in reason for reason in failed.values())
+    assert all(reason.startswith("Failed: ") or "calibration" in reason for reason in failed.values())
     assert home.query("select count(*) from training.registrations") == [(0,)]
     assert home.query("select * from audit.fct_model_versions order by all") == versions

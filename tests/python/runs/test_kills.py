@@ -176,8 +176,8 @@ def test_a_night_killed_at_any_point_and_started_again(copy, small):
         assert not found.items() <= partitions(copy).items()
         process.kill(*backfill, point={"sql": r'insert into \S*"run_log"', "when": "between"})
         said = process.run(*backfill)
-        assert "`backfill` of" in said and "did not come to an end" in said
-        assert f"{night} (1 of 2): scored by" in said and f"{later} (2 of 2): stands already" in said
+        assert "`backfill` of" in said and "did not finish" in said
+        assert f"{night} (1 of 2): scored by" in said and f"{later} (2 of 2): already scored" in said
         assert {name for name, row in tables(copy).items() if row != expected.get(name)} == set()
         assert leftovers(copy) == []
         assert copy.query(f"select outcome from audit.run_log where as_of_date = '{night}'") == [("succeeded",)]
@@ -213,7 +213,7 @@ def test_a_training_killed_and_started_again(small, settle):
             process.kill("train", point=point)
         process.run("train")
         # In a home that has never scored.
-        assert "As recorded" in process.run("verify-audit")
+        assert "Verified: " in process.run("verify-audit")
     found = tables(home)
     assert {name for name, row in expected.items() if row != found[name]} == set()
     assert registered(home) == logged and logged
@@ -398,12 +398,12 @@ def test_promotions_killed_and_said_again_are_those_of_undisturbed_commands(smal
         back()
         # A night in between is told which command to repeat.
         process.kill(*acts[0], point=PROMOTION[2])
-        assert f"say the same again: python orchestrate.py {acts[0][0]} account_pd" in refused(home.run("score"))
+        assert f"run the command again: python orchestrate.py {acts[0][0]} account_pd" in refused(home.run("score"))
         # The fault: an interrupted promotion is not looked for, and is recorded twice.
         process.run("account_pd", 2, "bob", "CR-2", call="registry_acts:approve_forgetful")
         assert found()[0] == [("approve", 1, None), ("approve", 2, 1), ("approve", 2, 2)]
         back()
         # The fault: row and entry in two transactions.
         process.kill(*acts[0], point=PROMOTION[0] | {"when": "committed"})
-        with pytest.raises(NightbookError, match="its row is in no entry of the audit log"):
+        with pytest.raises(NightbookError, match="its row has no entry in the audit log"):
             found()

@@ -66,7 +66,7 @@ def test_nights_that_are_watched(copy, receiver):
     before, after = asked
     assert after - before > 2 and ended - after < 20
     (line,) = failed.stdout.splitlines()
-    assert line.startswith("warning: notices: 5 wait ") and "no answer within 3 s" in line
+    assert line.startswith("warning: notices: 5 not accepted ") and "no answer within 3 s" in line
     measured = figures((copy.path / "metrics" / "nightbook.prom").read_text())
     last = {name: measured[f"{name}_timestamp_seconds", "nightly"] for name in ("run_end", "last_success")}
     assert measured["run_success", "nightly"] == 0 and last["run_end"] - last["last_success"] > 72 * 3600

@@ -100,7 +100,7 @@ def test_what_is_answered_for_may_leave_tests_out_and_nothing_else(project, copy
     answered = {"NIGHTBOOK_OVERRIDE": "partial_run", "NIGHTBOOK_OVERRIDE_REASON": "looking at one mart"}
     before = left(copy)
     result, _ = build(project, copy, "build", "--select", "fct_account_scores", **answered)
-    assert "as another run has left it" in str(result.exception) and left(copy) == before
+    assert "from another run. Build both" in str(result.exception) and left(copy) == before
 
 
 def test_training_learns_the_same_whatever_was_built_before_and_nothing_of_later(project, copy, empty):
@@ -148,7 +148,7 @@ def test_a_night_that_broke_is_not_gone_on_with_but_scored_again(copy, tmp_path)
     assert broken.returncode != 0
     log = copy.query("select run_id, outcome from audit.run_log order by ended_at")
     retried = copy.dbt("retry")
-    assert retried.returncode != 0 and "Say the command itself again. Nothing was written" in retried.stdout
+    assert retried.returncode != 0 and "Run the full command again. Nothing was written" in retried.stdout
     assert copy.query("select run_id, outcome from audit.run_log order by ended_at") == log
     ok(copy.dbt(*night))
     assert copy.partition() == before
@@ -166,7 +166,7 @@ def test_a_clone_puts_nothing_in_the_place_of_what_stands(project, copy, tmp_pat
     before = left(copy)
     result, _ = build(project, copy, "clone", "--full-refresh", "--state", str(tmp_path / "other"))
     assert not result.success and left(copy) == before
-    assert all("would put another state in the place of" in one.message for one in result.result.results)
+    assert all("`dbt clone` would replace" in one.message for one in result.result.results)
 
 
 def test_a_full_refresh_leaves_the_past_of_every_history(project):

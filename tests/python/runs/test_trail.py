@@ -119,12 +119,12 @@ def test_a_row_that_vanished_from_under_a_night_is_told(changed):
     changed.execute("delete from raw.payments where paid_on between '2026-05-01' and '2026-05-31'")
     done = changed.run("reproduce", "--as-of", LAST, "--sample", "50")
     assert done.returncode == 1 and "not reproduced" in done.stderr
-    assert "raw.payments" in done.stdout and " then" in done.stdout
+    assert "raw.payments" in done.stdout and "in the run" in done.stdout
 
 
 def test_the_trail_is_as_recorded(trail):
     said = ok(trail.run("verify-audit")).stdout
-    assert "As recorded" in said and "3 model versions" in said and "note: " not in said
+    assert "Verified: " in said and "3 model versions" in said and "note: " not in said
     published = {
         row[0].split(" ")[0] for row in trail.query("select subject from audit.audit_chain where kind = 'partition'")
     }
@@ -169,24 +169,24 @@ RENUMBER = "update audit.audit_chain set sequence = sequence - 1 where sequence 
     [
         (["update audit.audit_chain set payload = replace(payload, 'demo-approver', 'x') where kind = 'promotion'"],
          "promotion account_pd promotion 1): was changed"),
-        (["delete from audit.audit_chain where sequence = 5"], "entry 5 should stand here"),
+        (["delete from audit.audit_chain where sequence = 5"], "expected entry 5 here"),
         (["delete from audit.audit_chain where sequence = 5", RENUMBER], "entry 5 "),
         (["update audit.audit_chain set sequence = 6 - sequence where sequence in (2, 4)"], "entry 2 "),
         (["update audit.audit_chain set sequence = sequence + 1 where sequence >= 5",
           "insert into audit.audit_chain select * replace (5 as sequence) from audit.audit_chain where sequence = 3"],
          "entry 5 "),
         (["update audit.run_log set actor = 'nobody' where as_of_date = '2026-05-31'"], 'actor is "nobody"'),
-        (["delete from audit.run_log where as_of_date = '2026-05-31'"], "its row is gone"),
+        (["delete from audit.run_log where as_of_date = '2026-05-31'"], "its row is missing"),
         (["insert into audit.run_log select * replace ('R9' as run_id) from audit.run_log limit 1"],
-         "does not hold run R9"),
+         "lacks run R9"),
         (["delete from marts.fct_account_scores where as_of_date = '2026-05-31'"], "2026-05-31: the scores of run"),
         (["update marts.fct_account_scores set run_id = 'R9' where as_of_date = '2026-05-31'"], "the scores of run"),
         (["insert into marts.fct_account_scores select * replace ('R9' as run_id) from marts.fct_account_scores"
           " limit 1"],
-         "run R9, which the audit log does not know"),
+         "run R9, which is not in the audit log"),
         (["update audit.promotion_log set approver = 'nobody' where model_version = 2"], "approver"),
         (["insert into audit.promotion_log select * replace (9 as sequence) from audit.promotion_log limit 1"],
-         "promotion 9: its row is in no entry of the audit log"),
+         "promotion 9: its row has no entry in the audit log"),
         (["update audit.version_log set maker = 'nobody' where model_version = 2"], 'maker is "nobody"'),
         (["update training.fct_gate_decisions set candidate_value = candidate_value + 1e-10 where candidate_value > 0"],
          "candidate_value is "),
@@ -198,7 +198,7 @@ RENUMBER = "update audit.audit_chain set sequence = sequence - 1 where sequence 
           " (select max(sequence) + 1 from audit.audit_chain), kind, subject,"
           " strftime(recorded_at, '%Y-%m-%d %H:%M:%S'), run_id, payload)) as entry_hash)"
           " from audit.audit_chain where sequence = 2"],
-         "was entered before, as entry 2"),
+         "was already entered, as entry 2"),
         # The check does not read the view of that name.
         (["create table audit.kept as from audit.audit_facts", "drop view audit.audit_facts",
           "create view audit.audit_facts as from audit.kept", "update audit.run_log set actor = 'nobody'"],
@@ -382,8 +382,8 @@ def test_an_audit_log_that_was_emptied_or_cut_stops_all_that_writes(changed):
             "delete from audit.audit_chain", "delete from audit.run_log", "delete from audit.promotion_log",
             "drop view audit.fct_promotions cascade",
         ],
-        "it was cut short": [f"delete from audit.audit_chain where sequence >= {last_run}"],
-        "entry 3 should stand here": ["delete from audit.audit_chain where sequence = 3"],
+        "The log was cut short": [f"delete from audit.audit_chain where sequence >= {last_run}"],
+        "expected entry 3 here": ["delete from audit.audit_chain where sequence = 3"],
     }  # fmt: skip
     for said, fault in cases.items():
         file.write_bytes(kept)
@@ -411,7 +411,7 @@ def test_a_log_cut_short_is_told_by_the_hash_that_was_noted(changed):
     [(head,)] = changed.query("select entry_hash from audit.fct_audit_log order by sequence desc limit 1")
     [(last,)] = changed.query("select max(sequence) from audit.audit_chain")
     changed.execute(f"delete from audit.audit_chain where sequence = {last}")
-    assert "holds no entry with the hash" in refused(changed.run("verify-audit", "--head", head))
+    assert "has no entry with the hash" in refused(changed.run("verify-audit", "--head", head))
 
 
 def test_a_changed_byte_of_an_artifact_is_named_and_code_in_one_is_not_run(demo, changed):
@@ -520,11 +520,14 @@ def test_the_evidence_is_the_same_bytes_each_time(trail, tmp_path):
     ("arguments", "said"),
     [
         (("explain", "--account", "A0", "--as-of", LAST), "no account A0 has ever landed"),
-        (("explain", "--account", "A0", "--as-of", "2020-01-01"), "no night of 2020-01-01 was ever scored; 3 were"),
+        (
+            ("explain", "--account", "A0", "--as-of", "2020-01-01"),
+            "the night of 2020-01-01 was never scored; scored nights: 3",
+        ),
         (("reproduce", "--as-of", "2020-01-01"), "from 2026-04-30 to 2026-06-30"),
         (("reproduce", "--as-of", LAST, "--application", "P0"), "no application P0"),
         (("backfill", "--from", "2026-06-01", "--to", "2026-06-30"), "had no champion on 2026-06-30"),
-        (("backfill", "--from", "2026-06-30", "--to", "2026-06-01"), "exchange them"),
+        (("backfill", "--from", "2026-06-30", "--to", "2026-06-01"), "swap them"),
         (("backfill", "--from", "2026-06-02", "--to", "2026-06-03"), "no snapshot from 2026-06-02"),
         (("backfill", "--from", "2026-06-01", "--to", "2026-06-30", "--with-champion", "9"), "has no version 9"),
     ],
@@ -560,11 +563,11 @@ def test_a_backfill_killed_and_started_again_is_one_run_once(changed):
     process.wait()
     assert first.startswith("2026-02-28 (1 of 3): scored")
     said = ok(changed.run(*arguments)).stdout.splitlines()
-    assert "did not come to an end" in said[0]
-    assert said[1] == "2026-02-28 (1 of 3): stands already" and "2026-04-30 (3 of 3): scored" in said[3]
+    assert "did not finish" in said[0]
+    assert said[1] == "2026-02-28 (1 of 3): already scored" and "2026-04-30 (3 of 3): scored" in said[3]
     interrupted = scores(changed)
     again = ok(changed.run(*arguments)).stdout.splitlines()
-    assert [line.endswith("stands already") for line in again] == [True] * 3
+    assert [line.endswith("already scored") for line in again] == [True] * 3
     changed.execute("delete from marts.fct_account_scores where as_of_date < '2026-05-01'")
     ok(changed.run(*arguments))
     assert scores(changed) == interrupted
@@ -609,7 +612,7 @@ def test_the_same_data_train_the_same_model_and_a_changed_row_another(changed):
 def test_a_run_that_was_put_in_stops_the_next_one(changed):
     """Run log and audit log are written in one transaction, so no kill leaves a run in only one."""
     changed.execute("insert into audit.run_log select * replace ('R9' as run_id) from audit.run_log limit 1")
-    assert "does not hold run R9" in refused(changed.run("score"))
+    assert "lacks run R9" in refused(changed.run("score"))
 
 
 def test_a_verdict_that_was_put_in_is_entered_by_no_later_run(changed):
@@ -620,5 +623,5 @@ def test_a_verdict_that_was_put_in_is_entered_by_no_later_run(changed):
     )
     ok(changed.run("score"))
     said = ok(changed.run("verify-audit")).stdout
-    assert "R9 made_up: its row is in no entry of the audit log: its training was broken off" in said
+    assert "R9 made_up: its row has no entry in the audit log: its training was interrupted" in said
     assert said.count("note: ") == 1
