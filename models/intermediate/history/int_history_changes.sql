@@ -41,35 +41,35 @@ landed as (
 -- reads what earlier runs left there.
 kept as (
     {% for name in landing_tables %}
-    select distinct
-        '{{ name }}' as kept_relation,
-        kept_by,
-        definition,
-        {{ months[name] }} as month_start
-    from (
-        {{ rows_if_there(source('history', name), {'kept_by': 'varchar', 'definition': 'varchar', 'month_start': 'date'}
-            if name == 'int_closed_months' else {'kept_by': 'varchar', 'definition': 'varchar'}) }}
-    ) as rows_of_relation
-    {{ 'union all' if not loop.last }}
+        select distinct
+            '{{ name }}' as kept_relation,
+            kept_by,
+            definition,
+            {{ months[name] }} as month_start
+        from (
+            {{ rows_if_there(source('history', name), {'kept_by': 'varchar', 'definition': 'varchar', 'month_start': 'date'}
+                if name == 'int_closed_months' else {'kept_by': 'varchar', 'definition': 'varchar'}) }}
+        ) as rows_of_relation
+        {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
 
 -- One row per kept relation and landing table that it is made from.
 sources as (
-    {% for name, tables in landing_tables.items() %}{% set relation_loop = loop %}{% for table in tables %}
-    select
-        '{{ name }}' as kept_relation,
-        '{{ table }}' as relation_name
-    {{ 'union all' if not (relation_loop.last and loop.last) }}
+        {% for name, tables in landing_tables.items() %}{% set relation_loop = loop %}{% for table in tables %}
+        select
+            '{{ name }}' as kept_relation,
+            '{{ table }}' as relation_name
+        {{ 'union all' if not (relation_loop.last and loop.last) }}
     {% endfor %}{% endfor %}
 ),
 
 definitions as (
     {% for name, definition in definitions.items() %}
-    select
-        '{{ name }}' as kept_relation,
-        '{{ definition }}' as definition
-    {{ 'union all' if not loop.last }}
+        select
+            '{{ name }}' as kept_relation,
+            '{{ definition }}' as definition
+        {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
 
@@ -151,7 +151,7 @@ closed_months as (
         'int_closed_months' as kept_relation,
         month_start
     from snapshot_months
-    where month_start < (select max(snapshot_months.month_start) from snapshot_months)
+    where month_start < (select max(months.month_start) from snapshot_months as months)
 
 ),
 

@@ -85,7 +85,10 @@ whole as (
     where
         {{ 'true' if flags.FULL_REFRESH else 'false' }}
         or not kept.is_current
-        or exists (select 1 from recomputed where recomputed.kept_for != 'account')
+        or exists (
+            select 1 from recomputed
+            where recomputed.kept_for != 'account'
+        )
 
 )
 
