@@ -5,7 +5,7 @@
 
 {# The same for windows, which are made from closed months. #}
 {% macro closed_windows_definition() -%}
-    {%- set windows = closed_windows(window_parts(behaviour_features())) -%}
+    {%- set windows = closed_windows(window_parts(windowed_features())) -%}
     {{ return(local_md5(nightbook._text_of('int_closed_windows') ~ windows ~ closed_months_definition())) }}
 {%- endmacro %}
 

@@ -8,7 +8,7 @@
 ) }}
 
 {%- set closed_months, book = ref('int_closed_months'), ref('int_account_book') -%}
-{%- set parts = window_parts(behaviour_features()) -%}
+{%- set parts = window_parts(windowed_features()) -%}
 {%- set changes = changes_of('int_closed_windows') -%}
 {%- set month = 'cast(' ~ text_literal(changes.month) ~ ' as date)' %}
 

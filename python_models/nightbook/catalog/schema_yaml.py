@@ -1,8 +1,8 @@
-"""Write the YAML of relations whose columns are the features, from the feature catalog seed.
+"""Write what follows from the feature catalog seed: the macro of windowed features, and YAML of columns.
 
-It also writes the YAML of two other sets of generated columns: the parts of windows, and the committed sample. `python
--m nightbook.catalog.schema_yaml` writes the files; `--check` reports whether they are up to date. dbt needs these
-columns in YAML for documentation and contracts, and nobody should type them twice.
+The YAML also covers two other sets of generated columns: the parts of windows, and the committed sample. `python -m
+nightbook.catalog.schema_yaml` writes the files; `--check` reports whether they are up to date. dbt needs these columns
+in YAML for documentation and contracts, and nobody should type them twice.
 """
 
 import csv
@@ -13,10 +13,9 @@ from pathlib import Path
 
 import yaml
 
-from nightbook.catalog import families
+from nightbook.catalog import families, windows
 from nightbook.errors import NightbookError
 
-CATALOG = Path("seeds/reference/feature_catalog.csv")
 FEATURES = Path("models/features/_features__models.yml")
 INPUTS = Path("models/scoring/_account_inputs__models.yml")
 PROFILE = Path("models/monitoring/_feature_profile__models.yml")
@@ -38,15 +37,6 @@ _FEATURES_OF = {
     "training_set_application_pd": (_TRAINING, "application_pd"),
     "accounts_tonight": (_TONIGHT, "account_pd"),
     "applications_tonight": (_TONIGHT, "application_pd"),
-}
-_FAMILIES = {
-    "feat_account_behaviour": (_ACCOUNTS, "account_pd"),
-    "feat_account_bureau": (_ACCOUNTS, "account_pd"),
-    "feat_account_exposure": (_ACCOUNTS, "account_pd"),
-    "feat_account_tenure": (_ACCOUNTS, "account_pd"),
-    "feat_application_bureau": (_APPLICATIONS, "application_pd"),
-    "feat_application_relationship": (_APPLICATIONS, "application_pd"),
-    "feat_application_request": (_APPLICATIONS, "application_pd"),
 }
 
 # Relation of training -> tonight's relation with the same SQL and columns, and its description.
@@ -249,7 +239,7 @@ def _range_tests(catalog: list[dict]) -> str:
     )
 
 
-def read(path: Path = CATALOG) -> list[dict]:
+def read(path: Path = families.CATALOG) -> list[dict]:
     """Rows of the catalog seed."""
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
@@ -262,10 +252,13 @@ def marked(catalog: list[dict], root: Path) -> dict[Path, str]:
         NightbookError: a relation has no mark.
     """
     columns = {relation: (path, _columns(catalog, model)) for relation, (path, model) in _FEATURES_OF.items()}
-    for relation, (path, model) in _FAMILIES.items():
-        names = families.named(relation, root)
+    for relation in families.relations(root):
+        path, model = (
+            (_ACCOUNTS, "account_pd") if relation.startswith("feat_account_") else (_APPLICATIONS, "application_pd")
+        )
+        names = families.places(relation, root)
         columns[relation] = (path, [column for column in _columns(catalog, model) if column["name"] in names])
-    parts = families.closed_parts(root).items()
+    parts = windows.closed_parts(catalog).items()
     columns["int_closed_windows"] = (_INTERMEDIATE, [_column(name, text) for name, text in parts])
     found: dict[Path, str] = {}
     for relation, (path, listed) in columns.items():
@@ -289,8 +282,8 @@ def write(root: Path) -> None:
 def check(root: Path) -> None:
     """Raise NightbookError if the YAML differs from what the seed gives."""
     for path, text in _all(root).items():
-        if (root / path).read_text(encoding="utf-8") != text:
-            raise NightbookError(f"{path} is not up to date with {CATALOG}: run `make catalog`")
+        if not (root / path).exists() or (root / path).read_text(encoding="utf-8") != text:
+            raise NightbookError(f"{path} is not up to date with {families.CATALOG}: run `make catalog`")
 
 
 def sample(root: Path) -> str:
@@ -304,8 +297,9 @@ def sample(root: Path) -> str:
 
 
 def _all(root: Path) -> dict[Path, str]:
-    catalog = read(root / CATALOG)
+    catalog = read(root / families.CATALOG)
     found = documents(catalog) | marked(catalog, root)
+    found[windows.MACRO] = windows.macro(catalog)
     return found | {SAMPLE: sample(root), _COHORTS: cohorts(found, "int_"), _COHORT_FEATURES: cohorts(found, "feat_")}
 
 

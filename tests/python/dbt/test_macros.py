@@ -4,6 +4,7 @@ import csv
 import hashlib
 import math
 from collections import Counter
+from dataclasses import asdict
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from dateutil.relativedelta import relativedelta
+from nightbook.catalog.windows import WindowedFeature
 from nightbook.modelling import metrics
 from scipy import stats
 
@@ -176,12 +178,12 @@ WAYS = {
         from panel
         group by account_id
     """,
-    "abreast": """
+    "kept": """
         select
             account_id
-            {% for part in parts %}, {{ nightbook._whole_part(part, 'now', 'closed') }} as {{ part.name }}{% endfor %}
-        from (select account_id, MEASURE_0 as MEASURE from abreast) as now
-        left join (select account_id, {{ closed_windows(parts) }} from abreast) as closed using (account_id)
+            {% for part in parts %}, {{ nightbook._kept_part(part, 'now', 'closed') }} as {{ part.name }}{% endfor %}
+        from (select account_id, MEASURE_0 as MEASURE from side_by_side) as now
+        left join (select account_id, {{ closed_windows(parts) }} from side_by_side) as closed using (account_id)
     """,
 }
 # Measure -> its type. The name marks a flag, which is stored in a byte.
@@ -192,11 +194,16 @@ def window_sql(measure: str, way: str, asked: list[tuple[str, int]] = ASKED) -> 
     columns = "".join(f", {{{{ window_stat('{measure}', '{stat}', {months}) }}}}" for stat, months in asked)
     parts = WAYS[way].replace("MEASURE", measure)
     return f"""
-        {{%- set columns %}}{columns}{{% endset -%}}
-        {{%- set parts = window_parts(columns) -%}}
+        {{%- set parts = window_parts({features(measure, asked)}) -%}}
         with parts as ({parts})
-        select account_id{{{{ columns }}}} from parts order by account_id
+        select account_id{columns} from parts order by account_id
     """
+
+
+def features(measure: str, asked: list[tuple[str, int]]) -> list[dict]:
+    """What windowed_features would return for these statistics and months."""
+    found = [WindowedFeature(f"{stat}_{months}", measure, stat, months, "double") for stat, months in asked]
+    return [asdict(one) | {"parts": one.parts} for one in found]
 
 
 def expected_stat(months_to_value: dict[int, Decimal | None], stat: str, months: int) -> float | None:
@@ -264,10 +271,10 @@ def panel_tables(panels: dict[str, dict[int, Decimal | None]], measure: str) -> 
     rows = [(name, ago, x) for name, panel in panels.items() for ago, x in panel.items()]
     np.random.default_rng(5).shuffle(rows)
     names, months, xs = zip(*rows, strict=True)
-    abreast = {f"{measure}_{ago}": column(panel.get(ago) for panel in panels.values()) for ago in range(25)}
+    side_by_side = {f"{measure}_{ago}": column(panel.get(ago) for panel in panels.values()) for ago in range(25)}
     return {
         "panel": pa.table({"account_id": names, "months_ago": pa.array(months, pa.int32()), measure: column(xs)}),
-        "abreast": pa.table({"account_id": list(panels), **abreast}),
+        "side_by_side": pa.table({"account_id": list(panels), **side_by_side}),
     }
 
 
@@ -331,7 +338,7 @@ def test_window_stat_is_the_same_either_way(project, measure):
     months = ", ".join(f"max(case when months_ago = {ago} then {measure} end) as {measure}_{ago}" for ago in range(25))
     setup = [
         MADE.format(salt=1),
-        f"create table abreast as select account_id, {months} from panel group by account_id",
+        f"create table side_by_side as select account_id, {months} from panel group by account_id",
     ]
     runs = [project.query(window_sql(measure, way), setup, threads=2, windows=way) for way in WAYS]
     assert len(runs[0]) == 12000
@@ -431,8 +438,8 @@ PARENTS = "ref('int_account_panel'), ref('int_open_months'), ref('int_closed_win
 
 def test_a_book_taken_in_turns_is_the_same_book(project, book):
     """Each account is in exactly one turn, whatever their number; at most 64, one per block."""
-    columns = "window_stat('balance', 'avg', 24) ~ ' as average, ' ~ window_stat('balance', 'seen', 24) ~ ' as seen'"
-    compiled = project.compile(f"{{{{ over_months({columns}, {PARENTS}) }}}}", windows="abreast")
+    asked = features("balance", [("avg", 24), ("seen", 24)])
+    compiled = project.compile(f"{{{{ over_months({asked}, {PARENTS}) }}}}", windows="kept")
     whole = rows_of(book, compiled)
     assert len(whole) == 300
     for accounts_at_a_time, turns in ((600, 1), (299, 2), (150, 3), (43, 7), (1, 64)):
@@ -447,19 +454,6 @@ def test_a_book_taken_in_turns_is_the_same_book(project, book):
             connection.execute(statements)
             assert connection.execute("select * from turned order by account_id").fetchall() == whole
             assert connection.execute("select count(*) from turn").fetchone() == (300,)
-
-
-def test_window_stats_name_their_columns(project):
-    sql = "{{ window_stats('x', {'avg': [3, 6], 'max': [12]}, name='balance', data_type='integer') }}"
-    compiled = project.compile(sql)
-    assert [
-        line.rsplit(" as ", 1)[1].rstrip(",") for line in compiled.strip().splitlines() if " as balance" in line
-    ] == [
-        "balance_3m_avg",
-        "balance_6m_avg",
-        "balance_12m_max",
-    ]
-    assert project.compile("{{ window_stats('x', {'sum': [3]}) }}").endswith(" as x_3m_sum")
 
 
 def test_window_stat_refuses_what_it_does_not_know(project, capfd):

@@ -1,4 +1,4 @@
-"""Generated descriptions: one SQL line and one catalog row describe a column everywhere."""
+"""What the catalog generates: one row defines a windowed feature and describes its column everywhere."""
 
 import re
 import shutil
@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from nightbook.catalog import families, schema_yaml
+from nightbook.catalog import families, schema_yaml, windows
+from nightbook.catalog.windows import WindowedFeature
 from nightbook.errors import NightbookError
 
 ROOT = Path(__file__).resolve().parents[3]
-ROW = 'account_pd,shortfall_9m_avg,"What was short, on average.",double,9,0,1000,loan_servicing,1,Short payments,true\n'
+ROW = (
+    'account_pd,shortfall_9m_avg,"What was short, on average.",double,shortfall,avg,9,0,1000,loan_servicing,1,'
+    "Short payments,true\n"
+)
 
 
 @pytest.fixture
@@ -33,12 +37,7 @@ def columns(project: Path, path: Path) -> dict[str, dict[str, str]]:
 
 def test_a_new_feature_is_described_wherever_it_is_a_column(project):
     schema_yaml.check(project)
-    family = project / "macros" / "features" / "behaviour_features.sql"
-    first = "        {{ window_stats('amount_paid',"
-    assert first in family.read_text()
-    more = "        {{ window_stats('shortfall', {'avg': [9]}) }},\n"
-    family.write_text(family.read_text().replace(first, more + first, 1))
-    with (project / schema_yaml.CATALOG).open("a") as rows:
+    with (project / families.CATALOG).open("a") as rows:
         rows.write(ROW)
     with pytest.raises(NightbookError, match="is not up to date with .*feature_catalog.csv: run `make catalog`"):
         schema_yaml.check(project)
@@ -60,6 +59,29 @@ def test_a_new_feature_is_described_wherever_it_is_a_column(project):
     assert parts["shortfall__9m_sum"] == (
         "shortfall, of the closed months 1 to 8 before the as-of month: sum of the measure."
     )
+    assert "{'name': 'shortfall_9m_avg', 'measure': 'shortfall', 'statistic': 'avg'" in (
+        (project / windows.MACRO).read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("statistic", "median", "statistic 'median' is not known; use avg, max, min, sum"),
+        ("statistic", "", "statistic '' is not known"),
+        ("window_months", "", "window_months '' is not a number of months from 1 to 24"),
+        ("window_months", "25", "window_months '25' is not a number of months from 1 to 24"),
+        ("data_type", "varchar", "data_type 'varchar' is neither integer nor double"),
+        ("measure", "x) }} {{ evil(", "'x) }} {{ evil(' is not a name"),
+        ("measure", "balance", "two models define it differently"),
+    ],
+)
+def test_a_row_that_is_wrong_is_named(field, value, message):
+    row = {"name": "shortfall_9m_avg", "data_type": "double", "measure": "shortfall", "statistic": "avg"}
+    row["window_months"] = "9"
+    assert windows.features([row, row]) == [WindowedFeature("shortfall_9m_avg", "shortfall", "avg", 9, "double")]
+    with pytest.raises(NightbookError, match=re.escape(f"feature_catalog.csv, shortfall_9m_avg: {message}")):
+        windows.features([row, row | {field: value}])
 
 
 def test_a_relation_without_the_mark_is_named(project):
@@ -70,16 +92,16 @@ def test_a_relation_without_the_mark_is_named(project):
 
 
 def test_each_family_makes_features_of_the_catalog():
-    listed = {row["name"] for row in schema_yaml.read(ROOT / schema_yaml.CATALOG)}
-    made = {name: families.named(name, ROOT) & listed for name in (*families.NAMED_IN, "feat_account_behaviour")}
+    listed = {row["name"] for row in schema_yaml.read(ROOT / families.CATALOG)}
+    made = {name: listed & {*families.places(name, ROOT)} for name in families.relations(ROOT)}
     assert all(len(names) > 5 for names in made.values())
     assert set().union(*made.values()) == listed
 
 
-def test_each_feature_of_the_catalog_is_found_in_the_line_that_writes_it():
+def test_each_feature_of_the_catalog_is_found_in_the_line_that_defines_it():
     of_model = {"account_pd": "feat_account_", "application_pd": "feat_application_"}
-    places = {family: families.places(family, ROOT) for family in (*families.NAMED_IN, "feat_account_behaviour")}
-    for row in schema_yaml.read(ROOT / schema_yaml.CATALOG):
+    places = {family: families.places(family, ROOT) for family in families.relations(ROOT)}
+    for row in schema_yaml.read(ROOT / families.CATALOG):
         name = row["name"]
         found = {
             written[name]
@@ -89,21 +111,15 @@ def test_each_feature_of_the_catalog_is_found_in_the_line_that_writes_it():
         assert len(found) == 1, (name, found)
         [(file, number)] = found
         line = (ROOT / file).read_text().splitlines()[number - 1]
-        if f"as {name}" in line:
-            continue
-        # A window: its call has the measure's name, statistic and months, and its line has the statistic.
-        measure, months, statistic = re.fullmatch(r"(\w+?)_(\d+)m_(\w+)", name).groups()
-        assert file.name == "behaviour_features.sql"
-        lengths = re.search(rf"'{statistic}': \[([\d, ]+)\]", line)[1].split(", ")
-        assert months in lengths, (name, line)
-        call = re.findall(r"\{\{ window_stats\(.*?\}\}", (ROOT / file).read_text(), re.DOTALL)
-        own = [one for one in call if line.strip().rstrip(",") in one]
-        names = (f"name='{measure}'", f"{{{{ window_stats('{measure}'")
-        assert any(names[0] in one or ("name=" not in one and one.startswith(names[1])) for one in own), (name, own)
+        start = f"{row['model_name']},{name}," if row["measure"] else f"as {name}"
+        assert start in line, (name, line)
 
 
 def test_a_window_rests_on_the_macros_that_its_family_calls():
-    files = {file.name for file in families.files("feat_account_behaviour", ROOT)}
-    assert files >= {"feat_account_behaviour.sql", "behaviour_features.sql", "window_stat.sql", "over_months.sql"}
+    files = {file.name for file in families.files(windows.RELATION, ROOT)}
+    assert files >= {
+        "feat_account_behaviour.sql", "windowed_features__generated.sql", "window_stat.sql", "over_months.sql",
+        "grouped_windows.sql", "kept_windows.sql", "month_measures.sql",
+    }  # fmt: skip
     assert not files & {"bureau_features.sql", "exposure_features.sql", "outcomes.sql"}
-    assert "behaviour_features.sql" not in {file.name for file in families.files("feat_account_bureau", ROOT)}
+    assert "over_months.sql" not in {file.name for file in families.files("feat_account_bureau", ROOT)}

@@ -48,17 +48,3 @@
             ~ "; use avg, max, min, sum, slope, std, last, change, since or seen") }}
     {%- endif -%}
 {%- endmacro %}
-
-{#
-    One measure with its statistics and windows, as columns <name>_<months>m_<stat>.
-    windows: {statistic: [months, ...]}
-#}
-{% macro window_stats(measure, windows, name=none, data_type='double') -%}
-    {%- set columns = [] -%}
-    {%- for stat, lengths in windows.items() -%}
-        {%- for months in lengths -%}
-            {%- do columns.append(window_stat(measure, stat, months, data_type) ~ ' as ' ~ (name or measure) ~ '_' ~ months ~ 'm_' ~ stat) -%}
-        {%- endfor -%}
-    {%- endfor -%}
-    {{ columns | join(',\n        ') }}
-{%- endmacro %}
