@@ -6,7 +6,7 @@
       new_months   first days of the closed months that it lacks
       loads        landing table -> loads that it has not seen, each a dictionary of load_id, month and after
       runs         runs that computed months again after the windows were computed
-      month        first day of the month that the windows end with
+      month        first day of the month that the windows end with; 1970-01-01 where nothing has landed
 #}
 {% macro changes_of(kept) -%}
     {%- set found = {'is_whole': true, 'kept_months': [], 'new_months': [], 'loads': {}, 'runs': [], 'month': '1970-01-01'} -%}
@@ -31,7 +31,7 @@
     {%- do found.update({'is_whole': false}) -%}
     {%- for row in rows_of(changes) -%}
         {%- if row.change == 'whole' -%}{%- do found.update({'is_whole': true}) -%}
-        {%- elif row.change == 'month' -%}{%- do found.update({'month': row.month_start}) -%}
+        {%- elif row.change == 'month' -%}{%- do found.update({'month': row.month_start or found.month}) -%}
         {%- elif row.change == 'run' -%}{%- do found.runs.append(row.run_id) -%}
         {%- elif row.change == 'kept_month' -%}{%- do found.kept_months.append(row.month_start) -%}
         {%- elif row.change == 'new_month' -%}{%- do found.new_months.append(row.month_start) -%}

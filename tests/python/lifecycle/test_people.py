@@ -338,7 +338,7 @@ def test_one_account_for_both_is_policy_on_record_and_shown(model_name, monkeypa
 @pytest.mark.parametrize("values", [("yes",), ("True ",), ("",), ("true", "true"), ("false", "true")])
 def test_a_policy_that_is_not_plain_allows_nothing(model_name, rows_of_policy, values):
     rows_of_policy(*values)
-    assert "write one row, true or false" in refusal(promotions.approve, model_name, 1, **WORDS)
+    assert "write one row with true or false" in refusal(promotions.approve, model_name, 1, **WORDS)
 
 
 def test_without_the_row_nothing_is_allowed_and_without_the_file_nothing_is_said(rows_of_policy):
