@@ -56,22 +56,30 @@ def _overrides(command: argparse.ArgumentParser, given: argparse.Namespace) -> d
     return {"override": ",".join(given.override), "reason": given.reason} if given.override else {}
 
 
+def _first_model() -> str:
+    from nightbook.catalog import scoring_models
+
+    return next(iter(scoring_models.read()))
+
+
 def _versions(text: str) -> dict[str, int]:
-    versions = dict((part if "=" in part else f"account_pd={part}").split("=", 1) for part in text.split(","))
+    versions = dict((part if "=" in part else f"{_first_model()}={part}").split("=", 1) for part in text.split(","))
     if not all(name and version.isdigit() for name, version in versions.items()):
         raise argparse.ArgumentTypeError(f"'{text}' does not name versions; write N, or MODEL=N,MODEL=N")
     return {name: int(version) for name, version in versions.items()}
 
 
 def _explain(command: argparse.ArgumentParser, given: argparse.Namespace) -> None:
-    if given.model:
+    if given.account is None and given.application is None:
+        if given.model is None:
+            command.error("give --account, --application, or --model with --version N")
         if given.version is None:
             command.error("--model needs --version N")
         commands.explain_version(given.model, given.version, given.against, given.json)
     elif given.as_of is None:
         command.error("--account and --application need --as-of DATE")
     else:
-        commands.explain(given.as_of, given.account, given.application, given.json, given.evidence)
+        commands.explain(given.as_of, given.account, given.application, given.model, given.json, given.evidence)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -152,10 +160,10 @@ def parser() -> argparse.ArgumentParser:
         run.add_argument("--reason", metavar="TEXT", help="why the stop is overridden; recorded with the actor")
 
     explain = command.add_parser("explain", help="show how a score or a model version was made")
-    subject = explain.add_mutually_exclusive_group(required=True)
+    subject = explain.add_mutually_exclusive_group()
     subject.add_argument("--account", metavar="ID")
     subject.add_argument("--application", metavar="ID")
-    subject.add_argument("--model", metavar="MODEL", help="explain a version of this model")
+    explain.add_argument("--model", metavar="MODEL", help="explain a version of this model, or its score of the case")
     explain.add_argument("--as-of", type=_date, metavar="DATE", help="the scored night")
     explain.add_argument("--version", type=_count, metavar="N", help="version of the model")
     explain.add_argument("--against", type=_count, metavar="N", help="also show what differs in version N")

@@ -1,22 +1,20 @@
 """What differs between two scored nights of the same landed rows."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+from nightbook.catalog import scoring_models
 from nightbook.modelling import gate, metrics
 
 # What is read from each home. Every table is small enough for memory.
 RELATIONS = {
     "catalog": "select model_name, name, in_model, monotone_direction, reason_text from reference.feature_catalog"
     " order by all",
-    "account_pd": "select * exclude (run_id, as_of_date) from scoring.account_inputs",
-    "application_pd": "select * exclude (as_of_date) from features.feat_applications",
-    "account_scores": "select account_id as key, pd, risk_grade as grade from marts.fct_account_scores",
-    "application_scores": "select application_id as key, pd, risk_grade as grade from marts.fct_application_scores",
     "provisions": "select account_id as key, cast(expected_loss as double) as expected_loss, ifrs9_stage as stage"
     " from marts.fct_provisions",
     "queue": "select application_id as key, triage_band as band from marts.underwriting_queue",
@@ -35,8 +33,6 @@ TRAINING = {
     " where metric in ('auc', 'ks', 'brier')",
     "verdicts": "select model_name, rule, reason from training.int_gate_verdicts where verdict = 'fail' order by all",
 }
-KEYS = {"account_pd": "account_id", "application_pd": "application_id"}
-SCORES = {"account_pd": "account_scores", "application_pd": "application_scores"}
 _SHIFT = 10  # bins of a PSI
 _NOISE = 60.0  # seconds that a busy machine may add to a run of minutes
 
@@ -146,12 +142,32 @@ def read(home: Path) -> Night:
         has_trained = connection.execute(
             "select count(*) from information_schema.tables where table_name = 'gate_measurements'"
         ).fetchall()[0][0]
-        wanted = RELATIONS | (TRAINING if has_trained else {})
+        tables = {row[0] for row in connection.execute("select table_name from information_schema.tables").fetchall()}
+        wanted = RELATIONS | _of_models(tables) | (TRAINING if has_trained else {})
         return {name: connection.sql(sql).to_arrow_table() for name, sql in wanted.items()}
 
 
+def _of_models(tables: Collection[str]) -> dict[str, str]:
+    """The inputs and the scores of each scoring model, under its name and its name with _scores.
+
+    A model whose scores are not among the tables is left out.
+    """
+    found = {}
+    for name, model in scoring_models.read().items():
+        if model.scores not in tables:
+            continue
+        inputs = f"scoring.{model.inputs}" if model.inputs else f"features.{model.features}"
+        found[name] = f"select columns(name -> name not in ('run_id', 'as_of_date')) from {inputs}"
+        found[f"{name}_scores"] = f"select {model.key} as key, pd, risk_grade as grade from marts.{model.scores}"
+    return found
+
+
 def compare(base: Night, change: Night) -> Impact:
-    """Compare feature by feature and score by score. Rows are matched by key."""
+    """Compare feature by feature and score by score. Rows are matched by key.
+
+    A scoring model that only one side has is not compared.
+    """
+    models = [name for name in scoring_models.read() if name in base and name in change]
     with duckdb.connect() as connection:
         for side, night in (("base", base), ("change", change)):
             connection.execute(f"create schema {side}")
@@ -169,8 +185,8 @@ def compare(base: Night, change: Night) -> Impact:
             " where b.reasons is distinct from c.reasons"
         ).fetchall()
         return Impact(
-            features=[one for model in KEYS for one in _features(connection, model)],
-            scores=[one for model in KEYS if (one := _scores(connection, model)) is not None],
+            features=[one for model in models for one in _features(connection, model)],
+            scores=[one for model in models if (one := _scores(connection, model)) is not None],
             loss=loss,
             restaged=restaged,
             queued=queued,
@@ -183,7 +199,7 @@ def compare(base: Night, change: Night) -> Impact:
 
 
 def _features(connection: duckdb.DuckDBPyConnection, model: str) -> list[Feature]:
-    key = KEYS[model]
+    key = scoring_models.read()[model].key
     declared = {side: _catalog(connection, side, model) for side in ("base", "change")}
     before, after = ({name: row["in_model"] for name, row in rows.items()} for rows in declared.values())
     cases, differing = _differing(connection, model, sorted(before.keys() & after.keys()))
@@ -230,7 +246,8 @@ def _differing(connection: duckdb.DuckDBPyConnection, model: str, names: list[st
     """The number of cases on both sides, and per feature how many of them have another value, in one pass."""
     counts = "".join(f', count(*) filter (b."{name}" is distinct from c."{name}")' for name in names)
     cases, *found = connection.execute(
-        f"select count(*){counts} from base.{model} as b inner join change.{model} as c using ({KEYS[model]})"
+        f"select count(*){counts} from base.{model} as b"
+        f" inner join change.{model} as c using ({scoring_models.read()[model].key})"
     ).fetchall()[0]
     return cases, dict(zip(names, found, strict=True))
 
@@ -242,7 +259,7 @@ def _renamed(connection: duckdb.DuckDBPyConnection, model: str, gone: list[str],
         for name in come:
             differing, distinct = connection.execute(
                 f'select count(*) filter (b."{was}" is distinct from c."{name}"), count(distinct b."{was}")'
-                f" from base.{model} as b inner join change.{model} as c using ({KEYS[model]})"
+                f" from base.{model} as b inner join change.{model} as c using ({scoring_models.read()[model].key})"
             ).fetchall()[0]
             if not differing and distinct > 1 and name not in found.values():
                 found[was] = name
@@ -276,7 +293,7 @@ def _psi(old: np.ndarray, new: np.ndarray) -> float | None:
 
 def _scores(connection: duckdb.DuckDBPyConnection, model: str) -> Scores | None:
     """Scores on both sides. None if neither side has any."""
-    relation = SCORES[model]
+    relation = f"{model}_scores"
     joined = f"base.{relation} as b full join change.{relation} as c using (key)"
     both = connection.execute(
         f"select b.pd as base, c.pd as change from {joined} where b.pd is not null and c.pd is not null order by key"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 
 from nightbook import provenance
+from nightbook.catalog import scoring_models
 from nightbook.engine import warehouse
 from nightbook.errors import NightbookError
 from nightbook.landing.contract import TABLES
@@ -110,14 +111,13 @@ def _done(query: warehouse.Query, versions: dict[date, str]) -> set[date]:
 
 def _stands_whole(query: warehouse.Query, night: scored_nights.Night) -> bool:
     """Whether the published rows of the run are still complete."""
-    for relation, column in (
-        ("fct_account_scores", "accounts_scored"),
-        ("fct_application_scores", "applications_scored"),
-    ):
+    for kind in scoring_models.ENTITIES:
+        # The run log counts what the first model of each scored.
+        relation = scoring_models.of_entity(kind)[0].scores
         [found] = query(
             f"select count(*) as row_count from marts.{relation} where as_of_date = ? and run_id = ?",
             [night.as_of_date, night.run["run_id"]],
         )
-        if found["row_count"] != night.run[column]:
+        if found["row_count"] != night.run[f"{kind}s_scored"]:
             return False
     return True

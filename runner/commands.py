@@ -149,12 +149,17 @@ def backfill(first: date, last: date, pinned: dict[str, int], override: str = ""
 
 
 def explain(
-    as_of: date, account: str | None, application: str | None, as_json: bool = False, evidence: Path | None = None
+    as_of: date,
+    account: str | None,
+    application: str | None,
+    model: str | None = None,
+    as_json: bool = False,
+    evidence: Path | None = None,
 ) -> None:
     """Explain one score."""
     from nightbook.trail import explanation
 
-    told = explanation.explain(as_of, account=account, application=application)
+    told = explanation.explain(as_of, account=account, application=application, model_name=model)
     if evidence is not None:
         from nightbook.trail import evidence_pack as pack
 

@@ -15,6 +15,7 @@ from importlib import metadata, resources
 from pathlib import Path
 
 from nightbook import lineage, provenance
+from nightbook.catalog import scoring_models
 from nightbook.engine import deployment, home, snowflake_connection
 from nightbook.errors import NightbookError
 from runner import dbt_build
@@ -96,6 +97,7 @@ def _record(uri: str) -> dict:
         "has_mlflow_secret": bool(os.environ.get("NIGHTBOOK_MLFLOW_SECRET")),
         "origin": snowflake_connection.name(),
         "runtime": _runtime(),
+        "scoring_models": scoring_models.staged(),
     }
 
 

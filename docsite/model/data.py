@@ -79,7 +79,7 @@ def inputs(subject: Subject) -> Section:
             [
                 count,
                 " inputs, defined once, in ",
-                node("feat_accounts" if subject.kind == "account" else "feat_applications"),
+                *([node(subject.scoring_model.features)] if subject.scoring_model else ["a former relation"]),
                 ", and listed in ",
                 node("feature_catalog", kind="seed"),
                 ".",

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import xgboost as xgb
-from nightbook.catalog import schema_yaml
+from nightbook.catalog import schema_yaml, scoring_models
+from nightbook.catalog.scoring_models import ScoringModel
 from nightbook.engine import frames, warehouse
 from nightbook.registry import model_versions
 from nightbook.registry.record import Version
 from nightbook.scoring import inference
-from nightbook.trail import scored_nights
 
 from docsite.cited import Cited
 from docsite.reading import Reading
@@ -51,7 +51,12 @@ class Subject:
     @property
     def kind(self) -> str | None:
         """What it scores, account or application. None if it is neither."""
-        return next((kind for kind in scored_nights.SCORES if self.name.startswith(f"{kind}_")), None)
+        return self.scoring_model.entity if self.scoring_model else None
+
+    @property
+    def scoring_model(self) -> ScoringModel | None:
+        """Its row of the seed scoring_models. None if it scores no longer."""
+        return scoring_models.read().get(self.name)
 
     @functools.cached_property
     def catalog(self) -> dict[str, dict[str, Cited | str]]:

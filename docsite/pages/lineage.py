@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from nightbook import lineage
+from nightbook.catalog import scoring_models
 
 from docsite.blocks import Link, Missing, Page, Section, Table, Text, node
 from docsite.reading import Reading
@@ -12,8 +13,7 @@ from docsite.reading import Reading
 ORDER = 50
 # What external readers use, in the order in which they ask.
 _PUBLISHED = (
-    "marts.fct_account_scores",
-    "marts.fct_application_scores",
+    *(f"marts.{model.scores}" for model in scoring_models.read().values()),
     "marts.underwriting_queue",
     "marts.fct_provisions",
     "marts.rpt_regulatory_features",

@@ -24,9 +24,9 @@ where
         from (select distinct run_id from {{ ref('account_inputs') }}) as inputs
         where
             inputs.run_id in {{ text_list(runs) }}
-            and not exists (
-                select 1 from {{ ref('fct_account_scores') }} as scores where scores.run_id = inputs.run_id
-            )
+            {%- for model in scoring_models() if model.inputs == 'account_inputs' %}
+            and not exists (select 1 from {{ ref(model.scores) }} as scores where scores.run_id = inputs.run_id)
+            {%- endfor %}
     )
     {%- endif %}
 {%- endmacro %}

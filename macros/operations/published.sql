@@ -166,10 +166,11 @@
     ({{ parts | join(' + ') or '0' }})
 {%- endmacro %}
 
-{# The model inputs that tonight's version of account_pd reads; none where nobody is scored. #}
+{# The inputs whose digest rpt_regulatory_features shows; none where nobody is scored. #}
 {% macro _features_of_tonight() -%}
     {{ return(run_query(
-        "select distinct feature from scoring.champion_profiles where model_name = 'account_pd'"
+        'select distinct feature from scoring.champion_profiles where model_name in '
+        ~ text_list(scoring_models() | selectattr('scores', 'equalto', 'fct_account_scores') | map(attribute='model_name'))
     ).columns[0].values() | list) }}
 {%- endmacro %}
 
@@ -250,7 +251,7 @@
 
 {# Relations whose partitions have the digests of fct_score_partitions. #}
 {% macro scores_digested() -%}
-    {{ return(['fct_account_scores', 'fct_application_scores']) }}
+    {{ return(scoring_models() | map(attribute='scores') | list) }}
 {%- endmacro %}
 
 {# types: column -> type in which the values were written; empty where the digest covers something else. #}

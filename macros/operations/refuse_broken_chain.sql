@@ -74,7 +74,9 @@
     rows.
 #}
 {% macro _written_here() -%}
-    {%- for schema, table in [('audit', 'promotion_log'), ('marts', 'fct_account_scores'), ('marts', 'fct_application_scores')] -%}
+    {%- set written = [('audit', 'promotion_log')] -%}
+    {%- for model in scoring_models() -%}{%- do written.append(('marts', model.scores)) -%}{%- endfor -%}
+    {%- for schema, table in written -%}
         {%- set relation = adapter.get_relation(target.database, schema, table) -%}
         {%- if relation and rows_of('select 1 as found from ' ~ relation ~ ' limit 1') -%}
             {{ return(schema ~ '.' ~ table) }}

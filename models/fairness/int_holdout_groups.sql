@@ -4,24 +4,17 @@
 with
 
 cases as (
+    {%- for model in scoring_models() %}
 
-    select
-        'account_pd' as model_name,
-        entity_id,
-        as_of_date,
-        customer_id
-    from {{ ref('training_set_account_pd') }}
-    where split = 'holdout'
-
-    union all
-
-    select
-        'application_pd' as model_name,
-        entity_id,
-        as_of_date,
-        customer_id
-    from {{ ref('training_set_application_pd') }}
-    where split = 'holdout'
+        select
+            '{{ model.model_name }}' as model_name,
+            entity_id,
+            as_of_date,
+            customer_id
+        from {{ ref(model.training_set) }}
+        where split = 'holdout'
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
 
 ),
 

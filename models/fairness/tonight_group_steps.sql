@@ -11,7 +11,16 @@ run as (
 
 scores as (
 
-    select * from {{ ref('fct_application_scores') }}
+    {%- for model in scoring_models('application') %}
+
+        select
+            model_name,
+            application_id,
+            as_of_date,
+            pd
+        from {{ ref(model.scores) }}
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
 
 ),
 

@@ -14,8 +14,8 @@ profile as (
 
 ),
 
--- Applications are compared with what application_pd saw in training, all other tables with what account_pd saw. If
--- that model has no baseline, the other model's is used.
+-- Applications are compared with what a model of applications saw in training, all other tables with what a model of
+-- accounts saw. If there is no such model with a baseline, another model's is used.
 reference as (
 
     select *
@@ -23,7 +23,7 @@ reference as (
     qualify
         dense_rank() over (
             partition by table_name
-            order by case when (table_name = 'applications') = (model_name = 'application_pd') then 0 else 1 end, model_name
+            order by case when (table_name = 'applications') = (model_name in {{ text_list(scoring_models('application') | map(attribute='model_name')) }}) then 0 else 1 end, model_name
         ) = 1
 
 ),

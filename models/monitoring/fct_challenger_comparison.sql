@@ -32,20 +32,15 @@ approval as (
 ),
 
 scores as (
+    {%- for model in scoring_models() %}
 
-    select
-        model_name,
-        account_id as entity_id,
-        pd
-    from {{ ref('tonight_account_scores') }}
-
-    union all
-
-    select
-        model_name,
-        application_id as entity_id,
-        pd
-    from {{ ref('tonight_application_scores') }}
+        select
+            model_name,
+            {{ model.key }} as entity_id,
+            pd
+        from {{ ref(model.tonight_scores) }}
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
 
 ),
 

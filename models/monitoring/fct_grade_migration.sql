@@ -2,7 +2,6 @@
 -- sums over one grade give the distribution of the other.
 {%- set run = ref('int_run') %}
 {%- set as_of_date = value_of('select as_of_date from ' ~ run, 'date', '1970-01-01', run) %}
-{%- set scores = ref('fct_account_scores') %}
 {%- set month_end = value_of(
     'select max(as_of_date) from (' ~ scored_nights() ~ ') as scored_nights where as_of_date < (select '
     ~ month_start('as_of_date') ~ ' from ' ~ run ~ ')',
@@ -17,27 +16,23 @@ run as (
 
 ),
 
-tonight as (
+{% for side, date in [('tonight', as_of_date), ('before', month_end)] -%}
+{{ side }} as (
 
-    select
-        account_id,
-        risk_grade,
-        model_name
-    from {{ scores }}
-    where as_of_date = {{ as_of_date }}
+    {%- for model in scoring_models('account') %}
 
-),
-
-before as (
-
-    select
-        account_id,
-        risk_grade,
-        model_name
-    from {{ scores }}
-    where as_of_date = {{ month_end }}
+        select
+            account_id,
+            risk_grade,
+            model_name
+        from {{ ref(model.scores) }}
+        where as_of_date = {{ date }}
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
 
 ),
+
+{% endfor -%}
 
 moves as (
 
@@ -47,7 +42,7 @@ moves as (
         case when tonight.account_id is null then 'gone' else coalesce(tonight.risk_grade, 'none') end as grade,
         count(*) as accounts
     from tonight
-    full outer join before on tonight.account_id = before.account_id
+    full outer join before on tonight.account_id = before.account_id and tonight.model_name = before.model_name
     group by 1, 2, 3
 
 )

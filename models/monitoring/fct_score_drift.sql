@@ -17,12 +17,11 @@ run as (
 
 -- One row per model and band. A band without scores may be absent.
 counted as (
+    {%- for model in scoring_models() %}
 
-    {{ bin_counts(ref('tonight_account_scores'), {'pd': 'score'}, 'account_pd', 'profiles', edges) }}
-
-    union all
-
-    {{ bin_counts(ref('tonight_application_scores'), {'pd': 'score'}, 'application_pd', 'profiles', edges) }}
+        {{ bin_counts(ref(model.tonight_scores), {'pd': 'score'}, model.model_name, 'profiles', edges) }}
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
 
 ),
 

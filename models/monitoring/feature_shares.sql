@@ -13,24 +13,17 @@ profiles as (
 
 -- One row per model, input and bin. A bin without values may be absent.
 counted as (
+    {%- for model in scoring_models() %}
 
-    {{ bin_counts(
-        ref('accounts_tonight'),
-        feature_columns('feat_accounts', keys=['account_id', 'as_of_date']),
-        'account_pd',
-        'profiles',
-        edges
-    ) }}
-
-    union all
-
-    {{ bin_counts(
-        ref('applications_tonight'),
-        feature_columns('feat_applications', keys=['application_id', 'as_of_date']),
-        'application_pd',
-        'profiles',
-        edges
-    ) }}
+        {{ bin_counts(
+            ref(model.population),
+            feature_columns(model.features, keys=[model.key, 'as_of_date']),
+            model.model_name,
+            'profiles',
+            edges
+        ) }}
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
 
 ),
 

@@ -104,12 +104,11 @@ labelled as (
 ),
 
 models as (
+    {%- for model in scoring_models() %}
 
-    select 'account_pd' as model_name
-
-    union all
-
-    select 'application_pd' as model_name
+        select '{{ model.model_name }}' as model_name
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
 
 ),
 

@@ -39,28 +39,32 @@ applications as (
 ),
 
 -- Dates are literals, so that the engine reads no other part of a long history.
-account_scores as (
+{% for entity in ['account', 'application'] -%}
+{{ entity }}_scores as (
 
-    select * from {{ ref('fct_account_scores') }}
-    {%- if cohort_dates is not none %}
-    where as_of_date in {{ date_list(cohort_dates) }}
-    {%- endif %}
+    {%- for model in scoring_models(entity) %}
+
+        select
+            model_name,
+            model_version,
+            {{ model.key }},
+            as_of_date,
+            risk_grade,
+            pd
+        from {{ ref(model.scores) }}
+        {%- if cohort_dates is not none %}
+        where as_of_date in {{ date_list(cohort_dates) }}
+        {%- endif %}
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
 
 ),
 
-application_scores as (
-
-    select * from {{ ref('fct_application_scores') }}
-    {%- if cohort_dates is not none %}
-    where as_of_date in {{ date_list(cohort_dates) }}
-    {%- endif %}
-
-),
-
+{% endfor -%}
 -- One row per scored case. is_default is null while the outcome is unknown.
 cases as (
 
-    {%- for model in ['tonight_account_scores', 'tonight_application_scores'] %}
+    {%- for model in scoring_models() %}
 
         select
             'expected' as basis,
@@ -70,7 +74,7 @@ cases as (
             cast(null as varchar) as risk_grade,
             pd,
             cast(null as integer) as is_default
-        from {{ ref(model) }}
+        from {{ ref(model.tonight_scores) }}
 
         union all
     {%- endfor %}

@@ -3,6 +3,7 @@
 Python because a boosted ensemble has no SQL form that is both exact and fast.
 """
 
+from nightbook.catalog import scoring_models
 from nightbook.engine import frames
 from nightbook.scoring import challenger_scores
 
@@ -12,8 +13,10 @@ def model(dbt, session):
     # Not read. The published scores are built first.
     dbt.ref("fct_account_scores")
     dbt.ref("fct_application_scores")
-    populations = {
-        "account_pd": (dbt.ref("accounts_tonight"), "account_id"),
-        "application_pd": (dbt.ref("applications_tonight"), "application_id"),
-    }
+    populations = scoring_models.each(
+        {
+            "account_pd": (dbt.ref("accounts_tonight"), "account_id"),
+            "application_pd": (dbt.ref("applications_tonight"), "application_id"),
+        }
+    )
     return challenger_scores.scores(session, frames.rows(dbt.ref("challengers")), populations)

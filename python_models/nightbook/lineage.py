@@ -23,6 +23,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope, find_all_in_scope
 from sqlglot.schema import MappingSchema
 
+from nightbook.catalog import scoring_models
 from nightbook.engine import deployment, frames, home
 from nightbook.errors import NightbookError
 from nightbook.model_rows import COLUMN, EACH, ModelRows, Origins
@@ -44,16 +45,10 @@ SCHEMA = pa.schema(
     ]
 )
 
-# Scoring model -> the relations whose columns are its inputs, tonight's and training's.
-FEATURES = {
-    "account_pd": ("features.feat_accounts", "features.feat_cohort_accounts"),
-    "application_pd": ("features.feat_applications", "features.feat_cohort_applications"),
-}
 # Cadence -> the relation that keeps the edges upstream of its inputs.
 _INPUT_LINEAGE = {"nightly": "audit.input_lineage", "weekly": "audit.input_lineage_weekly"}
 # The model whose rows are meant on either side. None means the rows of all models.
 Pairs = list[tuple[str | None, str | None]]
-_SAME_MODELS: Pairs = [(name, name) for name in FEATURES]
 # Relation -> column names in order.
 Columns = Mapping[str, list[str]]
 # Relation, column, and the model whose rows are meant. None means all rows.
@@ -61,6 +56,8 @@ Node = tuple[str, str, str | None]
 # Column -> the model whose rows are meant, and the next column upstream or downstream.
 Steps = dict[tuple[str, str], list[tuple[str | None, Node]]]
 _REGISTERED = "models:/"
+# What a declaration may name in the place of a relation: the relation of each scoring model.
+_ROLES = ("population", "training_set", "tonight_scores")
 
 
 @dataclass(frozen=True)
@@ -80,6 +77,14 @@ class Edge:
 
 
 _EDGE = tuple(one.name for one in fields(Edge))
+
+
+def features() -> dict[str, tuple[str, str]]:
+    """Scoring model -> the relations whose columns are its inputs, tonight's and training's."""
+    return {
+        name: (f"features.{model.features}", f"features.{model.cohort_features}")
+        for name, model in scoring_models.read().items()
+    }
 
 
 def of_sql(sql: str, relation: str, columns: Columns, written_for: str = "duckdb") -> list[Edge]:
@@ -123,7 +128,7 @@ def of_sql(sql: str, relation: str, columns: Columns, written_for: str = "duckdb
                 continue
             for (origin, column, theirs, ours), transformation in walker.origins(root, position).items():
                 ours = ours if COLUMN in own else None
-                pairs = _SAME_MODELS if theirs == EACH else [(theirs, ours)]
+                pairs = _same_models() if theirs == EACH else [(theirs, ours)]
                 edges += [Edge(origin, column, relation, name, transformation, *pair) for pair in pairs]
         return sorted(edges, key=lambda edge: [getattr(edge, one) or "" for one in _EDGE])
     except sqlglot.errors.SqlglotError as error:
@@ -137,10 +142,11 @@ def of_declaration(
 
     Args:
         declared: entries with `to`, `from` and `by`, and optionally `into` and `model`. `to` lists columns; all without
-            it. `from` maps a model or models:/NAME to columns, to '*' for all, or to `inputs` for the model inputs.
-            `by` is a transformation; IDENTITY leads from each column to the column of the same name. `into` names
-            another target. `model` is needed where both relations hold rows of several models. It is a model's name, or
-            `each` if each model's rows come from its own rows.
+            it. `from` maps a model or models:/NAME to columns, to '*' for all, to `key`, or to `inputs` for the model
+            inputs. `by` is a transformation; IDENTITY leads from each column to the column of the same name. `into`
+            names another target. `model` is needed where both relations hold rows of several models. It is a model's
+            name, or `each` if each model's rows come from its own rows. With `each`, `from` and `into` may also name
+            models:/each, or population, training_set or tonight_scores: then there is such an entry for each model.
         relation: schema.name.
         columns: the columns of every relation.
         relations: model name -> schema.name.
@@ -150,7 +156,7 @@ def of_declaration(
         NightbookError: a declaration names something that does not exist.
     """
     edges = []
-    for entry in declared:
+    for entry in (one for each in declared for one in _for_each_model(each)):
         into = entry.get("into", relation)
         targets = entry.get("to") or columns[relation]
         for source, named in entry["from"].items():
@@ -175,9 +181,32 @@ def of_declaration(
     return edges
 
 
+def _for_each_model(entry: dict) -> list[dict]:
+    """The entry once for each scoring model if it names relations by their role, with the roles filled in."""
+    named = [*entry["from"], entry.get("into")]
+    if not any(name in (*_ROLES, f"{_REGISTERED}{EACH}") for name in named):
+        return [entry]
+    found = []
+    for model in scoring_models.read().values():
+        roles = {role: getattr(model, role) for role in _ROLES} | {
+            f"{_REGISTERED}{EACH}": _REGISTERED + model.model_name
+        }
+        sources = {
+            roles.get(source, source): [model.key] if columns == "key" else columns
+            for source, columns in entry["from"].items()
+        }
+        one = entry | {"from": sources, "model": model.model_name}
+        found.append(one | ({"into": roles.get(entry["into"], entry["into"])} if "into" in entry else {}))
+    return found
+
+
+def _same_models() -> Pairs:
+    return [(name, name) for name in scoring_models.read()]
+
+
 def _declared_models(model: str | None, origin: str, into: str, columns: Columns) -> Pairs:
     """Pairs of models: whose rows of the origin make whose rows of the target."""
-    if model not in (None, EACH, *FEATURES):
+    if model not in (None, EACH, *scoring_models.read()):
         raise NightbookError(f"{into}: lineage declared for {model}, which is not a scoring model")
     is_split = [COLUMN in columns.get(relation, ()) for relation in (origin, into)]
     for relation in (origin, into):
@@ -192,7 +221,7 @@ def _declared_models(model: str | None, origin: str, into: str, columns: Columns
             raise NightbookError(
                 f"{into}: lineage declared from {origin} for each model, but one of the two relations has no model_name"
             )
-        return _SAME_MODELS
+        return _same_models()
     return [(model if is_split[0] else None, model if is_split[1] else None)]
 
 
@@ -234,7 +263,7 @@ def of_inputs(session: frames.Session, cadence: str, manifest_digest: str, input
     if any(row["manifest_digest"] == manifest_digest for row in kept):
         return kept
     number = list(_INPUT_LINEAGE).index(cadence)
-    edges = of_upstream(_nodes(), columns, inputs, [relations[number] for relations in FEATURES.values()])
+    edges = of_upstream(_nodes(), columns, inputs, [relations[number] for relations in features().values()])
     return kept + _rows(edges, manifest_digest, cadence)
 
 
@@ -387,6 +416,7 @@ def _told_apart(edges: list[Edge], columns: Columns) -> list[Edge]:
     A query that reads the union of two relations seems to say that both hold rows of every model. The origins of a
     relation's model_name show which models it really holds.
     """
+    all_models = set(scoring_models.read())
     models: dict[str, set[str]] = {
         edge.to_relation: set() for edge in edges if edge.to_column == COLUMN and COLUMN in columns[edge.to_relation]
     }
@@ -410,14 +440,14 @@ def _told_apart(edges: list[Edge], columns: Columns) -> list[Edge]:
                 ):
                     continue
                 is_same = edge.from_column == COLUMN and is_made_of_names[edge.to_relation]
-                held = models.get(edge.from_relation, set(FEATURES)) if is_same else set(FEATURES)
-                named = {edge.from_model_name, edge.to_model_name} - {None} or set(FEATURES)
+                held = models.get(edge.from_relation, all_models) if is_same else all_models
+                named = {edge.from_model_name, edge.to_model_name} - {None} or all_models
                 models[edge.to_relation] |= held & named
 
     def whose(relation: str, name: str | None) -> list[str | None]:
-        held = models.get(relation) or set(FEATURES)
+        held = models.get(relation) or all_models
         if name is None:
-            return [*held] if len(held) < len(FEATURES) else [None]
+            return [*held] if len(held) < len(all_models) else [None]
         return [name] if name in held else []
 
     return [

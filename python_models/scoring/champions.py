@@ -3,6 +3,7 @@
 Python because the registry is MLflow.
 """
 
+from nightbook.catalog import scoring_models
 from nightbook.engine import frames
 from nightbook.registry import record
 from nightbook.scoring import scorer
@@ -12,7 +13,9 @@ def model(dbt, session):
     dbt.config(materialized="table")
     # Not read. Nothing is scored while a protected attribute reaches an input.
     dbt.ref("protected_inputs")
-    populations = {"account_pd": dbt.ref("accounts_tonight"), "application_pd": dbt.ref("applications_tonight")}
+    populations = scoring_models.each(
+        {"account_pd": dbt.ref("accounts_tonight"), "application_pd": dbt.ref("applications_tonight")}
+    )
     run = frames.rows(dbt.ref("int_run"))[0]
     kept = record.Record.of_frames(
         dbt.source("audit", "audit_chain"),

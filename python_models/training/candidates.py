@@ -3,6 +3,7 @@
 Python because a boosted ensemble has no SQL form that is both exact and fast.
 """
 
+from nightbook.catalog import scoring_models
 from nightbook.engine import frames
 from nightbook.modelling import candidates
 
@@ -11,10 +12,12 @@ def model(dbt, session):
     dbt.config(materialized="table")
     # Not read. Nothing is fitted while a protected attribute reaches an input.
     dbt.ref("protected_inputs_weekly")
-    training_sets = {
-        "account_pd": dbt.ref("training_set_account_pd"),
-        "application_pd": dbt.ref("training_set_application_pd"),
-    }
+    training_sets = scoring_models.each(
+        {
+            "account_pd": dbt.ref("training_set_account_pd"),
+            "application_pd": dbt.ref("training_set_application_pd"),
+        }
+    )
     run = frames.rows(dbt.ref("int_run"))[0]
     landed = frames.rows(dbt.ref("int_input_profile"), ("table_name", "column_name", "measure", "category"))
     found = candidates.fit(training_sets, frames.rows(dbt.ref("feature_catalog")), run, landed)

@@ -3,6 +3,7 @@
 Python because the models and the benchmark's binning are Python.
 """
 
+from nightbook.catalog import scoring_models
 from nightbook.engine import frames
 from nightbook.modelling import candidates
 from nightbook.registry import record
@@ -10,10 +11,12 @@ from nightbook.registry import record
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    training_sets = {
-        "account_pd": dbt.ref("training_set_account_pd"),
-        "application_pd": dbt.ref("training_set_application_pd"),
-    }
+    training_sets = scoring_models.each(
+        {
+            "account_pd": dbt.ref("training_set_account_pd"),
+            "application_pd": dbt.ref("training_set_application_pd"),
+        }
+    )
     kept = record.Record.of_frames(
         dbt.source("audit", "audit_chain"),
         dbt.source("audit", "promotion_log"),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nightbook import shown
+from nightbook.catalog import scoring_models
 from nightbook.engine import home
 from nightbook.engine.warehouse import Query, has
 from runner.alerts.notices import Ended
@@ -210,14 +211,14 @@ def _rows(query: Query) -> _Read:
         return
     for run in query(
         f"""
-        select cadence, accounts_scored, applications_scored, rows_by_relation from {_LOG} where outcome = 'succeeded'
+        select cadence, rows_by_relation from {_LOG} where outcome = 'succeeded'
         qualify row_number() over (partition by cadence order by ended_at desc, run_id) = 1
         """
     ):
-        if run["cadence"] != "backfill":
-            yield "nightbook_scored_rows", run["accounts_scored"], {"model": "account_pd"}
-            yield "nightbook_scored_rows", run["applications_scored"], {"model": "application_pd"}
-        for relation, rows in json.loads(run["rows_by_relation"] or "{}").items():
+        counts = json.loads(run["rows_by_relation"] or "{}")
+        for model in scoring_models.read().values() if run["cadence"] != "backfill" else ():
+            yield "nightbook_scored_rows", counts.get(f"scoring.{model.tonight_scores}"), {"model": model.model_name}
+        for relation, rows in counts.items():
             yield "nightbook_relation_rows", rows, {"cadence": run["cadence"], "relation": relation}
 
 

@@ -8,21 +8,21 @@ with
 -- into memory.
 blocks as (
 
-    {%- for relation_name, key, scores, others in [
-        ('fct_account_scores', 'account_id', ref('fct_account_scores'), []),
-        ('fct_application_scores', 'application_id', ref('fct_application_scores'),
-         ['reason_1', 'reason_2', 'reason_3', 'reason_4']),
-    ] %}
+    {%- for model in scoring_models() %}
+        {#- Reasons follow from contributions. -#}
+        {%- set others = ['reason_1', 'reason_2', 'reason_3', 'reason_4'] if model.contributions else [] %}
 
         select
-            '{{ relation_name }}' as relation_name,
+            '{{ model.scores }}' as relation_name,
             as_of_date,
             run_id,
             count(*) as row_count,
             {{ sha256(
-                row_text(model_columns) ~ ' || chr(10) || ' ~ texts_in_order(row_text([key] + score_columns + others, doubles=['pd', 'margin']), key)
+                row_text(model_columns) ~ ' || chr(10) || ' ~ texts_in_order(
+                    row_text([model.key] + score_columns + others, doubles=['pd', 'margin']), model.key
+                )
             ) }} as digest
-        from {{ scores }}
+        from {{ ref(model.scores) }}
         group by as_of_date, run_id, substr(feature_digest, 1, 2), {{ model_columns | join(', ') }}
         {{ 'union all' if not loop.last }}
     {%- endfor %}

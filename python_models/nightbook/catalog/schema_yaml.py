@@ -9,11 +9,13 @@ import csv
 import json
 import re
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
 
-from nightbook.catalog import families, windows
+from nightbook.catalog import families, scoring_models, windows
+from nightbook.catalog.scoring_models import ScoringModel
 from nightbook.errors import NightbookError
 
 FEATURES = Path("models/features/_features__models.yml")
@@ -26,18 +28,11 @@ REGULATORY = Path("models/marts/regulatory/_regulatory__marts.yml")
 # YAML that is written by hand, except for the columns below a mark.
 _ACCOUNTS = Path("models/features/accounts/_accounts__models.yml")
 _APPLICATIONS = Path("models/features/applications/_applications__models.yml")
-_TRAINING = Path("models/training/_training__models.yml")
-_TONIGHT = Path("models/scoring/_scoring__models.yml")
 _INTERMEDIATE = Path("models/intermediate/tonight/_tonight__models.yml")
 _COHORTS = Path("models/cohorts/_cohorts__models.yml")
 _COHORT_FEATURES = Path("models/cohorts/features/_cohort_features__models.yml")
+_CASES = {"account": "Open account", "application": "Application"}
 _MARK = "      # Below, to the next empty line: written by `make catalog`."
-_FEATURES_OF = {
-    "training_set_account_pd": (_TRAINING, "account_pd"),
-    "training_set_application_pd": (_TRAINING, "application_pd"),
-    "accounts_tonight": (_TONIGHT, "account_pd"),
-    "applications_tonight": (_TONIGHT, "application_pd"),
-}
 
 # Relation of training -> tonight's relation with the same SQL and columns, and its description.
 TWINS = {
@@ -182,31 +177,25 @@ _REGULATORY_MODEL = """\
 """
 
 
-def documents(catalog: list[dict]) -> dict[Path, str]:
+def documents(catalog: list[dict], models: Iterable[ScoringModel]) -> dict[Path, str]:
     """Path -> YAML for each relation that has the catalog's features as columns."""
-    accounts = _columns(catalog, "account_pd")
-    applications = _columns(catalog, "application_pd")
-    features = (
+    makers: dict[str, ScoringModel] = {}
+    for model in models:
+        # The first model that reads a relation of features has all of them in the catalog.
+        makers.setdefault(model.features, model)
+    features = "\n".join(
         _FEATURE_MODEL.format(
-            name="feat_accounts",
-            entity="account",
-            model_name="account_pd",
-            key="account_id",
-            key_description="Open account that the features describe.",
-            cohort="feat_cohort_accounts",
+            name=name,
+            entity=model.entity,
+            model_name=model.model_name,
+            key=model.key,
+            key_description=f"{_CASES[model.entity]} that the features describe.",
+            cohort=model.cohort_features,
         )
-        + "".join(column["plain"] for column in accounts)
-        + "\n"
-        + _FEATURE_MODEL.format(
-            name="feat_applications",
-            entity="application",
-            model_name="application_pd",
-            key="application_id",
-            key_description="Application that the features describe.",
-            cohort="feat_cohort_applications",
-        )
-        + "".join(column["plain"] for column in applications)
+        + "".join(column["plain"] for column in _columns(catalog, model.model_name))
+        for name, model in makers.items()
     )
+    accounts = _columns(catalog, makers["feat_accounts"].model_name)
     inputs = _INPUTS_MODEL + "".join(column["plain"] for column in accounts)
     regulatory = _REGULATORY_MODEL + "".join(column["typed"] for column in accounts)
     profile = _PROFILE_MODEL + _range_tests(catalog)
@@ -245,32 +234,42 @@ def read(path: Path = families.CATALOG) -> list[dict]:
         return list(csv.DictReader(stream))
 
 
-def marked(catalog: list[dict], root: Path) -> dict[Path, str]:
+def marked(catalog: list[dict], models: Mapping[str, ScoringModel], root: Path) -> dict[Path, str]:
     """Path -> YAML of each file in which only the columns below a mark are generated.
 
     Raises:
-        NightbookError: a relation has no mark.
+        NightbookError: a relation is not described, or has no mark.
     """
-    columns = {relation: (path, _columns(catalog, model)) for relation, (path, model) in _FEATURES_OF.items()}
+    columns: dict[str, list[dict]] = {}
+    for model in models.values():
+        for relation in (model.training_set, model.population):
+            columns[relation] = _columns(catalog, model.model_name)
     for relation in families.relations(root):
-        path, model = (
-            (_ACCOUNTS, "account_pd") if relation.startswith("feat_account_") else (_APPLICATIONS, "application_pd")
-        )
+        maker = next(model for model in models.values() if relation.startswith(f"feat_{model.entity}_"))
         names = families.places(relation, root)
-        columns[relation] = (path, [column for column in _columns(catalog, model) if column["name"] in names])
+        columns[relation] = [column for column in _columns(catalog, maker.model_name) if column["name"] in names]
     parts = windows.closed_parts(catalog).items()
-    columns["int_closed_windows"] = (_INTERMEDIATE, [_column(name, text) for name, text in parts])
+    columns["int_closed_windows"] = [_column(name, text) for name, text in parts]
+    texts = {path: (root / path).read_text(encoding="utf-8") for path in _written_by_hand(root)}
     found: dict[Path, str] = {}
-    for relation, (path, listed) in columns.items():
-        text = found.get(path) or (root / path).read_text(encoding="utf-8")
-        head, name, rest = text.partition(f"  - name: {relation}\n")
+    for relation, listed in columns.items():
+        title = f"  - name: {relation}\n"
+        path = next((path for path, text in texts.items() if title in text), None)
+        if path is None:
+            raise NightbookError(f"no YAML under models describes {relation}")
+        head, name, rest = texts[path].partition(title)
         before, mark, after = rest.partition(_MARK)
         if not mark or "\n  - name: " in before:
             raise NightbookError(f"{path}: {relation} has no line '{_MARK.strip()}' at the end of its columns")
         _, end, others = after.partition("\n\n")
         plain = "".join(column["plain"] for column in listed)
-        found[path] = head + name + before + mark + "\n" + plain + (end and "\n") + others
+        found[path] = texts[path] = head + name + before + mark + "\n" + plain + (end and "\n") + others
     return found
+
+
+def _written_by_hand(root: Path) -> list[Path]:
+    files = sorted(file.relative_to(root) for file in (root / "models").rglob("_*__models.yml"))
+    return [file for file in files if file not in (FEATURES, INPUTS, PROFILE, _COHORTS, _COHORT_FEATURES)]
 
 
 def write(root: Path) -> None:
@@ -297,8 +296,9 @@ def sample(root: Path) -> str:
 
 
 def _all(root: Path) -> dict[Path, str]:
-    catalog = read(root / families.CATALOG)
-    found = documents(catalog) | marked(catalog, root)
+    catalog, models = read(root / families.CATALOG), scoring_models.read(root)
+    found = documents(catalog, models.values()) | marked(catalog, models, root)
+    found[scoring_models.MACRO] = scoring_models.macro(models.values())
     found[windows.MACRO] = windows.macro(catalog)
     return found | {SAMPLE: sample(root), _COHORTS: cohorts(found, "int_"), _COHORT_FEATURES: cohorts(found, "feat_")}
 

@@ -14,7 +14,8 @@ def record() -> dict | None:
     """The record that was written when the library was staged. None in a checkout.
 
     Keys: git_commit, those of `provenance.DIGESTS`, versions (of what runs outside Snowflake), mlflow_tracking_uri,
-    has_mlflow_secret, origin (which training runs are this home's), runtime (python_version, packages, imports).
+    has_mlflow_secret, origin (which training runs are this home's), runtime (python_version, packages, imports),
+    scoring_models (rows of the seed).
     """
     return _read(FILE)
 

@@ -46,14 +46,14 @@ def protected_inputs(edges: Sequence[dict], catalog: Sequence[dict], attributes:
     Returns:
         One row per input and attribute, with a shortest path of columns from the landed attribute.
     """
-    leads_to = lineage.steps(edges, upstream=False)
+    leads_to, features = lineage.steps(edges, upstream=False), lineage.features()
     found = []
     for attribute in attributes:
         start = (f"raw.{attribute['landed_table']}", attribute["landed_column"], None)
         came_from = lineage.reached(start, leads_to)
         ends = {node[:2]: node for node in reversed(came_from)}
         for row in catalog:
-            columns: list[tuple] = [(relation, row["name"]) for relation in lineage.FEATURES.get(row["model_name"], ())]
+            columns: list[tuple] = [(relation, row["name"]) for relation in features.get(row["model_name"], ())]
             reached = next((one for one in columns if one in ends), None)
             is_named = row["name"] in (attribute["attribute"], attribute["landed_column"])
             if row["in_model"] and (is_named or reached):

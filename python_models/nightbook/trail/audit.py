@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from nightbook import provenance
+from nightbook.catalog import scoring_models
 from nightbook.engine import frames, home, warehouse
 from nightbook.engine.warehouse import Query, has
 from nightbook.errors import NightbookError
@@ -31,11 +32,12 @@ _REST = "beyond_float32"
 # Facts that a training writes before it ends.
 _OF_TRAINING = ("model_version", "gate_decision")
 _INPUTS = "rpt_regulatory_features"
-_SCORES = ("fct_account_scores", "fct_application_scores")
-# Tables that get rows only after the audit log has entries: approvals and scores.
-_WRITTEN_LATER = (("audit", "promotion_log"), ("marts", "fct_account_scores"), ("marts", "fct_application_scores"))
 # Rows of one relation that one query digests; they fit into the memory of a small machine.
 _ROWS_AT_A_TIME = 5_000_000
+
+
+def _scores() -> list[str]:
+    return [model.scores for model in scoring_models.read().values()]
 
 
 class Sql(NamedTuple):
@@ -139,7 +141,8 @@ def check_unbroken(query: Query) -> None:
                 f"audit log: has no entry, but the run log has run {row['run_id']} of {row['as_of_date']}: it was"
                 " emptied. Restore audit.audit_chain from a backup; a new log would not cover anything before it"
             )
-        for schema, table in _WRITTEN_LATER:
+        # These get rows only after the audit log has entries: approvals and scores.
+        for schema, table in (("audit", "promotion_log"), *(("marts", scores) for scores in _scores())):
             if has(query, schema, table) and query(f"select 1 as found from {schema}.{table} limit 1"):
                 raise NightbookError(
                     f"audit log: has no entry, but {schema}.{table} has rows: it was emptied. Restore audit.audit_chain"
@@ -257,11 +260,11 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
         of_log = f"(entry {entry['sequence']} of the audit log)"
         recorded = json.loads(entry["payload"])
         found = digests.get((relation, as_of_date, run_id, recorded.get("column_names")))
-        what = "scores" if relation in _SCORES else "rows"
+        what = "scores" if relation in _scores() else "rows"
         if not found and recorded["row_count"]:
             raise NightbookError(f"{name}: the {what} of run {run_id} are missing {of_log}")
         if found and (found["row_count"], found["digest"]) != (recorded["row_count"], recorded["digest"]):
-            finds = f"; `reproduce --as-of {as_of_date}` shows which" if relation in (*_SCORES, _INPUTS) else ""
+            finds = f"; `reproduce --as-of {as_of_date}` shows which" if relation in (*_scores(), _INPUTS) else ""
             raise NightbookError(
                 f"{name}: holds other {what} than run {run_id} wrote, {found['row_count']} rows now and"
                 f" {recorded['row_count']} then {of_log}{finds}"
@@ -276,7 +279,7 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
                     f" it as {type_} {of_log}"
                 )
         # The digest of scores covers a fixed list of columns, so columns that the run did not write must be empty.
-        more = sorted(set(types.get(relation, ())) - set(was)) if was and relation in _SCORES else []
+        more = sorted(set(types.get(relation, ())) - set(was)) if was and relation in _scores() else []
         if found and more:
             found = (
                 found
@@ -295,7 +298,7 @@ def _check_partitions(entries: list[dict], query: Query, sql: Sql) -> tuple[int,
         if run_id in earlier or relation.startswith("lineage_") and relation not in begun:
             before.setdefault(relation, []).append(as_of_date)
             continue
-        what = "scores" if relation in _SCORES else "rows"
+        what = "scores" if relation in _scores() else "rows"
         raise NightbookError(
             f"{relation} of {as_of_date}: holds {what} of run {run_id}, which is not in the audit log: the run"
             f" was interrupted, or the rows were added by hand; `backfill --from {as_of_date} --to"
@@ -321,11 +324,11 @@ def _digests(query: Query, sql: Sql, expected: dict[tuple, dict]) -> dict[tuple,
     asked: list[tuple[str, str, list]] = []
     if sum(sum(dates.values()) for dates in relations.values()) <= _ROWS_AT_A_TIME:
         # A home that has trained but never scored has no scores to digest.
-        scores = [sql.fct_score_partitions] if relations.keys() & set(_SCORES) else []
+        scores = [sql.fct_score_partitions] if relations.keys() & set(_scores()) else []
         asked = [(digests, "1 = 1", []) for digests in (*scores, sql.partition_digests)]
     else:
         for relation, dates in relations.items():
-            digests = sql.fct_score_partitions if relation in _SCORES else sql.partition_digests
+            digests = sql.fct_score_partitions if relation in _scores() else sql.partition_digests
             for some in _batches(dates):
                 known = [date.fromisoformat(one) for one in some if one != "-"]
                 of_date = f"as_of_date in ({', '.join('?' * len(known))})" if known else "as_of_date is null"

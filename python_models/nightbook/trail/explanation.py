@@ -12,7 +12,8 @@ import pyarrow as pa
 from duckdb import DuckDBPyRelation, from_arrow
 
 from nightbook import provenance
-from nightbook.catalog import families
+from nightbook.catalog import families, scoring_models
+from nightbook.catalog.scoring_models import ScoringModel
 from nightbook.engine import warehouse
 from nightbook.engine.warehouse import Connection, Query
 from nightbook.errors import NightbookError
@@ -26,7 +27,9 @@ from nightbook.trail import landed_rows, scored_nights
 _TOLERANCE = 1e-4
 
 
-def explain(as_of: date, *, account: str | None = None, application: str | None = None) -> dict:
+def explain(
+    as_of: date, *, account: str | None = None, application: str | None = None, model_name: str | None = None
+) -> dict:
     """Everything that led to the score of an account or an application on a scored night, as plain values.
 
     The stored version scores the stored inputs again, so the explanation is of what really gives the score.
@@ -35,23 +38,25 @@ def explain(as_of: date, *, account: str | None = None, application: str | None 
         as_of: the night's date.
         account: the account scored, or None.
         application: the application scored, if no account is given.
+        model_name: the scoring model whose score it is. By default the first of accounts, or of applications.
 
     Raises:
         NightbookError: the key or the night was never scored, the model has changed, or the stored inputs do not give
-            the stored score.
+            the stored score, or no such model scores such a case.
     """
     kind, key = ("account", account) if account is not None else ("application", application)
     assert key is not None
+    scoring_model = _scoring_model(kind, model_name)
+    column = scoring_model.key
     with warehouse.reading() as connection:
         query = warehouse.query(connection)
         night = scored_nights.scored_night(query, as_of)
-        relation, column = scored_nights.SCORES[kind]
-        found = query(f"select * from marts.{relation} where as_of_date = ? and {column} = ?", [as_of, key])
+        found = query(f"select * from marts.{scoring_model.scores} where as_of_date = ? and {column} = ?", [as_of, key])
         if not found:
-            raise NightbookError(scored_nights.never_scored(query, kind, key, as_of))
+            raise NightbookError(scored_nights.never_scored(query, scoring_model, key, as_of))
         score = found[0]
         model = model_versions.load(score["model_name"], score["model_version"])
-        inputs = _inputs(connection, kind, key, score, model)
+        inputs = _inputs(connection, scoring_model, key, score, model)
         _check_score(model, score, inputs, column)
         told = {
             "kind": kind,
@@ -118,23 +123,35 @@ def _version_told(record: Record, model_name: str, version: int) -> dict:
     }
 
 
-def _inputs(connection: Connection, kind: str, key: str, score: dict, model: Model) -> DuckDBPyRelation:
+def _scoring_model(kind: str, model_name: str | None) -> ScoringModel:
+    of_kind = scoring_models.of_entity(kind)
+    for one in of_kind:
+        if model_name in (None, one.model_name):
+            return one
+    known = ", ".join(one.model_name for one in of_kind)
+    raise NightbookError(f"{model_name} does not score {kind}s: choose a model that does: {known}")
+
+
+def _inputs(
+    connection: Connection, scoring_model: ScoringModel, key: str, score: dict, model: Model
+) -> DuckDBPyRelation:
     """The stored inputs of the score, one row, as the scorer reads them."""
-    if kind == "account":
+    kind, column = scoring_model.entity, scoring_model.key
+    if scoring_model.inputs:
         rows = warehouse.arrow(
             connection,
-            "select * from scoring.account_inputs where as_of_date = ? and account_id = ? and run_id = ?",
+            f"select * from scoring.{scoring_model.inputs} where as_of_date = ? and {column} = ? and run_id = ?",
             [score["as_of_date"], key, score["run_id"]],
         )
     else:
         stored = warehouse.rows(
             connection,
-            "select feature, value from marts.fct_application_contributions"
-            " where as_of_date = ? and application_id = ? and run_id = ?",
+            f"select feature, value from marts.{scoring_model.contributions}"
+            f" where as_of_date = ? and {column} = ? and run_id = ?",
             [score["as_of_date"], key, score["run_id"]],
         )
         values = {row["feature"]: row["value"] for row in stored if row["feature"] != scorer.BASE_VALUE}
-        columns = {"application_id": [key], "as_of_date": [score["as_of_date"]]}
+        columns = {column: [key], "as_of_date": [score["as_of_date"]]}
         columns |= {name: pa.array([values.get(name)], pa.float64()) for name in model.features} if values else {}
         rows = pa.table(columns).slice(0, 1 if values else 0)
     if rows.num_rows != 1:

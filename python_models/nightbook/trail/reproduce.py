@@ -110,7 +110,7 @@ def as_dict(found: Reproduction) -> dict:
 def _compare(scratch: Path, found: Reproduction, chosen: dict[str, scored_nights.Chosen] | None) -> None:
     """Compare every column of every score, input and contribution with what is stored."""
     with scratch_home.beside(scratch) as connection:
-        for kind, relation, entity, key in scored_nights.COMPARED:
+        for kind, relation, entity, key in scored_nights.compared():
             if chosen is None or chosen[kind].keys:
                 _compare_relation(connection, found, relation, entity, key, chosen[kind].keys if chosen else None)
 

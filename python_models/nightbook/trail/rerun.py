@@ -12,6 +12,7 @@ from pathlib import Path
 from nightbook import provenance
 from nightbook.engine import home
 from nightbook.errors import NightbookError
+from nightbook.trail import scored_nights
 from nightbook.trail.scored_nights import Night
 
 SCRATCH = "reproduction-"
@@ -33,12 +34,16 @@ if any(digests[name] != digest for name, digest in json.loads(sys.argv[1]).items
     sys.exit({_OTHER_CODE})
 manifest.build_flat_graph()
 runner = dbtRunner(manifest=manifest)
-select = ["--select", "+fct_account_scores", "+fct_application_scores", "+fct_application_contributions"]
-results = invoke("build", *select, "--exclude-resource-type", "test", "unit_test").results
+results = invoke("build", "--select", *sys.argv[2:], "--exclude-resource-type", "test", "unit_test").results
 failed = [one for one in results if one.status == "error"]
 if failed:
     sys.exit(failed[0].node.name + ": " + " ".join((failed[0].message or "").split()))
 """
+
+
+def _selected() -> list[str]:
+    """Selectors of what a reproduction compares. An earlier commit may lack one, and then that one selects nothing."""
+    return [f"+{relation.partition('.')[2]}" for _, relation, _, _ in scored_nights.compared()]
 
 
 def derive(scratch: Path, night: Night) -> str:
@@ -94,7 +99,7 @@ def _build(code: Path, scratch: Path, night: Night) -> bool:
     """Parse a project and build the night with it. False if the project is not the run's code."""
     wanted = json.dumps({name: night.run[name] for name in ("manifest_digest", "library_digest")})
     done = subprocess.run(
-        [sys.executable, "-c", _DRIVER, wanted],
+        [sys.executable, "-c", _DRIVER, wanted, *_selected()],
         cwd=code,
         env=_environment(code, scratch, night),
         capture_output=True,

@@ -3,17 +3,11 @@
 from dataclasses import dataclass
 from datetime import date
 
+from nightbook.catalog import scoring_models
+from nightbook.catalog.scoring_models import ScoringModel
 from nightbook.engine import warehouse
 from nightbook.errors import NightbookError
 
-SCORES = {"account": ("fct_account_scores", "account_id"), "application": ("fct_application_scores", "application_id")}
-# What a reproduction compares: kind, relation, its column of the chosen keys, its key.
-COMPARED = (
-    ("account", "marts.fct_account_scores", "account_id", "account_id"),
-    ("application", "marts.fct_application_scores", "application_id", "application_id"),
-    ("account", "scoring.account_inputs", "account_id", "account_id"),
-    ("application", "marts.fct_application_contributions", "application_id", "application_id || ' ' || feature"),
-)
 # Columns that a run record of an earlier version lacks.
 _CODE = ("git_commit", "is_dirty", "manifest_digest", "library_digest", "lock_digest", "tests_digest", "engine",
          "versions", "pinned_versions")  # fmt: skip
@@ -36,6 +30,19 @@ class Chosen:
     keys: list[str]
 
 
+def compared() -> list[tuple[str, str, str, str]]:
+    """What a reproduction compares: kind, relation, its column of the chosen keys, its key."""
+    models = scoring_models.read().values()
+    found = [(one.entity, f"marts.{one.scores}", one.key, one.key) for one in models]
+    found += [(one.entity, f"scoring.{one.inputs}", one.key, one.key) for one in models if one.inputs]
+    found += [
+        (one.entity, f"marts.{one.contributions}", one.key, f"{one.key} || ' ' || feature")
+        for one in models
+        if one.contributions
+    ]
+    return list(dict.fromkeys(found))
+
+
 def scored_night(query: warehouse.Query, as_of: date) -> Night:
     """The run that wrote a night's scores.
 
@@ -43,7 +50,7 @@ def scored_night(query: warehouse.Query, as_of: date) -> Night:
         NightbookError: the night was never scored, or was written by no single recorded run.
     """
     runs, versions = set(), {}
-    for relation, _ in SCORES.values():
+    for relation in dict.fromkeys(model.scores for model in scoring_models.read().values()):
         if warehouse.has(query, "marts", relation):
             for row in query(
                 f"select distinct run_id, model_name, model_version from marts.{relation} where as_of_date = ?", [as_of]
@@ -74,35 +81,37 @@ def chosen(
     if account is None and application is None and sample is None:
         return None
     return {
-        "account": _chosen(query, night, "account", account, sample),
-        "application": _chosen(query, night, "application", application, sample),
+        kind: _chosen(query, night, scoring_models.of_entity(kind), key, sample)
+        for kind, key in zip(scoring_models.ENTITIES, (account, application), strict=True)
     }
 
 
-def _chosen(query: warehouse.Query, night: Night, kind: str, key: str | None, sample: int | None) -> Chosen:
-    relation, column = SCORES[kind]
+def _chosen(
+    query: warehouse.Query, night: Night, models: list[ScoringModel], key: str | None, sample: int | None
+) -> Chosen:
+    column = models[0].key
+    scored = " union ".join(
+        f"select {column} as key from marts.{model.scores} where as_of_date = date '{night.as_of_date}'"
+        for model in models
+        if warehouse.has(query, "marts", model.scores)
+    )
     if key is not None:
-        if not query(
-            f"select 1 as found from marts.{relation} where as_of_date = ? and {column} = ?", [night.as_of_date, key]
-        ):
-            raise NightbookError(never_scored(query, kind, key, night.as_of_date))
+        if not scored or not query(f"select 1 as found from ({scored}) as scored where key = ?", [key]):
+            raise NightbookError(never_scored(query, models[0], key, night.as_of_date))
         sql = f"select {warehouse.literal(key)} as key"
-    elif sample is not None and warehouse.has(query, "marts", relation):
-        sql = (
-            f"select {column} as key from marts.{relation} where as_of_date = date '{night.as_of_date}'"
-            f" order by md5({column} || cast(as_of_date as varchar)), {column} limit {sample}"
-        )
+    elif sample is not None and scored:
+        sql = f"select key from ({scored}) as scored order by md5(key || '{night.as_of_date}'), key limit {sample}"
     else:
         return Chosen("select key from (select '' as key) as nobody where key <> ''", [])
     return Chosen(sql, [row["key"] for row in query(sql)])
 
 
-def never_scored(query: warehouse.Query, kind: str, key: str, as_of: date) -> str:
-    """The message for a key without a score on a date: when it was scored instead, or that it is unknown."""
-    relation, column = SCORES[kind]
+def never_scored(query: warehouse.Query, model: ScoringModel, key: str, as_of: date) -> str:
+    """The message for a key without a score on a date: when the model scored it instead, or that it is unknown."""
+    kind = model.entity
     [found] = query(
-        f"select count(*) as nights, min(as_of_date) as first_date, max(as_of_date) as last_date from marts.{relation}"
-        f" where {column} = ?",
+        "select count(*) as nights, min(as_of_date) as first_date, max(as_of_date) as last_date"
+        f" from marts.{model.scores} where {model.key} = ?",
         [key],
     )
     if found["nights"]:
@@ -110,8 +119,7 @@ def never_scored(query: warehouse.Query, kind: str, key: str, as_of: date) -> st
             f"{kind} {key} was not scored as of {as_of}: it was scored on {found['nights']} nights, from"
             f" {found['first_date']} to {found['last_date']}"
         )
-    table, of_account = ("accounts", "account_id") if kind == "account" else ("applications", "application_id")
-    if query(f"select 1 from raw.{table} where {of_account} = ? limit 1", [key]):
+    if query(f"select 1 from raw.{kind}s where {model.key} = ? limit 1", [key]):
         return f"{kind} {key} was never scored: it has landed, but was closed, decided or in default on every night"
     return f"no {kind} {key} has ever landed or been scored"
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 from nightbook.engine import snowflake_connection, warehouse
 from nightbook.landing.contract import TABLES
 from nightbook.registry import record
-from nightbook.trail import landed_rows
-from nightbook.trail.scored_nights import COMPARED, Chosen, Night
+from nightbook.trail import landed_rows, scored_nights
+from nightbook.trail.scored_nights import Chosen, Night
 
 
 def fetch(scratch: Path, night: Night, chosen: dict[str, Chosen] | None) -> None:
@@ -70,7 +70,7 @@ def _fetch_stored(
     source: snowflake_connection.Account, scratch: Path, night: Night, chosen: dict[str, Chosen] | None
 ) -> None:
     with duckdb.connect(str(file(scratch))) as connection:
-        for kind, relation, entity, _ in COMPARED:
+        for kind, relation, entity, _ in scored_nights.compared():
             of_chosen = f"{entity} in (select key from ({chosen[kind].sql}) as chosen)" if chosen else "true"
             sql = (
                 f"select * from {relation} where as_of_date = date '{night.as_of_date}'"

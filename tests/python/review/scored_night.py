@@ -49,8 +49,8 @@ def made() -> dict[str, pa.Table]:
             }
         ),
         "application_pd": pa.table({"application_id": keys, "requested_amount": asked}),
-        "account_scores": scores,
-        "application_scores": pa.table({"key": keys, "pd": asked / 10000, "grade": _graded(asked / 10000)}),
+        "account_pd_scores": scores,
+        "application_pd_scores": pa.table({"key": keys, "pd": asked / 10000, "grade": _graded(asked / 10000)}),
         "provisions": provisions,
         "queue": pa.table({"key": keys, "band": np.where(asked < 3000, "fast_track", "review")}),
         "reasons": pa.table({"key": keys, "reasons": [["Amount asked for", None, None, None]] * APPLICATIONS}),

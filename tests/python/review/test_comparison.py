@@ -51,7 +51,7 @@ def of_a_wrong_window(night: dict) -> dict:
     scores, provisions = scored_night.scored(shorter.to_numpy())
     return night | {
         "account_pd": replaced(night["account_pd"], dpd_12m_max=shorter),
-        "account_scores": scores,
+        "account_pd_scores": scores,
         "provisions": provisions,
     }
 
@@ -87,7 +87,7 @@ def test_a_wrong_window_shows_features_and_grades_and_blocks(night):
     assert feature.differing == sum(a != b for a, b in zip(shorter, longer, strict=True)) > 200
     assert feature.mean_change < feature.mean_base and feature.psi > 0.25
     accounts = next(one for one in impact.scores if one.model_name == "account_pd")
-    before, after = (one["account_scores"]["grade"].to_pylist() for one in (night, change))
+    before, after = (one["account_pd_scores"]["grade"].to_pylist() for one in (night, change))
     assert accounts.regraded == sum(a != b for a, b in zip(before, after, strict=True)) > 50
     assert blocking == ["features_changed", "score_psi", "grade_changes", "provisions"]
     assert text.startswith("# Score impact\n\n**Blocked.** features_changed on the book is 1, at most 0;")
@@ -104,7 +104,7 @@ def test_a_new_harmless_feature_has_its_own_line_only(night):
 def test_what_is_gone_on_either_side_is_seen(night):
     fewer = night | {
         "catalog": night["catalog"].slice(0, 2),
-        "account_scores": night["account_scores"].slice(3),
+        "account_pd_scores": night["account_pd_scores"].slice(3),
     }
     impact, blocking, _ = told(night, fewer)
     assert [(one.name, one.change) for one in impact.features] == [("requested_amount", "removed")]

@@ -20,7 +20,7 @@ ROW = (
 @pytest.fixture
 def project(tmp_path) -> Path:
     """A copy of what the catalog reads and writes."""
-    for folder in ("macros/features", "macros/populations", "models", "seeds/reference"):
+    for folder in ("macros", "models", "seeds/reference"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "seeds" / "raw").mkdir()
     shutil.copy(ROOT / schema_yaml.SAMPLE, tmp_path / schema_yaml.SAMPLE)
