@@ -11,8 +11,7 @@ from nightbook.scoring import challenger_scores
 def model(dbt, session):
     dbt.config(materialized="table")
     # Not read. The published scores are built first.
-    dbt.ref("fct_account_scores")
-    dbt.ref("fct_application_scores")
+    dbt.ref("fct_score_partitions")
     populations = scoring_models.each(
         {
             "account_pd": (dbt.ref("accounts_tonight"), "account_id"),

@@ -1,12 +1,13 @@
 """What the catalog generates: one row defines a windowed feature and describes its column everywhere."""
 
+import csv
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
-from nightbook.catalog import families, schema_yaml, windows
+from nightbook.catalog import families, schema_yaml, scoring_models, windows
 from nightbook.catalog.windows import WindowedFeature
 from nightbook.errors import NightbookError
 
@@ -123,3 +124,38 @@ def test_a_window_rests_on_the_macros_that_its_family_calls():
     }  # fmt: skip
     assert not files & {"bureau_features.sql", "exposure_features.sql", "outcomes.sql"}
     assert "over_months.sql" not in {file.name for file in families.files("feat_account_bureau", ROOT)}
+
+
+def test_a_model_that_is_not_named_or_not_described_is_refused(project):
+    with pytest.raises(NightbookError, match="it has no line for scoring model application_pd: add one beside account"):
+        scoring_models.each({"account_pd": 1})
+    with pytest.raises(NightbookError, match="it names scoring model card_pd, which seeds"):
+        scoring_models.each({"account_pd": 1, "application_pd": 2, "card_pd": 3})
+    assert scoring_models.each({"account_pd": 1, "application_pd": 2}) == {"account_pd": 1, "application_pd": 2}
+    seed = project / scoring_models.SEED
+    row = next(row for row in seed.read_text().splitlines() if row.startswith("account_pd,"))
+    seed.write_text(seed.read_text() + row.replace("account_pd", "card_pd", 1).replace("accounts_tonight", "cards"))
+    with pytest.raises(NightbookError, match="no YAML under models describes cards"):
+        schema_yaml.check(project)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("entity", "customer", "entity 'customer' is not one of account, application"),
+        ("scores", "", "'' is not a name"),
+        ("inputs", "", "exactly one of inputs and contributions"),
+        ("contributions", "fct_account_contributions", "exactly one of inputs and contributions"),
+        ("population", "x'); drop table y", "is not a name"),
+    ],
+)
+def test_a_scoring_model_that_is_wrong_is_named(project, field, value, message):
+    seed = project / scoring_models.SEED
+    rows = list(csv.DictReader(seed.read_text().splitlines()))
+    rows[0][field] = value
+    with seed.open("w") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    with pytest.raises(NightbookError, match=f"scoring_models.csv, account_pd: .*{re.escape(message)}"):
+        schema_yaml.check(project)
