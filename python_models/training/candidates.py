@@ -10,8 +10,6 @@ from nightbook.modelling import candidates
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    # Not read. Nothing is fitted while a protected attribute reaches an input.
-    dbt.ref("protected_inputs_weekly")
     training_sets = scoring_models.each(
         {
             "account_pd": dbt.ref("training_set_account_pd"),
@@ -22,3 +20,9 @@ def model(dbt, session):
     landed = frames.rows(dbt.ref("int_input_profile"), ("table_name", "column_name", "measure", "category"))
     found = candidates.fit(training_sets, frames.rows(dbt.ref("feature_catalog")), run, landed)
     return frames.records(session, candidates.CANDIDATE_SCHEMA, found)
+
+
+def _comes_after(dbt):
+    # Never called. dbt takes the reference from the file.
+    # Nothing is fitted while a protected attribute reaches an input.
+    dbt.ref("protected_inputs_weekly")

@@ -1,4 +1,6 @@
--- One row per application and as-of date: the score of record with its reasons.
+-- One row per application and as-of date: the score of record with its reasons. It is published only after the tests on
+-- fct_score_drift have passed.
+{%- do ref('fct_score_drift') %}
 with
 
 scores as (
@@ -29,13 +31,6 @@ bands as (
 
     select * from {{ ref('score_bands') }}
 
-),
-
--- Read so that scores are published only after the tests on fct_score_drift have passed.
-drift as (
-
-    select count(*) as bands from {{ ref('fct_score_drift') }}
-
 )
 
 select
@@ -58,7 +53,6 @@ select
 from scores
 inner join run on scores.as_of_date = run.as_of_date
 cross join policy
-cross join drift
 left join bands on scores.pd >= bands.pd_from and scores.pd < bands.pd_to
 left join reasons
     on
