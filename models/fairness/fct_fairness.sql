@@ -1,4 +1,6 @@
 -- One row per model, population, group of a protected attribute and metric, for every training and every night.
+-- Each cadence builds one of the two relations, and the other is as its last run left it. So both are sources here: a
+-- ref() would make each cadence build the other's.
 {{ config(tags=['nightly', 'weekly']) }}
 
 {%- for relation_name in ['fairness_of_trainings', 'fairness_of_nights'] %}
