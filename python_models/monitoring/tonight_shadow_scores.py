@@ -10,13 +10,11 @@ from nightbook.scoring import challenger_scores
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    populations = scoring_models.each(
-        {
-            "account_pd": (dbt.ref("accounts_tonight"), "account_id"),
-            "application_pd": (dbt.ref("applications_tonight"), "application_id"),
-        }
-    )
-    return challenger_scores.scores(session, frames.rows(dbt.ref("challengers")), populations)
+    populations = {
+        "account_pd": (dbt.ref("accounts_tonight"), "account_id"),
+        "application_pd": (dbt.ref("applications_tonight"), "application_id"),
+    }
+    return challenger_scores.scores(session, frames.rows(dbt.ref("challengers")), scoring_models.each(populations))
 
 
 def _comes_after(dbt):

@@ -11,9 +11,7 @@ from nightbook.scoring import scorer
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    populations = scoring_models.each(
-        {"account_pd": dbt.ref("accounts_tonight"), "application_pd": dbt.ref("applications_tonight")}
-    )
+    populations = {"account_pd": dbt.ref("accounts_tonight"), "application_pd": dbt.ref("applications_tonight")}
     run = frames.rows(dbt.ref("int_run"))[0]
     kept = record.Record.of_frames(
         dbt.source("audit", "audit_chain"),
@@ -21,7 +19,7 @@ def model(dbt, session):
         dbt.source("audit", "version_log"),
         dbt.source("verdicts", "fct_gate_decisions"),
     )
-    found = scorer.champions(kept, populations, run["pinned_versions"])
+    found = scorer.champions(kept, scoring_models.each(populations), run["pinned_versions"])
     return frames.records(session, scorer.CHAMPION_SCHEMA, found)
 
 

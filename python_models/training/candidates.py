@@ -10,15 +10,13 @@ from nightbook.modelling import candidates
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    training_sets = scoring_models.each(
-        {
-            "account_pd": dbt.ref("training_set_account_pd"),
-            "application_pd": dbt.ref("training_set_application_pd"),
-        }
-    )
+    training_sets = {
+        "account_pd": dbt.ref("training_set_account_pd"),
+        "application_pd": dbt.ref("training_set_application_pd"),
+    }
     run = frames.rows(dbt.ref("int_run"))[0]
     landed = frames.rows(dbt.ref("int_input_profile"), ("table_name", "column_name", "measure", "category"))
-    found = candidates.fit(training_sets, frames.rows(dbt.ref("feature_catalog")), run, landed)
+    found = candidates.fit(scoring_models.each(training_sets), frames.rows(dbt.ref("feature_catalog")), run, landed)
     return frames.records(session, candidates.CANDIDATE_SCHEMA, found)
 
 

@@ -10,11 +10,11 @@ from nightbook.modelling import candidates
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    training_sets = scoring_models.each(
-        {
-            "account_pd": dbt.ref("training_set_account_pd"),
-            "application_pd": dbt.ref("training_set_application_pd"),
-        }
+    training_sets = {
+        "account_pd": dbt.ref("training_set_account_pd"),
+        "application_pd": dbt.ref("training_set_application_pd"),
+    }
+    found = candidates.measure(
+        scoring_models.each(training_sets), frames.rows(dbt.ref("candidates")), dbt.ref("holdout_scores")
     )
-    found = candidates.measure(training_sets, frames.rows(dbt.ref("candidates")), dbt.ref("holdout_scores"))
     return frames.records(session, candidates.MEASUREMENT_SCHEMA, found)

@@ -11,17 +11,15 @@ from nightbook.registry import record
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    training_sets = scoring_models.each(
-        {
-            "account_pd": dbt.ref("training_set_account_pd"),
-            "application_pd": dbt.ref("training_set_application_pd"),
-        }
-    )
+    training_sets = {
+        "account_pd": dbt.ref("training_set_account_pd"),
+        "application_pd": dbt.ref("training_set_application_pd"),
+    }
     kept = record.Record.of_frames(
         dbt.source("audit", "audit_chain"),
         dbt.source("audit", "promotion_log"),
         dbt.source("audit", "version_log"),
         dbt.source("verdicts", "fct_gate_decisions"),
     )
-    scores = candidates.score_holdout(training_sets, frames.rows(dbt.ref("candidates")), kept)
+    scores = candidates.score_holdout(scoring_models.each(training_sets), frames.rows(dbt.ref("candidates")), kept)
     return frames.relation(session, candidates.HOLDOUT_SCHEMA, scores)
