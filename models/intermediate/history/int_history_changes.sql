@@ -189,9 +189,9 @@ whole as (
         or definitions.kept_relation in (
             select kept.kept_relation
             from kept
-            inner join definitions as current on kept.kept_relation = current.kept_relation  -- noqa: RF02
+            inner join definitions as own on kept.kept_relation = own.kept_relation  -- noqa: RF02
             where
-                kept.definition is distinct from current.definition
+                kept.definition is distinct from own.definition
                 or kept.kept_by not in (select landings.run_id from landings)
         )
         -- The last run did not build it, or there was no last run.
@@ -241,16 +241,17 @@ changes as (
 
     -- Where the whole relation is computed again, its months count as new ones.
     select
-        kept_relation,
-        case when kept_relation in (select whole.kept_relation from whole) then 'new_month' else 'kept_month' end as change,
-        month_start,
+        kept_months.kept_relation,
+        case when whole.kept_relation is null then 'kept_month' else 'new_month' end as change,
+        kept_months.month_start,
         null as relation_name,
         null as load_id,
         null as loaded_after
     from kept_months
+    left join whole on kept_months.kept_relation = whole.kept_relation
     where
-        kept_relation not in (select whole.kept_relation from whole)
-        or month_start in (select closed_months.month_start from closed_months)
+        whole.kept_relation is null
+        or kept_months.month_start in (select closed_months.month_start from closed_months)
 
     union all
 
