@@ -20,13 +20,16 @@ def relations(root: Path) -> list[str]:
 def places(relation: str, root: Path) -> dict[str, tuple[Path, int]]:
     """Name -> file and line, counted from one, where it is defined. A family's features are among the names.
 
-    A windowed feature is defined by its row of the catalog.
+    A windowed feature is defined by its row of the catalog, the first if several models read it.
     """
+    found: dict[str, tuple[Path, int]] = {}
     if relation == windows.RELATION:
         with (root / CATALOG).open(encoding="utf-8", newline="") as stream:
             rows = csv.DictReader(stream)
-            return {row["name"]: (CATALOG, rows.line_num) for row in rows if row["measure"]}
-    found: dict[str, tuple[Path, int]] = {}
+            for row in rows:
+                if row["measure"]:
+                    found.setdefault(row["name"], (CATALOG, rows.line_num))
+        return found
     # The nearest file decides: the alias that a family gives to a macro's column is the feature.
     for file in reversed(files(relation, root)):
         for number, line in enumerate((root / file).read_text(encoding="utf-8").splitlines(), start=1):
