@@ -9,7 +9,7 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -18,21 +18,12 @@ from nightbook.catalog import families, scoring_models, windows
 from nightbook.catalog.scoring_models import ScoringModel
 from nightbook.errors import NightbookError
 
-FEATURES = Path("models/features/_features__models.yml")
-INPUTS = Path("models/scoring/_account_inputs__models.yml")
-PROFILE = Path("models/monitoring/_feature_profile__models.yml")
+HEADS = Path("python_models/nightbook/catalog/heads.yml")
 SOURCES = Path("models/staging/_sources.yml")
-SAMPLE = Path("seeds/raw/_raw__seeds.yml")
-REGULATORY = Path("models/marts/regulatory/_regulatory__marts.yml")
-
-# YAML that is written by hand, except for the columns below a mark.
-_ACCOUNTS = Path("models/features/accounts/_accounts__models.yml")
-_APPLICATIONS = Path("models/features/applications/_applications__models.yml")
-_INTERMEDIATE = Path("models/intermediate/tonight/_tonight__models.yml")
-_COHORTS = Path("models/cohorts/_cohorts__models.yml")
-_COHORT_FEATURES = Path("models/cohorts/features/_cohort_features__models.yml")
-_CASES = {"account": "Open account", "application": "Application"}
-_MARK = "      # Below, to the next empty line: written by `make catalog`."
+SAMPLE = Path("seeds/raw/_raw__generated.yml")
+TONIGHT = Path("models/intermediate/tonight/_tonight__models.yml")
+COHORTS = Path("models/cohorts/_cohorts__generated.yml")
+COHORT_FEATURES = Path("models/cohorts/features/_cohort_features__generated.yml")
 
 # Relation of training -> tonight's relation with the same SQL and columns, and its description.
 TWINS = {
@@ -86,53 +77,7 @@ _TWIN_TESTS = {
     "int_cohort_applications": ("a case that training would learn from twice", "[application_id, as_of_date]"),
 }
 
-_NOTE = "# Written by `make catalog` from the feature catalog; edit the seed.\n"
-
-_FEATURE_MODEL = """\
-  - name: {name}
-    description: >
-      All {entity} features of tonight, one column each. Training reads the same features of past dates in
-      {cohort}, by the same SQL. Key: {key}, as_of_date.
-    data_tests:
-      - matches_catalog:
-          description: >
-            A row is a feature that only the catalog or only the relation has, or whose type differs between them. Every
-            feature needs one SQL expression and one catalog row.
-          arguments: {{model_name: {model_name}, keys: [{key}, as_of_date]}}
-    columns:
-      - {{name: {key}, description: "{key_description}"}}
-      - {{name: as_of_date, description: "Date that every feature is as of; no later data is used."}}
-"""
-
-_INPUTS_MODEL = """\
-  - name: account_inputs
-    description: >
-      Every account feature as the scorer of a run read it. A night writes it once, before scoring, and keeps it for
-      rpt_regulatory_features. Inputs that no score refers to are deleted after the scores of the date are written. Key:
-      account_id, as_of_date, run_id.
-    columns:
-      - {name: run_id, description: "The dbt invocation that wrote the row; scores of the run used these inputs."}
-      - {name: account_id, description: "Open account that is not in default."}
-      - {name: as_of_date, description: "The night that is scored."}
-"""
-
-_PROFILE_MODEL = """\
-  - name: feature_profile
-    description: >
-      Tonight's population, one row per model input. The tests of inputs, the drift gate and the reports all read it, so
-      that the book is read only once. Inputs that the champion does not have are not in it. Key: model_name, feature.
-    columns:
-      - {name: model_name, description: "Scoring model."}
-      - {name: model_version, description: "The champion whose training population the drift is measured against."}
-      - {name: feature, description: "Input, as named in the catalog."}
-      - {name: case_count, description: "Accounts or applications scored tonight."}
-      - {name: null_share, description: "Share of them without a value."}
-      - {name: lowest, description: "Smallest value tonight; null where no case has one."}
-      - {name: highest, description: "Largest value tonight."}
-      - {name: gain_share, description: "The input's share of the loss reduction by all splits of the champion."}
-      - {name: psi, description: "Population stability index against the training population, to nine decimals."}
-    data_tests:
-"""
+_NOTE = "# Written by `make catalog` from the feature catalog and heads.yml in nightbook/catalog; edit those.\n"
 
 _PROFILE_TEST = """\
       - is_possible:
@@ -154,58 +99,56 @@ _SAMPLE_SEED = """\
     columns:
 """
 
-_REGULATORY_MODEL = """\
-  - name: rpt_regulatory_features
-    description: >
-      Every account feature exactly as it was scored, for every night ever scored. Supervisors ask for it together with
-      the score. Join to fct_account_scores by key and compare feature_digest. Key: account_id, as_of_date.
-    config:
-      contract: {enforced: true}
-      group: risk_analytics
-      access: public
-    data_tests:
-      - every_score_has_inputs:
-          description: >
-            A row is a score of tonight without the inputs that it was computed from. Score the night again. If the row
-            is still there, somebody has changed the relation account_inputs by other means.
-    columns:
-      - {name: account_id, data_type: varchar, description: "Account that was scored."}
-      - {name: as_of_date, data_type: date, description: "The night that was scored."}
-      - {name: model_version, data_type: integer, description: "Version of account_pd that read these inputs."}
-      - {name: feature_digest, data_type: varchar, description: "Digest of the input vector, the same as on the score."}
-      - {name: run_id, data_type: varchar, description: "The dbt invocation that wrote the row."}
-"""
 
+def documents(catalog: list[dict], models: Mapping[str, ScoringModel], root: Path) -> dict[Path, str]:
+    """Path -> YAML of the relations whose columns follow from the catalog.
 
-def documents(catalog: list[dict], models: Iterable[ScoringModel]) -> dict[Path, str]:
-    """Path -> YAML for each relation that has the catalog's features as columns."""
-    makers: dict[str, ScoringModel] = {}
-    for model in models:
-        # The first model that reads a relation of features has all of them in the catalog.
-        makers.setdefault(model.features, model)
-    features = "\n".join(
-        _FEATURE_MODEL.format(
-            name=name,
-            entity=model.entity,
-            model_name=model.model_name,
-            key=model.key,
-            key_description=f"{_CASES[model.entity]} that the features describe.",
-            cohort=model.cohort_features,
-        )
-        + "".join(column["plain"] for column in _columns(catalog, model.model_name))
-        for name, model in makers.items()
-    )
-    accounts = _columns(catalog, makers["feat_accounts"].model_name)
-    inputs = _INPUTS_MODEL + "".join(column["plain"] for column in accounts)
-    regulatory = _REGULATORY_MODEL + "".join(column["typed"] for column in accounts)
-    profile = _PROFILE_MODEL + _range_tests(catalog)
+    Raises:
+        NightbookError: a relation has no head, or a head has no columns.
+    """
+    below = _below_heads(catalog, models, root)
+    described = [relation for entries in heads(root).values() for relation in entries]
+    for relation in below:
+        if relation not in described:
+            raise NightbookError(f"{HEADS} does not describe {relation}: add its description, its key and its tests")
+    for relation in described:
+        if relation not in below:
+            raise NightbookError(f"{HEADS} describes {relation}, which no scoring model names and no family is")
     head = _NOTE + "version: 2\n\nmodels:\n"
     return {
-        FEATURES: head + features,
-        INPUTS: head + inputs,
-        PROFILE: head + profile,
-        REGULATORY: head + regulatory,
+        path: head + "\n".join(text + below[relation] for relation, text in entries.items())
+        for path, entries in heads(root).items()
     }
+
+
+def heads(root: Path) -> dict[Path, dict[str, str]]:
+    """Path -> relation -> what is written by hand of its YAML."""
+    found: dict[Path, dict[str, str]] = {}
+    for part in re.split(r"^(?=\S+:$)", (root / HEADS).read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        path, _, text = part.partition(":\n")
+        entries = re.split(r"^(?=  - name: )", text, flags=re.MULTILINE)[1:]
+        found[Path(path)] = {re.findall(r"- name: (\w+)", one)[0]: one.rstrip("\n") + "\n" for one in entries}
+    return found
+
+
+def _below_heads(catalog: list[dict], models: Mapping[str, ScoringModel], root: Path) -> dict[str, str]:
+    """Relation -> what follows its head."""
+    columns: dict[str, list[dict]] = {}
+    for model in models.values():
+        of_model = _columns(catalog, model.model_name)
+        # The first model that reads a relation of features has all of them in the catalog.
+        for relation in filter(None, (model.features, model.inputs)):
+            columns.setdefault(relation, of_model)
+        columns |= {model.training_set: of_model, model.population: of_model}
+    for relation in families.relations(root):
+        maker = next(model for model in models.values() if relation.startswith(f"feat_{model.entity}_"))
+        names = families.places(relation, root)
+        columns[relation] = [column for column in _columns(catalog, maker.model_name) if column["name"] in names]
+    parts = windows.closed_parts(catalog).items()
+    columns["int_closed_windows"] = [_column(name, text) for name, text in parts]
+    found = {relation: "".join(column["plain"] for column in listed) for relation, listed in columns.items()}
+    found["rpt_regulatory_features"] = "".join(column["typed"] for column in columns["feat_accounts"])
+    return found | {"feature_profile": _range_tests(catalog)}
 
 
 def _range_tests(catalog: list[dict]) -> str:
@@ -234,44 +177,6 @@ def read(path: Path = families.CATALOG) -> list[dict]:
         return list(csv.DictReader(stream))
 
 
-def marked(catalog: list[dict], models: Mapping[str, ScoringModel], root: Path) -> dict[Path, str]:
-    """Path -> YAML of each file in which only the columns below a mark are generated.
-
-    Raises:
-        NightbookError: a relation is not described, or has no mark.
-    """
-    columns: dict[str, list[dict]] = {}
-    for model in models.values():
-        for relation in (model.training_set, model.population):
-            columns[relation] = _columns(catalog, model.model_name)
-    for relation in families.relations(root):
-        maker = next(model for model in models.values() if relation.startswith(f"feat_{model.entity}_"))
-        names = families.places(relation, root)
-        columns[relation] = [column for column in _columns(catalog, maker.model_name) if column["name"] in names]
-    parts = windows.closed_parts(catalog).items()
-    columns["int_closed_windows"] = [_column(name, text) for name, text in parts]
-    texts = {path: (root / path).read_text(encoding="utf-8") for path in _written_by_hand(root)}
-    found: dict[Path, str] = {}
-    for relation, listed in columns.items():
-        title = f"  - name: {relation}\n"
-        path = next((path for path, text in texts.items() if title in text), None)
-        if path is None:
-            raise NightbookError(f"no YAML under models describes {relation}")
-        head, name, rest = texts[path].partition(title)
-        before, mark, after = rest.partition(_MARK)
-        if not mark or "\n  - name: " in before:
-            raise NightbookError(f"{path}: {relation} has no line '{_MARK.strip()}' at the end of its columns")
-        _, end, others = after.partition("\n\n")
-        plain = "".join(column["plain"] for column in listed)
-        found[path] = texts[path] = head + name + before + mark + "\n" + plain + (end and "\n") + others
-    return found
-
-
-def _written_by_hand(root: Path) -> list[Path]:
-    files = sorted(file.relative_to(root) for file in (root / "models").rglob("_*__models.yml"))
-    return [file for file in files if file not in (FEATURES, INPUTS, PROFILE, _COHORTS, _COHORT_FEATURES)]
-
-
 def write(root: Path) -> None:
     """Bring the YAML up to date with the seed."""
     for path, text in _all(root).items():
@@ -297,24 +202,28 @@ def sample(root: Path) -> str:
 
 def _all(root: Path) -> dict[Path, str]:
     catalog, models = read(root / families.CATALOG), scoring_models.read(root)
-    found = documents(catalog, models.values()) | marked(catalog, models, root)
-    found[scoring_models.MACRO] = scoring_models.macro(models.values())
-    found[windows.MACRO] = windows.macro(catalog)
-    return found | {SAMPLE: sample(root), _COHORTS: cohorts(found, "int_"), _COHORT_FEATURES: cohorts(found, "feat_")}
+    found = documents(catalog, models, root)
+    described = {
+        model["name"]: model
+        for text in [*found.values(), (root / TONIGHT).read_text(encoding="utf-8")]
+        for model in yaml.safe_load(text)["models"]
+    }
+    return found | {
+        SAMPLE: sample(root),
+        COHORTS: cohorts(described, "int_"),
+        COHORT_FEATURES: cohorts(described, "feat_"),
+        scoring_models.MACRO: scoring_models.macro(models.values()),
+        windows.MACRO: windows.macro(catalog),
+    }
 
 
-def cohorts(written: dict[Path, str], prefix: str) -> str:
+def cohorts(described: Mapping[str, dict], prefix: str) -> str:
     """YAML of the relations that training reads. Their columns are those of tonight's relations, whose SQL they share.
 
     Args:
-        written: path -> YAML that describes tonight's relations.
+        described: tonight's relations -> their YAML.
         prefix: of the names of the relations to write.
     """
-    described = {
-        model["name"]: model
-        for path in (_INTERMEDIATE, FEATURES, _ACCOUNTS, _APPLICATIONS)
-        for model in yaml.safe_load(written[path])["models"]
-    }
     text = _COHORTS_NOTE + "version: 2\n\nmodels:\n"
     for name, (tonight, description) in TWINS.items():
         if not name.startswith(prefix):

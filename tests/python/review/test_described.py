@@ -25,6 +25,8 @@ def project(tmp_path) -> Path:
         shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "seeds" / "raw").mkdir()
     shutil.copy(ROOT / schema_yaml.SAMPLE, tmp_path / schema_yaml.SAMPLE)
+    (tmp_path / schema_yaml.HEADS.parent).mkdir(parents=True)
+    shutil.copy(ROOT / schema_yaml.HEADS, tmp_path / schema_yaml.HEADS)
     return tmp_path
 
 
@@ -45,18 +47,18 @@ def test_a_new_feature_is_described_wherever_it_is_a_column(project):
     schema_yaml.write(project)
     schema_yaml.check(project)
     for path, relation in (
-        ("models/features/_features__models.yml", "feat_accounts"),
-        ("models/features/accounts/_accounts__models.yml", "feat_account_behaviour"),
-        ("models/marts/regulatory/_regulatory__marts.yml", "rpt_regulatory_features"),
-        ("models/scoring/_scoring__models.yml", "accounts_tonight"),
-        ("models/training/_training__models.yml", "training_set_account_pd"),
+        ("models/features/_features__generated.yml", "feat_accounts"),
+        ("models/features/accounts/_accounts__generated.yml", "feat_account_behaviour"),
+        ("models/marts/regulatory/_regulatory__generated.yml", "rpt_regulatory_features"),
+        ("models/scoring/_populations__generated.yml", "accounts_tonight"),
+        ("models/training/_training_sets__generated.yml", "training_set_account_pd"),
     ):
         assert columns(project, Path(path))[relation]["shortfall_9m_avg"] == "What was short, on average."
     assert (
         "shortfall_9m_avg"
-        not in columns(project, Path("models/features/accounts/_accounts__models.yml"))["feat_account_tenure"]
+        not in columns(project, Path("models/features/accounts/_accounts__generated.yml"))["feat_account_tenure"]
     )
-    parts = columns(project, Path("models/intermediate/tonight/_tonight__models.yml"))["int_closed_windows"]
+    parts = columns(project, Path("models/intermediate/tonight/_closed_windows__generated.yml"))["int_closed_windows"]
     assert parts["shortfall__9m_sum"] == (
         "shortfall, of the closed months 1 to 8 before the as-of month: sum of the measure."
     )
@@ -85,10 +87,16 @@ def test_a_row_that_is_wrong_is_named(field, value, message):
         windows.features([row, row | {field: value}])
 
 
-def test_a_relation_without_the_mark_is_named(project):
-    path = project / "models" / "training" / "_training__models.yml"
-    path.write_text(path.read_text().replace("written by `make catalog`", "written by hand"))
-    with pytest.raises(NightbookError, match="_training__models.yml: training_set_account_pd has no line '# Below"):
+def test_a_relation_without_a_head_or_without_columns_is_named(project):
+    path = project / schema_yaml.HEADS
+    written = path.read_text()
+    path.write_text(written.replace("- name: training_set_account_pd", "- name: training_set_of_nobody"))
+    with pytest.raises(NightbookError, match="heads.yml does not describe training_set_account_pd: add its desc"):
+        schema_yaml.write(project)
+    path.write_text(written + "\n  - name: training_set_of_nobody\n    columns:\n")
+    with pytest.raises(
+        NightbookError, match="describes training_set_of_nobody, which no scoring model names"
+    ):
         schema_yaml.write(project)
 
 
@@ -134,8 +142,8 @@ def test_a_model_that_is_not_named_or_not_described_is_refused(project):
     assert scoring_models.each({"account_pd": 1, "application_pd": 2}) == {"account_pd": 1, "application_pd": 2}
     seed = project / scoring_models.SEED
     row = next(row for row in seed.read_text().splitlines() if row.startswith("account_pd,"))
-    seed.write_text(seed.read_text() + row.replace("account_pd", "card_pd", 1).replace("accounts_tonight", "cards"))
-    with pytest.raises(NightbookError, match="no YAML under models describes cards"):
+    seed.write_text(seed.read_text() + row.replace("account_pd", "card_pd"))
+    with pytest.raises(NightbookError, match="heads.yml does not describe training_set_card_pd"):
         schema_yaml.check(project)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from nightbook.catalog import families, scoring_models
+from nightbook.catalog import families, schema_yaml, scoring_models
 
 from tests.python import warm
 from tests.python.runs.conftest import ROOT, ok
@@ -75,10 +75,9 @@ def renamed(text: str) -> str:
 
 
 def entry(document: str, name: str) -> str:
-    """The YAML of one relation, renamed; below the mark without what `make catalog` writes."""
-    found = re.search(rf"  - name: {name}\n.*?(?=\n  - name: |\Z)", document, re.DOTALL)
-    text = re.sub(r"(written by `make catalog`\.\n).*", r"\1", found[0], flags=re.DOTALL)
-    return "\n" + renamed(text.rstrip("\n")) + "\n"
+    """The YAML of one relation, renamed."""
+    found = re.search(rf"  - name: {name}\n.*?(?=\n  - name: |\n\S|\Z)", document, re.DOTALL)
+    return renamed(found[0].rstrip("\n")) + "\n"
 
 
 def add_feature(project: Project) -> None:
@@ -93,12 +92,14 @@ def write_relations(project: Project) -> None:
                          ("models/marts/scoring", "fct_account_scores.sql")):  # fmt: skip
         project.write(f"{folder}/{renamed(name)}", renamed(project.text(f"{folder}/{name}")))
     for file, name in (
-        ("models/scoring/_scoring__models.yml", "accounts_tonight"),
-        ("models/training/_training__models.yml", "training_set_account_pd"),
         ("python_models/scoring/_scoring__python_models.yml", "tonight_account_scores"),
         ("models/marts/scoring/_scoring__marts.yml", "fct_account_scores"),
     ):
-        project.append(file, entry(project.text(file), name))
+        project.append(file, "\n" + entry(project.text(file), name))
+    for name in ("accounts_tonight", "training_set_account_pd"):
+        text = project.text(str(schema_yaml.HEADS))
+        own = entry(text, name)
+        project.write(str(schema_yaml.HEADS), text.replace(f"  - name: {name}\n", f"{own}\n  - name: {name}\n"))
 
 
 def write_rows(project: Project) -> None:
