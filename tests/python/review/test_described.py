@@ -94,9 +94,7 @@ def test_a_relation_without_a_head_or_without_columns_is_named(project):
     with pytest.raises(NightbookError, match="heads.yml does not describe training_set_account_pd: add its desc"):
         schema_yaml.write(project)
     path.write_text(written + "\n  - name: training_set_of_nobody\n    columns:\n")
-    with pytest.raises(
-        NightbookError, match="describes training_set_of_nobody, which no scoring model names"
-    ):
+    with pytest.raises(NightbookError, match="describes training_set_of_nobody, which no scoring model names"):
         schema_yaml.write(project)
 
 
