@@ -19,7 +19,7 @@ from nightbook.registry import model_versions
 from nightbook.scoring import inference
 from runner import promotions
 
-RULES = Path(__file__).parents[4] / "seeds" / "reference" / "gate_rules.csv"
+RULES = Path(__file__).parents[3] / "seeds" / "reference" / "gate_rules.csv"
 COMPARE = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 LEAK = FeatureSpec("leak", 0)
 
