@@ -43,7 +43,7 @@ docs: setup  ## the documentation site of the home
 
 # Two workers on two cores: an OpenMP thread that spins takes the other worker's.
 test: export GOMP_SPINCOUNT := 0
-# Where the caller says so, every process would compile the library anew.
+# Where the caller says so, every process would compile the library again.
 test: export PYTHONDONTWRITEBYTECODE :=
 test:  ## every check: static, dbt unit tests, pytest, whole runs
 	@$(MAKE) --no-print-directory --jobs $(WORKERS) --output-sync=target lint
@@ -96,7 +96,7 @@ benchmark: setup  ## time nights of ACCOUNTS=N accounts beside the bare computat
 catalog: setup  ## write the YAML that follows from the feature catalog
 	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog.schema_yaml
 
-lock: setup  ## resolve requirements.txt and requirements-tools.txt anew
+lock: setup  ## resolve requirements.txt and requirements-tools.txt again
 	$(BIN)/pip-compile --quiet --extra dev --extra snowflake --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements-tools.txt requirements-tools.in
 

@@ -51,11 +51,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Image:
-    """A picture, as an SVG element. `told` describes it for readers who cannot see it."""
+    """A picture, as an SVG element. `alt` describes it for readers who cannot see it."""
 
     name: str
     svg: str
-    told: str
+    alt: str
     kind: str = "image"
 
 

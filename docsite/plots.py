@@ -41,8 +41,8 @@ def ks(label: np.ndarray, pd: np.ndarray) -> str:
         axes.plot(100 * values[some], of_goods[some], color=BLUE, label="goods")
         axes.plot(100 * values[some], of_defaults[some], color=ORANGE, linestyle="--", label="defaults")
         at, gap = 100 * values[widest], of_goods[widest] - of_defaults[widest]
-        told = f"KS {gap:.3f}, at a PD of {at:.2f}%"
-        axes.plot([at, at], [of_defaults[widest], of_goods[widest]], color=BLACK, linewidth=2, label=told)
+        label = f"KS {gap:.3f}, at a PD of {at:.2f}%"
+        axes.plot([at, at], [of_defaults[widest], of_goods[widest]], color=BLACK, linewidth=2, label=label)
         axes.set(xscale="log", xlabel="PD up to (%, log scale)", ylabel="share of the class", ylim=(0, 1))
         axes.legend(loc="upper left", frameon=False)
         _plain_logs(axes.xaxis)

@@ -8,15 +8,18 @@ from docsite.reading import Reading
 
 def facts(reading: Reading, names: Iterable[str]) -> list[object]:
     """Blocks that show some policies and their source."""
-    told = {
+    policy = {
         row["name"].value: row
         for row in reading.cited("reference.policy", {"unit": "unit", "description": "description"}, key=["name"])
     }
-    in_force = reading.cited("intermediate.int_policy", {name: name for name in names if name in told})
+    in_force = reading.cited("intermediate.int_policy", {name: name for name in names if name in policy})
     if not in_force:
         return [Missing("No run has recorded the policy in force yet.")]
     pairs = [
-        (told[name]["description"].value, [value, " ", told[name]["unit"]] if value.value is not None else "not set")
+        (
+            policy[name]["description"].value,
+            [value, " ", policy[name]["unit"]] if value.value is not None else "not set",
+        )
         for name, value in in_force[0].items()
     ]
     source: list[object] = [

@@ -30,8 +30,8 @@ def selectors(state: Path) -> list[str]:
     manifest = state / "manifest.json"
     if not manifest.exists():
         raise NightbookError(f"{manifest} does not exist: name the folder of a build's manifest, STATE=...")
-    told = json.loads(manifest.read_text(encoding="utf-8"))["metadata"].get("env", {})
-    is_same = told.get("NIGHTBOOK_LIBRARY") == provenance.library_digest()
+    environment = json.loads(manifest.read_text(encoding="utf-8"))["metadata"].get("env", {})
+    is_same = environment.get("NIGHTBOOK_LIBRARY") == provenance.library_digest()
     return [MODIFIED] if is_same else [MODIFIED, PYTHON_MODELS]
 
 

@@ -44,8 +44,8 @@ def _verdict(books: dict[str, Impact], limits: list[Limit], notes: Sequence[str]
         head = "**No impact on any score" + (" that this report covers.**" if notes else ".**")
     else:
         head = "**Within limits.**"
-    told = [*map(plain, notes), *(f"accepted: {plain(one)} ({plain(one.accepted)})" for one in accepted)]
-    return head + "".join(f"\n- {line}" for line in told)
+    lines = [*map(plain, notes), *(f"accepted: {plain(one)} ({plain(one.accepted)})" for one in accepted)]
+    return head + "".join(f"\n- {line}" for line in lines)
 
 
 def _lines(impact: Impact) -> str:

@@ -159,27 +159,27 @@ def explain(
     """Explain one score."""
     from nightbook.trail import explanation
 
-    told = explanation.explain(as_of, account=account, application=application, model_name=model)
+    explained = explanation.explain(as_of, account=account, application=application, model_name=model)
     if evidence is not None:
         from nightbook.trail import evidence_pack as pack
 
-        digest = pack.write(told, evidence)
+        digest = pack.write(explained, evidence)
         terminal.say(f"{evidence}: SHA-256 {digest}", aside=as_json)
     if as_json:
-        print(json.dumps(told, indent=2))
+        print(json.dumps(explained, indent=2))
     elif evidence is None:
-        terminal.explanation(told)
+        terminal.explanation(explained)
 
 
 def explain_version(model: str, version: int, against: int | None, as_json: bool = False) -> None:
     """Explain how a version of a model was made, and how another version differs from it."""
     from nightbook.trail import explanation
 
-    told = explanation.explain_version(model, version, against)
+    explained = explanation.explain_version(model, version, against)
     if as_json:
-        print(json.dumps(told, indent=2))
+        print(json.dumps(explained, indent=2))
     else:
-        terminal.version(told)
+        terminal.version(explained)
 
 
 def reproduce(

@@ -104,15 +104,15 @@ def operate(macro: str, arguments: dict | None = None) -> None:
         NightbookError: the project is not valid, the warehouse is in use, or it refuses.
     """
     # dbt reports a macro's error only as an event, not in the result.
-    told: list[str] = []
+    errors: list[str] = []
 
     def hear(event: Any) -> None:
         if event.info.name in ("RunningOperationCaughtError", "RunningOperationUncaughtError"):
-            told.append(event.data.exc)
+            errors.append(event.data.exc)
 
     result = _invoke(["run-operation", macro, "--args", json.dumps(arguments or {})], [hear])
     if not result.success:
-        raise NightbookError(messages.one_line("".join(told) or result.result.results[0].message or ""))
+        raise NightbookError(messages.one_line("".join(errors) or result.result.results[0].message or ""))
 
 
 def document(folder: Path) -> str | None:
@@ -236,9 +236,9 @@ def _quiet() -> Iterator[None]:
     """Keep libraries' log messages off the terminal while dbt runs. Errors are reported through the result."""
     logging.disable(logging.WARNING)
     # On a full disk, logging would print a traceback for each line that it could not write.
-    told, logging.raiseExceptions = logging.raiseExceptions, False
+    raises, logging.raiseExceptions = logging.raiseExceptions, False
     try:
         yield
     finally:
-        logging.raiseExceptions = told
+        logging.raiseExceptions = raises
         logging.disable(logging.NOTSET)

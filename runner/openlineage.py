@@ -180,12 +180,12 @@ def _join_columns(events: list[dict]) -> None:
             if relation not in into:
                 continue
             place = (dataset["namespace"], database)
-            dataset.setdefault("facets", {})["columnLineage"] = told = _facet(
+            dataset.setdefault("facets", {})["columnLineage"] = facet = _facet(
                 event["producer"], into, relation, place, versions
             )
             origins = {
                 (one["namespace"], one["name"]): None
-                for column in told["fields"].values()
+                for column in facet["fields"].values()
                 for one in column["inputFields"]
                 if one["namespace"] == REGISTRY
             }
@@ -208,15 +208,15 @@ def _facet(producer: str, into: _Into, relation: str, place: tuple[str, str], ve
 
     `place` is the namespace and database of the datasets.
     """
-    told = {}
+    of_columns = {}
     for column, found in into[relation].items():
         named = [_input_field(edge, *place, versions) for edge in _of_one(found, into)]
-        told[column] = {"inputFields": [one for at, one in enumerate(named) if one not in named[:at]]}
+        of_columns[column] = {"inputFields": [one for at, one in enumerate(named) if one not in named[:at]]}
     return {
         "_producer": producer,
         "_schemaURL": "https://openlineage.io/spec/facets/1-2-0/ColumnLineageDatasetFacet.json"
         "#/$defs/ColumnLineageDatasetFacet",
-        "fields": told,
+        "fields": of_columns,
     }
 
 
@@ -225,7 +225,7 @@ def _of_one(found: list[dict], into: _Into) -> list[dict]:
 
     If a column uses only one model's rows of a relation, it gets the origins of those rows instead.
     """
-    told, waiting, seen = [], list(found), set()
+    kept, waiting, seen = [], list(found), set()
     models: dict[tuple, set] = defaultdict(set)
     for edge in found:
         models[edge["from_relation"], edge["from_column"]].add(edge["from_model_name"])
@@ -238,11 +238,11 @@ def _of_one(found: list[dict], into: _Into) -> list[dict]:
             one for one in into[origin[0]][origin[1]] if one["to_model_name"] in (None, model)
         ]  # fmt: skip
         if not behind:
-            told.append(edge)
+            kept.append(edge)
         elif (*origin, model) not in seen:
             seen.add((*origin, model))
             waiting += behind
-    return told
+    return kept
 
 
 def _input_field(edge: dict, namespace: str, database: str, versions: dict[str, int]) -> dict:

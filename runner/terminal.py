@@ -91,8 +91,8 @@ def training(build: "Build", candidates: list[dict]) -> None:
 def training_decision(decisions: list[dict]) -> None:
     """Print one line that says why a training is needed, or why not."""
     is_needed = any(row["decision"] == "train" for row in decisions)
-    told = [f"{row['model_name']}: {row['reason']}" for row in decisions if row["rules_met"] or not is_needed]
-    say(f"{'Training is needed' if is_needed else 'Not trained'}: {'. '.join(told)}")
+    reasons = [f"{row['model_name']}: {row['reason']}" for row in decisions if row["rules_met"] or not is_needed]
+    say(f"{'Training is needed' if is_needed else 'Not trained'}: {'. '.join(reasons)}")
 
 
 def promotion(made: "Promotion") -> None:
@@ -135,14 +135,14 @@ def night(build: "Build", scored: dict) -> None:
         say(f"warning: {warning}")
 
 
-def explanation(told: dict) -> None:
+def explanation(explained: dict) -> None:
     """Print one score as a tree: the score, its model, its contributions and its source rows."""
-    _console.print(_tree(explanation_text.of_score(told)), highlight=False)
+    _console.print(_tree(explanation_text.of_score(explained)), highlight=False)
 
 
-def version(told: dict) -> None:
+def version(explained: dict) -> None:
     """Print how a version was made, and how another version differs from it."""
-    _console.print(_tree(explanation_text.of_version(told)), highlight=False)
+    _console.print(_tree(explanation_text.of_version(explained)), highlight=False)
 
 
 def reproduction(found: "Reproduction") -> None:

@@ -32,14 +32,16 @@ def importance(subject: Subject) -> Section:
     mean = np.abs(parts[:, :-1]).mean(axis=0)
     order = np.lexsort((np.array(subject.model.features), -mean))[:_LEADING]
     names = [subject.model.features[place] for place in order]
-    told = f"computed: contributions of the champion to {len(parts)} holdout cases of {subject.training_set}, by md5: "
+    origin = (
+        f"computed: contributions of the champion to {len(parts)} holdout cases of {subject.training_set}, by md5: "
+    )
     rows = [
         [
             name,
             subject.catalog.get(name, {}).get("reason_text"),
             gain(subject, name),
-            Cited(float(mean[place]), told + f"mean size of {name}", "fine"),
-            Cited(float((parts[:, place] > 0).mean()), told + f"share of {name} above zero", "rate"),
+            Cited(float(mean[place]), origin + f"mean size of {name}", "fine"),
+            Cited(float((parts[:, place] > 0).mean()), origin + f"share of {name} above zero", "rate"),
         ]
         for name, place in zip(names, order, strict=True)
     ]

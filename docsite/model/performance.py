@@ -171,7 +171,7 @@ def calibration(subject: Subject) -> Section:
         [p_value] = metrics.jeffreys_p_value(
             np.array([defaults]), np.array([cases]), np.array([seen.pd[inside].mean()])
         )
-        told = f"computed: holdout_scores of {subject.name}, {subject.stands_in}_pd in grade {band['risk_grade']}: "
+        origin = f"computed: holdout_scores of {subject.name}, {subject.stands_in}_pd in grade {band['risk_grade']}: "
         values = {
             "cases": cases,
             "defaults": defaults,
@@ -185,7 +185,7 @@ def calibration(subject: Subject) -> Section:
         rows.append(
             [
                 band["risk_grade"],
-                *(Cited(value, told + name, form) for (name, value), form in zip(values.items(), forms, strict=True)),
+                *(Cited(value, origin + name, form) for (name, value), form in zip(values.items(), forms, strict=True)),
             ]
         )
         points.append((band["risk_grade"], values["mean PD"], values["default rate"], float(low), float(high)))

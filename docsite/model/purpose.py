@@ -45,9 +45,11 @@ def _block(subject: Subject, topic: str) -> object:
 def _standing(subject: Subject) -> list[object]:
     if subject.version is None:
         waiting = [one for one in subject.versions if one.approver is None]
-        told = f"{len(waiting)} registered versions wait for approval." if waiting else "No version waits for approval."
+        pending = (
+            f"{len(waiting)} registered versions wait for approval." if waiting else "No version waits for approval."
+        )
         return [
-            Missing(f"{subject.name} has no champion: it scores nobody, and there are no figures to show. {told}"),
+            Missing(f"{subject.name} has no champion: it scores nobody, and there are no figures to show. {pending}"),
         ]
     found = [
         ("Champion", ["version ", subject.of_record("model_version")]),
@@ -60,6 +62,6 @@ def _standing(subject: Subject) -> list[object]:
         ("SHA-256 of the model's file", subject.of_record("model_digest")),
         ("SHA-256 of its training set", subject.of_record("data_digest")),
         ("MLflow run", subject.of_record("mlflow_run_id")),
-        ("Every change", Link("approvals and changes", "#changes")),
+        ("Every change", Link("pending and changes", "#changes")),
     ]
     return [Facts(found)]

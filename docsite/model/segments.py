@@ -115,20 +115,20 @@ def _measured(subject: Subject, by: str, group: str, places: np.ndarray) -> tupl
     label, pd = subject.holdout.label[places], subject.holdout.pd[places]
     cases, defaults = len(places), int(label.sum())
     [low], [high] = metrics.jeffreys_interval(np.array([defaults]), np.array([cases]))
-    told = f"computed: holdout_scores of {subject.name}, {subject.stands_in}_pd where {by} is {group}: "
+    origin = f"computed: holdout_scores of {subject.name}, {subject.stands_in}_pd where {by} is {group}: "
     area: list[object] = [None, None, None]
     if min(defaults, cases - defaults) >= _LEAST:
         interval = metrics.auc_interval(label, pd)
         area = [
-            Cited(value, told + f"AUC {what}", "figure")
+            Cited(value, origin + f"AUC {what}", "figure")
             for what, value in (("value", interval.value), ("low", interval.low), ("high", interval.high))
         ]
     values = [
-        Cited(cases, told + "cases", "count"),
-        Cited(defaults, told + "defaults", "count"),
-        Cited(defaults / cases, told + "default rate", "rate"),
-        Cited(float(low), told + "Jeffreys low", "rate"),
-        Cited(float(high), told + "Jeffreys high", "rate"),
-        Cited(float(pd.mean()), told + "mean PD", "rate"),
+        Cited(cases, origin + "cases", "count"),
+        Cited(defaults, origin + "defaults", "count"),
+        Cited(defaults / cases, origin + "default rate", "rate"),
+        Cited(float(low), origin + "Jeffreys low", "rate"),
+        Cited(float(high), origin + "Jeffreys high", "rate"),
+        Cited(float(pd.mean()), origin + "mean PD", "rate"),
     ]
     return [group, *values, *area], (group, float(pd.mean()), defaults / cases, float(low), float(high))

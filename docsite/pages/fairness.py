@@ -118,12 +118,12 @@ def _groups(reading: Reading, where: dict) -> Section:
     beside = [row for row in found if row["status"].value in ("warn", "alert")]
     small = sorted({row["group_name"].value for row in found if row["status"].value == "too_small"})
     name, attribute, population = (where[key] for key in ("model_name", "attribute", "population"))
-    told = "on the holdout of the training" if population == "holdout" else "of the night"
+    occasion = "on the holdout of the training" if population == "holdout" else "of the night"
     reference = next((row["than"].value for row in found if row["than"].value), None)
     blocks: list[object] = [
         Text(
             [
-                f"{told.capitalize()} of {where['as_of_date']}; compared with {reference}. 95% intervals in "
+                f"{occasion.capitalize()} of {where['as_of_date']}; compared with {reference}. 95% intervals in "
                 "brackets. Source: ",
                 node("fct_fairness"),
                 ".",

@@ -65,9 +65,9 @@ def _sections(subject: Subject) -> Iterator[Section]:
 
 def _last_candidate(subject: Subject) -> Section:
     found = subject.candidate
-    told = (
+    message = (
         f"The last training's candidate: {found['status']}, {found['reason']}."
         if found
         else "Nothing has been trained."
     )
-    return Section("Last candidate", "candidates", [Missing(told)])
+    return Section("Last candidate", "candidates", [Missing(message)])

@@ -258,7 +258,7 @@ def _migration(reading: Reading) -> Section:
             [[float(of[old, new]["value"].value) if (old, new) in of else np.nan for new in after] for old in before]
         )
         since = night["month_end"] or "no month-end"
-        told = f"{name}: where the accounts of each grade of {since} are on {night['as_of_date']}"
+        title = f"{name}: where the accounts of each grade of {since} are on {night['as_of_date']}"
         blocks.append(
             Image(
                 f"{name}_migration.svg",
@@ -272,7 +272,7 @@ def _migration(reading: Reading) -> Section:
                     across="grade tonight",
                     down="grade before",
                 ),
-                f"{told}; rows add up to 100%.",
+                f"{title}; rows add up to 100%.",
             )
         )
         blocks.append(
@@ -299,12 +299,12 @@ def _input(reading: Reading) -> Section:
         key=["status", "rule", "table_name", "column_name"],
         where=where,
     )
-    told = [part for row in counts for part in (row["checks"], " ", row["status"], ", ")][:-1]
+    parts = [part for row in counts for part in (row["checks"], " ", row["status"], ", ")][:-1]
     blocks: list[object] = [
         Text(
             [
                 f"Night of {night['as_of_date']}, rules about landed rows: ",
-                *told,
+                *parts,
                 ". Source: ",
                 node("fct_input_checks"),
                 ".",

@@ -59,15 +59,15 @@ class ModelRows:
         """
         is_alike = source in self.alike and not is_mixed
         fixed = None if source is None else (self.fixed or {}).get(source)
-        told: Origins = {}
+        restated: Origins = {}
         for (relation, column, theirs, ours), transformation in found.items():
             if fixed and ours not in (None, fixed):
                 continue
             here = fixed or ours
             if theirs == EACH:
                 theirs = here or (EACH if is_alike else None)
-            told[relation, column, theirs, self.own or (here if is_alike else None)] = transformation
-        return told
+            restated[relation, column, theirs, self.own or (here if is_alike else None)] = transformation
+        return restated
 
 
 def _groups(select: exp.Select, split: Collection[str]) -> tuple[list[frozenset[str]], dict[str, str]]:

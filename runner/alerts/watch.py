@@ -210,7 +210,7 @@ class _Watch:
 
 def _runs(journal: Journal, runs: Iterable[dict]) -> list[Notice]:
     """Notices of runs in the log that were started with plain dbt, so that no command recorded them."""
-    told = []
+    reports = []
     for run in runs:
         ended = Ended(
             _text(run["started_at"]),
@@ -219,8 +219,8 @@ def _runs(journal: Journal, runs: Iterable[dict]) -> list[Notice]:
         )
         before = journal.last.get(run["cadence"])
         if before is None or before.ended_at < ended.ended_at:
-            told.append(journal.ended(run["cadence"], ended))
-    return list(filter(None, told))
+            reports.append(journal.ended(run["cadence"], ended))
+    return list(filter(None, reports))
 
 
 def _late(deadlines: list[dict]) -> list[Notice]:
@@ -245,7 +245,7 @@ def _deadline(row: dict, what: str) -> Notice:
 
 
 def _verdicts(verdicts: list[dict]) -> list[Notice]:
-    told = []
+    reports = []
     for row in verdicts:
         name, version = row["model_name"], row["model_version"]
         if row["failures"]:
@@ -253,18 +253,18 @@ def _verdicts(verdicts: list[dict]) -> list[Notice]:
         else:
             text = f"{name}: the gate passed the candidate" + (f", registered as version {version}" if version else "")
             text += f"; warnings for the approver: {' '.join(row['warnings'])}" if row["warnings"] else ""
-        told.append(Notice((f"gate/{row['run_id']}/{name}",), text))
-    return told
+        reports.append(Notice((f"gate/{row['run_id']}/{name}",), text))
+    return reports
 
 
 def _drift(drift: list[dict], journal: Journal) -> list[Notice]:
     """New drift alerts, one notice per model, largest PSI first. An alert of the night before is not new."""
-    told: dict[tuple[str, date], list[tuple[str, dict]]] = {}
+    reports: dict[tuple[str, date], list[tuple[str, dict]]] = {}
     for row in drift:
         key = f"drift/{row['as_of_date']}/{row['model_name']}/{row['feature']}"
         if row["is_alert"] and not row["was_alert"] and not journal.knows(key):
-            told.setdefault((row["model_name"], row["as_of_date"]), []).append((key, row))
-    return [Notice(tuple(key for key, _ in found), _drifted(*about, found)) for about, found in told.items()]
+            reports.setdefault((row["model_name"], row["as_of_date"]), []).append((key, row))
+    return [Notice(tuple(key for key, _ in found), _drifted(*about, found)) for about, found in reports.items()]
 
 
 def _drifted(model: str, as_of: date, found: list[tuple[str, dict]]) -> str:

@@ -30,7 +30,7 @@ def entry(kind: str, subject: str, row: dict, run_id: str) -> dict:
 
 def version_row(name: str, version: int, run_id: str, maker: str | None = None) -> dict:
     """What a training would record of a version in the registry."""
-    told = model_versions.told(name, version)
+    told = model_versions.stated(name, version)
     return {
         "model_name": name,
         "model_version": version,

@@ -27,7 +27,7 @@ RUNNER_UP_FILE = "runner_up.ubj"
 # Prefix of MLflow tags with the versions of a fit's libraries.
 LIBRARY = "version."
 # Tags of a version that the warehouse's record holds too.
-_TOLD = ("maker", "model_digest", "metadata_digest", "data_digest", "artifact_digest")
+_STATED = ("maker", "model_digest", "metadata_digest", "data_digest", "artifact_digest")
 # MLflow tag with the home that logged a run.
 _ORIGIN = "nightbook.origin"
 
@@ -223,7 +223,7 @@ def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) ->
     client = mlflow_store.client()
     metadata = candidate(model_name, mlflow_run_id).metadata
     tags = client.get_run(mlflow_run_id).data.tags
-    digests = {name: tags[name] for name in _TOLD if name != "maker" and name in tags}
+    digests = {name: tags[name] for name in _STATED if name != "maker" and name in tags}
     # A version that somebody registered by hand has other tags or none, and could never be approved.
     version = next(
         (one for one in _versions(model_name) if one.run_id == mlflow_run_id and digests.items() <= one.tags.items()),
@@ -274,7 +274,7 @@ def load(model_name: str, version: int) -> Model:
     Raises:
         NightbookError: the version is unknown, has no digests, is in another place, or its files differ.
     """
-    found = {name: value for name, value in told(model_name, version).items() if value is not None}
+    found = {name: value for name, value in stated(model_name, version).items() if value is not None}
     if not {"mlflow_run_id", "model_digest", "metadata_digest"} <= found.keys():
         raise NightbookError(
             f"{model_name} version {version}: the registry has no digests of it, so no training registered it"
@@ -290,10 +290,10 @@ def load(model_name: str, version: int) -> Model:
     return _checked(model_name, version, found["mlflow_run_id"], found, location)
 
 
-def told(model_name: str, version: int) -> dict[str, str | None]:
+def stated(model_name: str, version: int) -> dict[str, str | None]:
     """What the registry says of a version that the warehouse's record holds too. None for a missing tag."""
     found = _version(model_name, version)
-    return {"mlflow_run_id": found.run_id, **{name: found.tags.get(name) for name in _TOLD}}
+    return {"mlflow_run_id": found.run_id, **{name: found.tags.get(name) for name in _STATED}}
 
 
 def move_champion(model_name: str, version: int) -> None:

@@ -259,8 +259,8 @@ class Record:
         if ("model_version", name) not in self._entered:
             raise NightbookError(f"{name} has no entry in the audit log: its training did not finish; train again")
         self._require_verdict(version)
-        told = model_versions.told(model_name, number)
-        for column, found in told.items():
+        stated = model_versions.stated(model_name, number)
+        for column, found in stated.items():
             recorded = getattr(version, column)
             # The digest of the whole artifact is unknown for versions registered before it existed.
             if recorded != found and (column != "artifact_digest" or recorded is not None):

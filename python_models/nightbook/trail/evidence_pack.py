@@ -16,11 +16,11 @@ _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _PLOTTED = 15
 
 
-def write(told: dict, path: Path) -> str:
+def write(explained: dict, path: Path) -> str:
     """Write the pack of an explanation: explanation.html, explanation.json, and SHA256SUMS of the two.
 
     Args:
-        told: what `explanation.explain` returned.
+        explained: what `explanation.explain` returned.
         path: the file to write.
 
     Returns:
@@ -30,8 +30,8 @@ def write(told: dict, path: Path) -> str:
         NightbookError: the file cannot be written.
     """
     files = {
-        "explanation.json": json.dumps(told, indent=2).encode(),
-        "explanation.html": page(told).encode(),
+        "explanation.json": json.dumps(explained, indent=2).encode(),
+        "explanation.html": page(explained).encode(),
     }
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
     files["SHA256SUMS"] = sums.encode()
@@ -53,21 +53,21 @@ def write(told: dict, path: Path) -> str:
     return hashlib.sha256(packed.getvalue()).hexdigest()
 
 
-def page(told: dict) -> str:
+def page(explained: dict) -> str:
     """The explanation as one HTML page with the plot inside."""
-    title = f"{told['kind']} {told['key']} as of {told['as_of_date']}"
+    title = f"{explained['kind']} {explained['key']} as of {explained['as_of_date']}"
     inputs = [
         [row["feature"], explanation_text.value(row["value"]), f"{row['contribution']:+.6f}", row["description"],
          row["source"], explanation_text.place(row["defined_in"]), (row["defined_in"] or {}).get("git_commit")]
-        for row in told["inputs"]
+        for row in explained["inputs"]
     ]  # fmt: skip
-    raw = "".join(_rows(name, rows) for name, rows in told["raw"].items())
+    raw = "".join(_rows(name, rows) for name, rows in explained["raw"].items())
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{svg.STYLE}</style></head><body>
 <h1>{escape(title)}</h1>
-<ul class="tree">{_tree(explanation_text.of_score(told))}</ul>
+<ul class="tree">{_tree(explanation_text.of_score(explained))}</ul>
 <h2>Contributions of the inputs</h2>
-{plot(told)}
+{plot(explained)}
 {_table(["input", "value", "contribution", "meaning", "source", "defined in", "last change"], inputs)}
 <h2>Landed rows behind the score</h2>
 {raw}
@@ -75,9 +75,9 @@ def page(told: dict) -> str:
 """
 
 
-def plot(told: dict) -> str:
+def plot(explained: dict) -> str:
     """The strongest contributions as a bar chart, an SVG element. The same explanation gives the same bytes."""
-    strongest = [row for row in told["inputs"] if row["contribution"]][:_PLOTTED][::-1]
+    strongest = [row for row in explained["inputs"] if row["contribution"]][:_PLOTTED][::-1]
     with svg.drawn(9, 0.8 + 0.32 * len(strongest)) as picture:
         axes = picture.figure.subplots()
         # Colour-blind readers can distinguish blue and orange. In print, the side of the axis shows it.

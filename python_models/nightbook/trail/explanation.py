@@ -58,7 +58,7 @@ def explain(
         model = model_versions.load(score["model_name"], score["model_version"])
         inputs = _inputs(connection, scoring_model, key, score, model)
         _check_score(model, score, inputs, column)
-        told = {
+        explained = {
             "kind": kind,
             "key": key,
             "as_of_date": as_of,
@@ -69,7 +69,7 @@ def explain(
             **_contributions(connection, model, score, inputs, column, kind, night.run),
             "raw": _raw(query, night, kind, key),
         }
-    return _plain(told)
+    return _plain(explained)
 
 
 def explain_version(model_name: str, version: int, against: int | None = None) -> dict:
@@ -85,13 +85,13 @@ def explain_version(model_name: str, version: int, against: int | None = None) -
     """
     with warehouse.asking() as query:
         record = Record.of(query)
-    told = _version_told(record, model_name, version)
+    explained = _explained_version(record, model_name, version)
     if against is not None:
-        other = _version_told(record, model_name, against)
-        told["against"] = {
+        other = _explained_version(record, model_name, against)
+        explained["against"] = {
             "model_version": against,
             "differs_in": {
-                name: {"this": told[name], "other": other[name]}
+                name: {"this": explained[name], "other": other[name]}
                 for name in (
                     "model_digest",
                     "data_digest",
@@ -101,18 +101,18 @@ def explain_version(model_name: str, version: int, against: int | None = None) -
                     "libraries",
                     "row_order",
                 )
-                if told[name] != other[name]
+                if explained[name] != other[name]
             },
             "data_that_differs": sorted(
                 name
-                for name in {*told["column_digests"], *other["column_digests"]}
-                if told["column_digests"].get(name) != other["column_digests"].get(name)
+                for name in {*explained["column_digests"], *other["column_digests"]}
+                if explained["column_digests"].get(name) != other["column_digests"].get(name)
             ),
         }
-    return _plain(told)
+    return _plain(explained)
 
 
-def _version_told(record: Record, model_name: str, version: int) -> dict:
+def _explained_version(record: Record, model_name: str, version: int) -> dict:
     found = record.version(model_name, version)
     model = model_versions.load(model_name, version)
     names = ("algorithm", "params", "metrics", "features", "column_digests", "row_order")
@@ -234,13 +234,13 @@ def _contributions(
     }
     defined_in = _definitions(connection, kind, run)
     base = next(part["contribution"] for part in parts if part["feature"] == scorer.BASE_VALUE)
-    inputs_told = []
+    explained_inputs = []
     for part in sorted(parts, key=lambda part: (-abs(part["contribution"]), part["feature"])):
         name = part["feature"]
         if name == scorer.BASE_VALUE:
             continue
         entry = catalog.get(name, {})
-        inputs_told.append(
+        explained_inputs.append(
             {
                 "feature": name,
                 "value": part["value"],
@@ -252,7 +252,7 @@ def _contributions(
                 "defined_in": defined_in.get(name),
             }
         )
-    return {"base_value": base, "margin": score["margin"], "sum_of_contributions": total, "inputs": inputs_told}
+    return {"base_value": base, "margin": score["margin"], "sum_of_contributions": total, "inputs": explained_inputs}
 
 
 def _definitions(connection: Connection, kind: str, run: dict) -> dict[str, dict]:

@@ -9,40 +9,40 @@ Branch = tuple[str, list["Branch"]]
 _SPELLED_OUT = 15
 
 
-def of_score(told: dict) -> Branch:
+def of_score(facts: dict) -> Branch:
     """The result of `explanation.explain`: the score, its model, its contributions, and its source rows."""
-    score = told["score"]
+    score = facts["score"]
     return (
-        f"{told['kind']} {told['key']} as of {told['as_of_date']}: score {score['score']}, "
+        f"{facts['kind']} {facts['key']} as of {facts['as_of_date']}: score {score['score']}, "
         f"grade {score['risk_grade']}, PD {score['pd']:.4%}",
-        [_model(told), _run(told["run"]), _contributions(told), _rows(told["raw"])],
+        [_model(facts), _run(facts["run"]), _contributions(facts), _rows(facts["raw"])],
     )
 
 
-def of_version(told: dict) -> Branch:
+def of_version(facts: dict) -> Branch:
     """The result of `explanation.explain_version`: people, code, data, and differences from another version."""
-    libraries = ", ".join(f"{name} {version}" for name, version in told["libraries"].items())
+    libraries = ", ".join(f"{name} {version}" for name, version in facts["libraries"].items())
     lines = [
-        f"made by {told['maker']}, run {told['run_id']}, MLflow run {told['mlflow_run_id']}, {told['registered_at']}",
-        f"last approved by {_approval(told)} under {told['change_request'] or 'no change request'}",
-        f"commit {told['git_commit']}, {libraries}",
-        f"training set {told['data_digest']}, sorted by {', '.join(told['row_order']) or 'unknown columns'}",
+        f"made by {facts['maker']}, run {facts['run_id']}, MLflow run {facts['mlflow_run_id']}, {facts['registered_at']}",
+        f"last approved by {_approval(facts)} under {facts['change_request'] or 'no change request'}",
+        f"commit {facts['git_commit']}, {libraries}",
+        f"training set {facts['data_digest']}, sorted by {', '.join(facts['row_order']) or 'unknown columns'}",
     ]
     branches = [_leaf(line) for line in lines]
-    if "against" in told:
-        other = told["against"]
+    if "against" in facts:
+        other = facts["against"]
         differs = [
             f"{name}: {one['this']}; version {other['model_version']} has {one['other']}"
             for name, one in other["differs_in"].items()
         ]
         differs.append(f"data that differs: {', '.join(other['data_that_differs']) or 'none'}")
         branches.append((f"what differs in version {other['model_version']}", [_leaf(line) for line in differs]))
-    name = f"{told['model_name']} version {told['model_version']} ({told['algorithm']}), {told['model_digest']}"
+    name = f"{facts['model_name']} version {facts['model_version']} ({facts['algorithm']}), {facts['model_digest']}"
     return name, branches
 
 
-def _model(told: dict) -> Branch:
-    model = told["model"]
+def _model(facts: dict) -> Branch:
+    model = facts["model"]
     approved = (
         f"approved by {_approval(model)} under {model['change_request']} at {model['approved_at']}"
         if model["approver"]
@@ -56,8 +56,8 @@ def _model(told: dict) -> Branch:
             _leaf(f"digest {model['model_digest']}"),
             _leaf(f"training set {model['data_digest']}, commit {model['git_commit']}"),
             (
-                f"{len(told['gate'])} gate verdicts",
-                [_leaf(f"{row['verdict']}: {row['reason']}") for row in told["gate"]],
+                f"{len(facts['gate'])} gate verdicts",
+                [_leaf(f"{row['verdict']}: {row['reason']}") for row in facts["gate"]],
             ),
         ],
     )
@@ -78,8 +78,8 @@ def _run(run: dict) -> Branch:
     )
 
 
-def _contributions(told: dict) -> Branch:
-    moved = [row for row in told["inputs"] if row["contribution"]]
+def _contributions(facts: dict) -> Branch:
+    moved = [row for row in facts["inputs"] if row["contribution"]]
     lines = []
     for row in moved[:_SPELLED_OUT]:
         lines.append(
@@ -89,11 +89,11 @@ def _contributions(told: dict) -> Branch:
     rest = moved[_SPELLED_OUT:]
     if rest:
         lines.append(f"{sum(row['contribution'] for row in rest):+.4f}  {len(rest)} more inputs")
-    if len(moved) < len(told["inputs"]):
-        lines.append(f"{len(told['inputs']) - len(moved)} inputs contribute nothing")
+    if len(moved) < len(facts["inputs"]):
+        lines.append(f"{len(facts['inputs']) - len(moved)} inputs contribute nothing")
     return (
-        f"log odds {told['margin']:.6f} = base value {told['base_value']:.6f} and the contributions of "
-        f"{len(told['inputs'])} inputs",
+        f"log odds {facts['margin']:.6f} = base value {facts['base_value']:.6f} and the contributions of "
+        f"{len(facts['inputs'])} inputs",
         [_leaf(line) for line in lines],
     )
 
@@ -124,8 +124,8 @@ def place(defined_in: dict | None) -> str:
     return "in no model of this checkout" if defined_in is None else f"{defined_in['file']}:{defined_in['line']}"
 
 
-def _approval(told: dict) -> str:
-    return people.approval(told["approver"], told["is_by_makers_account"])
+def _approval(facts: dict) -> str:
+    return people.approval(facts["approver"], facts["is_by_makers_account"])
 
 
 def _leaf(line: str) -> Branch:

@@ -71,8 +71,8 @@ def _plain_labels() -> Iterator[None]:
         with warnings.catch_warnings():
             # These warnings do not matter. The browser has letters that matplotlib's font lacks. A picture without room
             # or legend is drawn all the same.
-            for told in ("Glyph .* missing from font", "constrained_layout not applied", "No artists with labels"):
-                warnings.filterwarnings("ignore", told)
+            for warning in ("Glyph .* missing from font", "constrained_layout not applied", "No artists with labels"):
+                warnings.filterwarnings("ignore", warning)
             yield
     finally:
         every_text.set_text = as_given

@@ -74,7 +74,7 @@ def test_same_candidate_is_registered_once(store, model_name):
     again = model_versions.register(model_name, store.runs[1], maker="somebody else", run_id="run-9")
     assert again["model_version"] == 2
     assert model_versions.version_numbers(model_name) == [1, 2, 3]
-    assert model_versions.told(model_name, 2)["maker"] == MAKER
+    assert model_versions.stated(model_name, 2)["maker"] == MAKER
 
 
 def test_a_version_that_somebody_registered_by_hand_is_not_taken_for_the_trainings(store):
