@@ -169,7 +169,7 @@
 {# The inputs whose digest rpt_regulatory_features shows; none where nobody is scored. #}
 {% macro _features_of_tonight() -%}
     {{ return(run_query(
-        'select distinct feature from scoring.champion_profiles where model_name in '
+        'select distinct feature from scoring.reference_shares where model_name in '
         ~ text_list(scoring_models() | selectattr('scores', 'equalto', 'fct_account_scores') | map(attribute='model_name'))
     ).columns[0].values() | list) }}
 {%- endmacro %}

@@ -4,7 +4,7 @@ with
 
 profile as (
 
-    select * from {{ ref('feature_profile') }}
+    select * from {{ ref('tonight_inputs') }}
 
 ),
 

@@ -4,7 +4,7 @@ with
 
 shares as (
 
-    select * from {{ ref('feature_shares') }}
+    select * from {{ ref('tonight_shares') }}
 
 ),
 

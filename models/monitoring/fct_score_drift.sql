@@ -1,11 +1,11 @@
 -- One row per model, score band and as-of date: tonight's share of scores against the champion's training scores.
-{%- set edges = bin_edges(ref('champion_profiles')) %}
+{%- set edges = bin_edges(ref('reference_shares')) %}
 
 with
 
 profiles as (
 
-    select * from {{ ref('champion_profiles') }}
+    select * from {{ ref('reference_shares') }}
 
 ),
 

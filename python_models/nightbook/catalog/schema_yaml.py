@@ -148,7 +148,7 @@ def _below_heads(catalog: list[dict], models: Mapping[str, ScoringModel], root: 
     columns["int_closed_windows"] = [_column(name, text) for name, text in parts]
     found = {relation: "".join(column["plain"] for column in listed) for relation, listed in columns.items()}
     found["rpt_regulatory_features"] = "".join(column["typed"] for column in columns["feat_accounts"])
-    return found | {"feature_profile": _range_tests(catalog)}
+    return found | {"tonight_inputs": _range_tests(catalog)}
 
 
 def _range_tests(catalog: list[dict]) -> str:

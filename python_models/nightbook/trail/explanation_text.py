@@ -23,7 +23,8 @@ def of_version(facts: dict) -> Branch:
     """The result of `explanation.explain_version`: people, code, data, and differences from another version."""
     libraries = ", ".join(f"{name} {version}" for name, version in facts["libraries"].items())
     lines = [
-        f"made by {facts['maker']}, run {facts['run_id']}, MLflow run {facts['mlflow_run_id']}, {facts['registered_at']}",
+        f"made by {facts['maker']}, run {facts['run_id']}, MLflow run {facts['mlflow_run_id']},"
+        f" {facts['registered_at']}",
         f"last approved by {_approval(facts)} under {facts['change_request'] or 'no change request'}",
         f"commit {facts['git_commit']}, {libraries}",
         f"training set {facts['data_digest']}, sorted by {', '.join(facts['row_order']) or 'unknown columns'}",

@@ -100,7 +100,7 @@ def test_shares_of_the_night_are_those_that_numpy_counts(demo):
     home, _ = demo
     features: dict[str, list[tuple]] = {}
     for feature, *row in home.query(
-        "select feature, up_to, actual_share from monitoring.feature_shares where model_name = 'account_pd'"
+        "select feature, up_to, actual_share from monitoring.tonight_shares where model_name = 'account_pd'"
         " order by feature, bin"
     ):
         features.setdefault(feature, []).append(row)

@@ -12,7 +12,7 @@ from .days import snapshots_of
 def bins_of(home, model: str, version: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """feature -> (edges, shares with that of missing values first), from the champion's training."""
     rows = home.query(
-        f"select feature, bin, up_to, share from scoring.champion_profiles where model_name = '{model}'"
+        f"select feature, bin, up_to, share from scoring.reference_shares where model_name = '{model}'"
         f" and model_version = {version} order by feature, bin"
     )
     found: dict[str, tuple[list, list]] = {}
@@ -77,7 +77,7 @@ def test_without_drift_an_alert_is_rarer_than_stated(demo):
     1,400 accounts, a small lender's book, not even a warning (0.1) occurs.
     """
     home, _ = demo
-    models = home.query("select distinct model_name, model_version from scoring.champion_profiles")
+    models = home.query("select distinct model_name, model_version from scoring.reference_shares")
     rates = {}
     for cases in (200, 1400):
         index = [

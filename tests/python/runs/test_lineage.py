@@ -74,7 +74,7 @@ OF_MODELS = {
     "marts.underwriting_queue": ("application_pd", ["pd", "rank", "triage_band", "reasons"]),
     "monitoring.fct_feature_psi": (None, ["value"]),
     "monitoring.fct_score_drift": (None, ["value"]),
-    "scoring.champion_profiles": (None, ["share"]),
+    "scoring.reference_shares": (None, ["share"]),
     "training.fct_gate_decisions": (None, ["candidate_value", "verdict"]),
 }
 # The customer-level features are keyed by dates of both accounts and applications.
@@ -119,7 +119,7 @@ def test_what_a_score_is_made_of_is_one_models(edges, made_of, relation, model):
         assert ("raw.default_events", "defaulted_on") in outcome
     # The former state, when an edge did not name a model.
     mixed = lineage.steps({name: value for name, value in edge.items() if "model" not in name} for edge in edges)
-    if relation not in ("training.fct_gate_decisions", "scoring.champion_profiles"):
+    if relation not in ("training.fct_gate_decisions", "scoring.reference_shares"):
         assert f"models:/{other}" in seen_of(mixed, relation, columns[0], model)[2]
 
 
@@ -151,7 +151,7 @@ def test_what_is_measured_of_a_model_is_not_made_of_the_other(made_of, relation,
         "monitoring.fct_grade_migration",
         "monitoring.fct_model_performance",
         "monitoring.fct_score_drift",
-        "scoring.champion_profiles",
+        "scoring.reference_shares",
     ],
 )
 def test_no_applicants_word_is_behind_what_is_measured_of_accounts(demo, made_of, relation):

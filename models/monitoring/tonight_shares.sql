@@ -1,13 +1,13 @@
 -- One row per model, input and bin: the bin's share of the champion's training population and of tonight's.
 {{ config(materialized='table') }}
 
-{%- set edges = bin_edges(ref('champion_profiles')) %}
+{%- set edges = bin_edges(ref('reference_shares')) %}
 
 with
 
 profiles as (
 
-    select * from {{ ref('champion_profiles') }}
+    select * from {{ ref('reference_shares') }}
 
 ),
 

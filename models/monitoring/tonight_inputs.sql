@@ -9,5 +9,5 @@ select
     max(highest) as highest,
     max(gain_share) as gain_share,
     {{ rounded(psi('reference_share', 'actual_share'), 9) }} as psi
-from {{ ref('feature_shares') }}
+from {{ ref('tonight_shares') }}
 group by model_name, model_version, feature
