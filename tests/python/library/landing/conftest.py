@@ -4,7 +4,8 @@ from nightbook.engine import home
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path, monkeypatch):
+def environment(tmp_path, monkeypatch):
+    """In the place of the library's shared home: these tests need no model."""
     monkeypatch.setenv("NIGHTBOOK_HOME", str(tmp_path / "home"))
 
 

@@ -140,7 +140,10 @@ class Warehouse:
             "first_failure": "a_test" if outcome == "failed" else None,
             "accounts_scored": 1000,
             "applications_scored": 20,
-            "rows_by_relation": '{"marts.fct_account_scores":1000}',
+            "rows_by_relation": (
+                '{"marts.fct_account_scores":1000,"scoring.tonight_account_scores":900,'
+                '"scoring.tonight_application_scores":20}'
+            ),
             "pinned_versions": None,
         } | more
         with duckdb.connect(str(self.path)) as connection:

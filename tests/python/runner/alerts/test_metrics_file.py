@@ -100,10 +100,10 @@ def test_where_the_file_is(home, monkeypatch, given_path, expected):
 
 
 def test_figures_of_a_warehouse(made):
-    made.run("R1", ago=26, accounts_scored=900)
+    made.run("R1", ago=26)
     made.run("R2", ago=2, outcome="failed")
-    made.run("B1", ago=1, pinned_versions='{"account_pd":1}', accounts_scored=7)
-    made.run("W1", cadence="weekly", ago=50, accounts_scored=None, applications_scored=None)
+    made.run("B1", ago=1, pinned_versions='{"account_pd":1}', rows_by_relation='{"scoring.tonight_account_scores":7}')
+    made.run("W1", cadence="weekly", ago=50, rows_by_relation='{"marts.fct_account_scores":1000}')
     made.psi("R1", "2026-01-30", utilization=0.3, dpd=0.1)
     made.execute(
         "create table monitoring.fct_score_drift as select 'account_pd' as model_name, date '2026-01-30' as as_of_date,"
