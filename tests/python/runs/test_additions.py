@@ -214,7 +214,8 @@ def test_a_third_models_score_is_explained_reproduced_and_verified(added):
     file = inputs["shortfall_9m_avg"]["defined_in"]
     line = added.text(file["file"]).splitlines()[file["line"] - 1]
     assert line == FEATURE
-    assert "equal" in added.orchestrate("reproduce", "--as-of", str(as_of), "--sample", "20")
+    done = json.loads(added.orchestrate("reproduce", "--as-of", str(as_of), "--sample", "20", "--json"))
+    assert done["is_equal"] and done["compared"]["marts.fct_credit_line_scores"] >= 20
     added.orchestrate("verify-audit")
 
 
