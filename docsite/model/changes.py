@@ -7,7 +7,7 @@ from docsite.blocks import Missing, Section, Table, Text, node
 from docsite.cited import Cited
 from docsite.model.subject import Subject, cited
 
-_COMPARED = ("algorithm", "data_digest", "git_commit", "params", "libraries")
+_COMPARED = ("algorithm", "data_digest", "git_commit", "libraries")
 _DIGITS = 12
 
 
@@ -88,7 +88,6 @@ def _known(version: Version) -> dict:
         "algorithm": version.algorithm,
         "data_digest": version.data_digest,
         "git_commit": version.git_commit,
-        "params": "",
         "libraries": model_versions.libraries(version.mlflow_run_id),
     }
 

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 import pyarrow as pa
 
+from nightbook import shown
 from nightbook.engine import home
 from nightbook.errors import NightbookError
 from nightbook.landing import casts, intake, loads, pages, store
@@ -152,7 +153,7 @@ def open_source(
         lower = [column.strip().lower() for column in header]
         for column in lower:
             if lower.count(column) > 1:
-                raise NightbookError(f"{name}: column {intake.shown(column)} appears twice in the header")
+                raise NightbookError(f"{name}: column {shown.line(column)} appears twice in the header")
         types = dict.fromkeys(lower, casts.VARCHAR)
     else:
         wanted = table.columns if table else {}
@@ -177,7 +178,7 @@ def _parquet(
             both = casts.common(here, there) if column in wanted else here if here == there else None
             if both is None or "missing" in (here, there):
                 raise NightbookError(
-                    f"{file.name}: column {intake.shown(column)} is {here}, but in earlier parts it is {there}: write"
+                    f"{file.name}: column {shown.line(column)} is {here}, but in earlier parts it is {there}: write"
                     " all parts of a table with the same columns and types"
                 )
             common[column] = both
@@ -248,9 +249,9 @@ def _readable(name: str, files: tuple[intake.Taken, ...] = ()) -> Iterator[None]
         first, *others = text.split(": ", 1)[-1].splitlines() or [type(error).__name__]
         line = re.search(r"CSV Error on Line: (\d+)", first)
         if not line:
-            raise NightbookError(f"{name} cannot be read: {intake.shown(first.rstrip('. '))}") from error
+            raise NightbookError(f"{name} cannot be read: {shown.line(first.rstrip('. '))}") from error
         reason = next((other for other in others if other and not other.startswith("Original Line")), first)
-        raise NightbookError(f"{name} row {int(line[1]) - 1}: {intake.shown(reason.rstrip('. '))}") from error
+        raise NightbookError(f"{name} row {int(line[1]) - 1}: {shown.line(reason.rstrip('. '))}") from error
 
 
 def _find(directory: Path) -> dict[str, tuple[Path, ...]]:
@@ -361,8 +362,8 @@ def _check(connection: duckdb.DuckDBPyConnection, name: str, source: Source, now
         if failed:
             row = first_row(connection, source, condition)
             assert row is not None
-            shown = _value(connection, source, column, row)
-            raise NightbookError(f"{source.name} row {row}: {column} {complaint.format(value=shown)}")
+            found = _value(connection, source, column, row)
+            raise NightbookError(f"{source.name} row {row}: {column} {complaint.format(value=found)}")
     notes = tuple(
         f"{source.name}: {column}: values with more decimals than {sql_type(table.columns[column])} were rounded:"
         f" {values:,}"
@@ -428,7 +429,7 @@ _A_TYPE = {
 def _value(connection: duckdb.DuckDBPyConnection, source: Source, column: str, row: int) -> str:
     name = quoted(source.columns[column])
     [(value,)] = connection.execute(f"select {name} from {source.sql} limit 1 offset {row - 1}").fetchall()
-    return repr(value[:40]) if isinstance(value, str) else intake.shown(str(value))
+    return repr(value[:40]) if isinstance(value, str) else shown.line(str(value))
 
 
 def _check_grain(connection: duckdb.DuckDBPyConnection, table: Table, source: Source, rows: int) -> int:
@@ -458,11 +459,11 @@ def _check_grain(connection: duckdb.DuckDBPyConnection, table: Table, source: So
             else []
         )
     if found:
-        shown = ", ".join(f"{column} {value}" for column, value in zip(key, found[0], strict=True))
+        named = ", ".join(f"{column} {value}" for column, value in zip(key, found[0], strict=True))
         same = " and ".join(f"{values[c]} = {_text(v)}" for c, v in zip(key, found[0], strict=True))
         first = first_row(connection, source, same)
         again = first_row(connection, source, f"{same} and _row > {first}")
-        raise NightbookError(f"{source.name} row {again}: {shown} is already in row {first}")
+        raise NightbookError(f"{source.name} row {again}: {named} is already in row {first}")
     return rows - int(versions) + repeated
 
 
@@ -478,7 +479,7 @@ def _notes(sources: dict[str, Source], counted: dict[str, _Found]) -> Iterator[s
     for table, source in sources.items():
         extra = [column for column in source.columns if column not in TABLES[table].columns]
         if extra:
-            named = ", ".join(map(intake.shown, extra))
+            named = ", ".join(map(shown.line, extra))
             yield f"{source.name}: ignored columns that are not in the contract: {named}"
         yield from counted[table].notes
     unproven = [

@@ -11,6 +11,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from nightbook import shown
 from nightbook.errors import NightbookError
 
 SUMS = "SHA256SUMS"
@@ -36,11 +37,6 @@ class Taken:
     is_listed: bool = False
 
 
-def shown(name: str) -> str:
-    """A name with any characters, on one line."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in name)
-
-
 def check_name(name: str, where: str = "") -> None:
     """Refuse a name with characters that cannot be shown.
 
@@ -48,7 +44,7 @@ def check_name(name: str, where: str = "") -> None:
         NightbookError: it has some.
     """
     if not name.isprintable():
-        raise NightbookError(f"{where}{shown(name)!r} has an invisible character in its name: rename it")
+        raise NightbookError(f"{where}{shown.line(name)!r} has an invisible character in its name: rename it")
 
 
 def kind(path: Path, name: str) -> str:
@@ -119,7 +115,7 @@ def sums(directory: Path, folder: Path) -> dict[str, str]:
         if not found:
             raise NightbookError(f"{SUMS} line {number} is not a digest and a file name: write it with sha256sum")
         if listed.setdefault(found[2], found[1].lower()) != found[1].lower():
-            raise NightbookError(f"{SUMS} line {number}: {shown(found[2])} is already listed with another digest")
+            raise NightbookError(f"{SUMS} line {number}: {shown.line(found[2])} is already listed with another digest")
     if not listed:
         raise NightbookError(f"{SUMS} lists no file: write it with sha256sum, or remove it")
     return listed
@@ -139,7 +135,7 @@ def check_sums(taken: list[Taken], listed: dict[str, str]) -> list[Taken]:
         if one.sha256 != listed[one.name]:
             raise NightbookError(f"{one.name} does not have the digest in {SUMS}: ask for a new copy")
     for name in sorted(listed.keys() - {one.name for one in taken}):
-        raise NightbookError(f"{shown(name)} is in {SUMS} but not in the folder: ask for a new copy")
+        raise NightbookError(f"{shown.line(name)} is in {SUMS} but not in the folder: ask for a new copy")
     return [Taken(one.name, one.path, one.sha256, True) for one in taken]
 
 

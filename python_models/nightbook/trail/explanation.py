@@ -283,12 +283,12 @@ def _last_commit(files: list[str], run: dict) -> str | None:
     """The last commit, up to the run's own, that changed the files. None if git cannot say."""
     if not files or not provenance.is_commit(run["git_commit"]):
         return None
-    done = subprocess.run(
-        ["git", "log", "-1", "--format=%H", "--end-of-options", run["git_commit"], "--", *files],
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout.strip() or None
+    command = ["git", "log", "-1", "--format=%H", "--end-of-options", run["git_commit"], "--", *files]
+    try:
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip() or None
+    except OSError:
+        # There is no git on this machine.
+        return None
 
 
 def _raw(query: Query, night: scored_nights.Night, kind: str, key: str) -> dict[str, list[dict]]:

@@ -47,3 +47,8 @@ def test_a_whole_hash_is_one(precious):
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     assert provenance.is_commit(commit) and not provenance.is_commit(None)
     assert explanation._last_commit(["precious.txt"], {"git_commit": commit}) == commit
+
+
+def test_without_git_nothing_is_known_of_a_features_last_change(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert explanation._last_commit(["precious.txt"], {"git_commit": "0" * 40}) is None
