@@ -167,7 +167,7 @@ def different(scratch: Path, kind: str, keys: list[str]) -> set[str]:
         run_id = scored_nights.scored_night(query, NIGHT).run["run_id"]
     with scratch_home.beside(scratch) as connection:
         for relation, column in [
-            (relation, column) for one, relation, column, _ in scored_nights.COMPARED if one == kind
+            (relation, column) for one, relation, column, _ in scored_nights.compared() if one == kind
         ]:
             stored = reproduce._columns(connection, "book", relation)
             columns = ", ".join(name for name in stored if name not in ("run_id", "scored_at"))
