@@ -125,17 +125,15 @@ def write_lines(project: Project) -> None:
 def added(demo, tmp_path_factory) -> Project:
     """The copy with both additions. It has trained on the demo's rows and scored one night."""
     home = tmp_path_factory.mktemp("home")
-    for name in ("warehouse.duckdb", "mlflow.db"):
-        shutil.copy(demo[0].path / name, home / name)
-    shutil.copytree(demo[0].path / "mlflow-artifacts", home / "mlflow-artifacts")
+    landed_alone(demo[0], Home(home))
     project = Project(tmp_path_factory.mktemp("copy") / "nightbook", home)
     add_feature(project)
     for step in (write_relations, write_rows, write_lines):
         step(project)
     ok(project.run("-m", "nightbook.catalog.schema_yaml"))
     project.orchestrate("train")
-    for model, version in (("account_pd", "2"), ("credit_line_pd", "1")):
-        agreed = ("--version", version, "--approver", "approver", "--change-request", "CR-1")
+    for model in ("account_pd", "application_pd", "credit_line_pd"):
+        agreed = ("--version", "1", "--approver", "approver", "--change-request", "CR-1")
         project.orchestrate("approve", model, *agreed, actor="approver")
     project.orchestrate("score")
     return project
