@@ -12,7 +12,8 @@ import pytest
 from nightbook.catalog import families, schema_yaml, scoring_models
 
 from tests.python import warm
-from tests.python.runs.conftest import ROOT, Home, landed_alone, ok
+
+from .conftest import ROOT, Home, landed_alone, ok
 
 FEATURE = (
     'account_pd,shortfall_9m_avg,"Scheduled amount left unpaid, average of the last 9 months.",double,shortfall,avg,9,'
