@@ -1,5 +1,7 @@
 -- One row per landing table, column and measure: tonight's figures, and how far they are from the champion's
 -- training.
+{%- set application_models = text_list(scoring_models('application') | map(attribute='model_name')) %}
+
 with
 
 night as (
@@ -23,7 +25,7 @@ reference as (
     qualify
         dense_rank() over (
             partition by table_name
-            order by case when (table_name = 'applications') = (model_name in {{ text_list(scoring_models('application') | map(attribute='model_name')) }}) then 0 else 1 end, model_name
+            order by case when (table_name = 'applications') = (model_name in {{ application_models }}) then 0 else 1 end, model_name
         ) = 1
 
 ),

@@ -16,8 +16,7 @@ run as (
 
 ),
 
-{% for side, date in [('tonight', as_of_date), ('before', month_end)] -%}
-{{ side }} as (
+tonight as (
 
     {%- for model in scoring_models('account') %}
 
@@ -26,13 +25,26 @@ run as (
             risk_grade,
             model_name
         from {{ ref(model.scores) }}
-        where as_of_date = {{ date }}
+        where as_of_date = {{ as_of_date }}
         {{ 'union all' if not loop.last }}
     {%- endfor %}
 
 ),
 
-{% endfor -%}
+before as (
+
+    {%- for model in scoring_models('account') %}
+
+        select
+            account_id,
+            risk_grade,
+            model_name
+        from {{ ref(model.scores) }}
+        where as_of_date = {{ month_end }}
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
+
+),
 
 moves as (
 

@@ -39,10 +39,9 @@ applications as (
 ),
 
 -- Dates are literals, so that the engine reads no other part of a long history.
-{% for entity in ['account', 'application'] -%}
-{{ entity }}_scores as (
+account_scores as (
 
-    {%- for model in scoring_models(entity) %}
+    {%- for model in scoring_models('account') %}
 
         select
             model_name,
@@ -60,7 +59,26 @@ applications as (
 
 ),
 
-{% endfor -%}
+application_scores as (
+
+    {%- for model in scoring_models('application') %}
+
+        select
+            model_name,
+            model_version,
+            {{ model.key }},
+            as_of_date,
+            risk_grade,
+            pd
+        from {{ ref(model.scores) }}
+        {%- if cohort_dates is not none %}
+        where as_of_date in {{ date_list(cohort_dates) }}
+        {%- endif %}
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
+
+),
+
 -- One row per scored case. is_default is null while the outcome is unknown.
 cases as (
 
