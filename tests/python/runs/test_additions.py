@@ -13,7 +13,7 @@ from nightbook.catalog import families, schema_yaml, scoring_models
 
 from tests.python import warm
 
-from .conftest import ROOT, Home, landed_alone, ok
+from .conftest import LANDING, ROOT, ok
 
 FEATURE = (
     'account_pd,shortfall_9m_avg,"Scheduled amount left unpaid, average of the last 9 months.",double,shortfall,avg,9,'
@@ -126,7 +126,11 @@ def write_lines(project: Project) -> None:
 def added(demo, tmp_path_factory) -> Project:
     """The copy with both additions. It has trained on the demo's rows and scored one night."""
     home = tmp_path_factory.mktemp("home")
-    landed_alone(demo[0], Home(home))
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        connection.execute(f"attach '{demo[0].path / 'warehouse.duckdb'}' as whole (read_only)")
+        connection.execute("create schema raw")
+        for table in LANDING:
+            connection.execute(f"create table raw.{table} as from whole.raw.{table}")
     project = Project(tmp_path_factory.mktemp("copy") / "nightbook", home)
     add_feature(project)
     for step in (write_relations, write_rows, write_lines):
