@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 
 import duckdb
-import pytest
 from nightbook.catalog import families, schema_yaml, scoring_models
 
 from tests.python import warm
 
-from .conftest import LANDING, ROOT, ok
+from .conftest import LANDING, ROOT, Home, ok
 
 FEATURE = (
     'account_pd,shortfall_9m_avg,"Scheduled amount left unpaid, average of the last 9 months.",double,shortfall,avg,9,'
@@ -39,6 +38,10 @@ LINES = {
         '"credit_line_pd": (dbt.ref("credit_lines_tonight"), "account_id"),'
     ),
 }
+MONITORED = (
+    "monitoring.fct_feature_psi", "monitoring.fct_score_drift", "monitoring.fct_grade_migration",
+    "fairness.fct_fairness", "training.fct_gate_decisions", "audit.fct_promotions",
+)  # fmt: skip
 LEFT_OUT = (".git", ".venv*", ".nightbook*", "__pycache__", ".*_cache", ".hypothesis", "logs")
 
 
@@ -122,16 +125,16 @@ def write_lines(project: Project) -> None:
             project.write(file, project.text(file).replace(other[0], f"\n{other[1]}{line}{other[0]}", 1))
 
 
-@pytest.fixture(scope="module")
-def added(demo, tmp_path_factory) -> Project:
+def with_additions(demo: Home, folder: Path) -> Project:
     """The copy with both additions. It has trained on the demo's rows and scored one night."""
-    home = tmp_path_factory.mktemp("home")
+    home = folder / "home"
+    home.mkdir()
     with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
-        connection.execute(f"attach '{demo[0].path / 'warehouse.duckdb'}' as whole (read_only)")
+        connection.execute(f"attach '{demo.path / 'warehouse.duckdb'}' as whole (read_only)")
         connection.execute("create schema raw")
         for table in LANDING:
             connection.execute(f"create table raw.{table} as from whole.raw.{table}")
-    project = Project(tmp_path_factory.mktemp("copy") / "nightbook", home)
+    project = Project(folder / "nightbook", home)
     add_feature(project)
     for step in (write_relations, write_rows, write_lines):
         step(project)
@@ -149,7 +152,7 @@ def query(project: Project, sql: str) -> list[tuple]:
         return connection.execute(sql).fetchall()
 
 
-def test_a_feature_is_one_row(added):
+def a_feature_is_one_row(added: Project) -> None:
     for relation in ("features.feat_accounts", "training.training_set_account_pd", "marts.rpt_regulatory_features"):
         [(known,)] = query(added, f"select count(shortfall_9m_avg) from {relation}")
         assert known > 100, relation
@@ -169,7 +172,7 @@ def test_a_feature_is_one_row(added):
                         " order by 1") == [("account_pd",), ("credit_line_pd",)]  # fmt: skip
 
 
-def test_a_third_model_scores_its_own_population(added):
+def a_third_model_scores_its_own_population(added: Project) -> None:
     scored = query(added, "select account_id, model_name from marts.fct_credit_line_scores order by 1")
     lines = query(added, "select account_id, 'credit_line_pd' from features.feat_accounts where is_credit_line = 1"
                          " and account_id in (select account_id from marts.fct_account_scores) order by 1")  # fmt: skip
@@ -177,17 +180,13 @@ def test_a_third_model_scores_its_own_population(added):
     assert scored == lines
 
 
-@pytest.mark.parametrize(
-    "relation",
-    ["monitoring.fct_feature_psi", "monitoring.fct_score_drift", "monitoring.fct_grade_migration",
-     "fairness.fct_fairness", "training.fct_gate_decisions", "audit.fct_promotions"],
-)  # fmt: skip
-def test_a_third_model_is_monitored(added, relation):
-    names = {name for (name,) in query(added, f"select distinct model_name from {relation}")}
-    assert names >= {"account_pd", "credit_line_pd"}
+def a_third_model_is_monitored(added: Project) -> None:
+    for relation in MONITORED:
+        names = {name for (name,) in query(added, f"select distinct model_name from {relation}")}
+        assert names >= {"account_pd", "credit_line_pd"}, relation
 
 
-def test_a_third_model_is_in_lineage_partitions_and_metrics(added):
+def a_third_model_is_in_lineage_partitions_and_metrics(added: Project) -> None:
     edges = query(
         added,
         "select distinct from_relation from audit.fct_lineage_edges"
@@ -203,16 +202,16 @@ def test_a_third_model_is_in_lineage_partitions_and_metrics(added):
                         ) == [(1,)]  # fmt: skip
 
 
-def test_a_third_models_score_is_explained_reproduced_and_verified(added):
+def a_third_models_score_is_explained_reproduced_and_verified(added: Project) -> None:
     [(account, as_of)] = query(
         added, "select account_id, as_of_date from marts.fct_credit_line_scores order by pd desc, 1 limit 1"
     )
-    told = json.loads(
+    explained = json.loads(
         added.orchestrate("explain", "--account", account, "--as-of", str(as_of), "--model", "credit_line_pd", "--json")
     )
-    assert told["model"]["model_name"] == "credit_line_pd"
-    assert told["model"]["approver"] == "approver"
-    inputs = {one["feature"]: one for one in told["inputs"]}
+    assert explained["model"]["model_name"] == "credit_line_pd"
+    assert explained["model"]["approver"] == "approver"
+    inputs = {one["feature"]: one for one in explained["inputs"]}
     assert "shortfall_9m_avg" in inputs
     file = inputs["shortfall_9m_avg"]["defined_in"]
     line = added.text(file["file"]).splitlines()[file["line"] - 1]
@@ -222,9 +221,20 @@ def test_a_third_models_score_is_explained_reproduced_and_verified(added):
     added.orchestrate("verify-audit")
 
 
-def test_a_third_model_is_in_the_docs(added):
+def a_third_model_is_in_the_docs(added: Project) -> None:
     added.orchestrate("docs")
     pages = {file.name: file.read_text() for file in (added.home / "docs").rglob("*.html")}
     assert any("credit_line_pd" in name for name in pages), sorted(pages)
     page = next(text for name, text in pages.items() if "credit_line_pd" in name)
     assert "shortfall_9m_avg" in page
+
+
+def test_a_feature_and_a_third_model_are_added_as_the_guide_says(demo, tmp_path):
+    """One test, because two workers would each train the copy."""
+    added = with_additions(demo[0], tmp_path)
+    a_feature_is_one_row(added)
+    a_third_model_scores_its_own_population(added)
+    a_third_model_is_monitored(added)
+    a_third_model_is_in_lineage_partitions_and_metrics(added)
+    a_third_models_score_is_explained_reproduced_and_verified(added)
+    a_third_model_is_in_the_docs(added)
