@@ -62,6 +62,6 @@ def _standing(subject: Subject) -> list[object]:
         ("SHA-256 of the model's file", subject.of_record("model_digest")),
         ("SHA-256 of its training set", subject.of_record("data_digest")),
         ("MLflow run", subject.of_record("mlflow_run_id")),
-        ("Every change", Link("pending and changes", "#changes")),
+        ("Every change", Link("approvals and changes", "#changes")),
     ]
     return [Facts(found)]
