@@ -106,8 +106,8 @@ def documents(catalog: list[dict], models: Mapping[str, ScoringModel], root: Pat
     Raises:
         NightbookError: a relation has no head, or a head has no columns.
     """
-    below = _below_heads(catalog, models, root)
-    described = [relation for entries in heads(root).values() for relation in entries]
+    below, written = _below_heads(catalog, models, root), heads(root)
+    described = [relation for entries in written.values() for relation in entries]
     for relation in below:
         if relation not in described:
             raise NightbookError(f"{HEADS} does not describe {relation}: add its description, its key and its tests")
@@ -117,7 +117,7 @@ def documents(catalog: list[dict], models: Mapping[str, ScoringModel], root: Pat
     head = _NOTE + "version: 2\n\nmodels:\n"
     return {
         path: head + "\n".join(text + below[relation] for relation, text in entries.items())
-        for path, entries in heads(root).items()
+        for path, entries in written.items()
     }
 
 
