@@ -3,9 +3,8 @@
     {{ return(local_md5(nightbook._text_of('int_closed_months') ~ closed_months_measures() ~ ledger_measures('payments'))) }}
 {%- endmacro %}
 
-{# The same for windows, which are made from closed months. #}
-{% macro closed_windows_definition() -%}
-    {%- set windows = closed_windows(window_parts(windowed_features())) -%}
+{# The same for windows, which are made from closed months. windows: their SQL, as closed_windows gives it. #}
+{% macro closed_windows_definition(windows) -%}
     {{ return(local_md5(nightbook._text_of('int_closed_windows') ~ windows ~ closed_months_definition())) }}
 {%- endmacro %}
 

@@ -71,16 +71,15 @@ where {{ in_turn('open_months.account_block') }}
     {%- if shorter -%}{%- do terms.append(nightbook._closed_terms(kind, measure, shorter[-1])) -%}{%- endif -%}
     {%- for ago in range(shorter[-1] if shorter else 1, months) -%}
         {%- set x = measure ~ '_' ~ ago -%}
-        {%- do terms.append({
-            'max': x,
-            'min': x,
-            'sum': 'coalesce(' ~ x ~ ', 0)',
-            'count': 'cast(' ~ x ~ ' is not null as integer)',
-            'sum_t': 'cast(' ~ x ~ ' is not null as integer) * ' ~ (-ago),
-            'sum_tt': 'cast(' ~ x ~ ' is not null as integer) * ' ~ (ago * ago),
-            'sum_xt': nightbook._wide(measure, 'coalesce(' ~ x ~ ', 0)') ~ ' * ' ~ (-ago),
-            'sum_xx': 'coalesce(' ~ nightbook._square(x) ~ ', 0)',
-        }[kind]) -%}
+        {%- set seen = 'cast(' ~ x ~ ' is not null as integer)' -%}
+        {%- if kind in ('max', 'min') -%}{%- do terms.append(x) -%}
+        {%- elif kind == 'sum' -%}{%- do terms.append('coalesce(' ~ x ~ ', 0)') -%}
+        {%- elif kind == 'count' -%}{%- do terms.append(seen) -%}
+        {%- elif kind == 'sum_t' -%}{%- do terms.append(seen ~ ' * ' ~ (-ago)) -%}
+        {%- elif kind == 'sum_tt' -%}{%- do terms.append(seen ~ ' * ' ~ (ago * ago)) -%}
+        {%- elif kind == 'sum_xt' -%}{%- do terms.append(nightbook._wide(measure, 'coalesce(' ~ x ~ ', 0)') ~ ' * ' ~ (-ago)) -%}
+        {%- elif kind == 'sum_xx' -%}{%- do terms.append('coalesce(' ~ nightbook._square(x) ~ ', 0)') -%}
+        {%- endif -%}
     {%- endfor -%}
     {%- if kind == 'max' -%} {{ greatest_of(terms) }}
     {%- elif kind == 'min' -%} {{ least_of(terms) }}

@@ -9,6 +9,7 @@
 
 {%- set closed_months, book = ref('int_closed_months'), ref('int_account_book') -%}
 {%- set parts = window_parts(windowed_features()) -%}
+{%- set windows = closed_windows(parts) -%}
 {%- set changes = changes_of('int_closed_windows') -%}
 {%- set month = 'cast(' ~ text_literal(changes.month) ~ ' as date)' %}
 
@@ -99,8 +100,8 @@ select
     months_as_columns.account_id,
     {{ account_block('months_as_columns.account_id') }} as account_block,
     {{ month }} as month_start,
-    {{ closed_windows(parts) }},
-    '{{ closed_windows_definition() }}' as definition,
+    {{ windows }},
+    '{{ closed_windows_definition(windows) }}' as definition,
     run.run_id as kept_by,
     {{ "'history'" if changes.is_whole else "'account'" }} as kept_for
 from months_as_columns

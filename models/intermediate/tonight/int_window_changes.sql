@@ -4,6 +4,8 @@
 --   run    a run that computed months of accounts again after the windows were computed
 {{ config(materialized='table') }}
 
+{%- set windows = closed_windows(window_parts(windowed_features())) %}
+
 with
 
 run as (
@@ -27,7 +29,7 @@ writers as (
         kept.kept_by,
         min(
             case
-                when kept.definition = '{{ closed_windows_definition() }}' and kept.month_start = month_of_windows.month_start then 1
+                when kept.definition = '{{ closed_windows_definition(windows) }}' and kept.month_start = month_of_windows.month_start then 1
                 else 0
             end
         ) as is_current

@@ -16,6 +16,14 @@ from nightbook.scoring import inference
 # Single-precision sums of trees vary by less than this; a real violation is far larger.
 MONOTONE_TOLERANCE = 1e-6
 
+_BOOTSTRAPPED: dict[str, metrics.Statistic] = {
+    "ks": metrics.ks_statistic,
+    "brier": metrics.brier,
+    "log_loss": metrics.log_loss,
+}
+# Metric and whose score it is -> its value, and its replicates of shape (r,).
+Resampled = dict[tuple[str, str], tuple[float, np.ndarray]]
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -73,21 +81,22 @@ def measure(
     candidate_pd, benchmark_pd = np.asarray(candidate_pd, dtype=float), np.asarray(benchmark_pd, dtype=float)
     champion_pd = None if champion_pd is None else np.asarray(champion_pd, dtype=float)
     area = _auc(label, candidate_pd, champion_pd)
+    resampled = _resampled(label, {"candidate": candidate_pd, "champion": champion_pd, "benchmark": benchmark_pd})
     against_benchmark = metrics.auc_difference(label, candidate_pd, benchmark_pd)
     return [
         area,
         _gini(area),
-        _bootstrapped("ks", metrics.ks_statistic, label, candidate_pd, champion_pd),
-        _bootstrapped("brier", metrics.brier, label, candidate_pd, champion_pd),
-        _bootstrapped("log_loss", metrics.log_loss, label, candidate_pd, champion_pd),
+        _bootstrapped("ks", resampled),
+        _bootstrapped("brier", resampled),
+        _bootstrapped("log_loss", resampled),
         _in_the_large(label, candidate_pd, champion_pd),
         _plain("calibration_slope", _slope, label, candidate_pd, champion_pd),
         _of_difference("auc_train_minus_holdout", metrics.auc_gap(train_label, train_pd, label, candidate_pd)),
         Measurement("score_psi_train_to_holdout", score_psi(train_pd, candidate_pd)),
         _of_difference("auc_minus_benchmark", against_benchmark),
         _of_interval("benchmark_auc", metrics.auc_interval(label, benchmark_pd)),
-        _of_interval("benchmark_ks", metrics.bootstrap_interval(metrics.ks_statistic, label, benchmark_pd)),
-        _of_interval("benchmark_brier", metrics.bootstrap_interval(metrics.brier, label, benchmark_pd)),
+        _of_interval("benchmark_ks", _interval("ks", *resampled["ks", "benchmark"])),
+        _of_interval("benchmark_brier", _interval("brier", *resampled["brier", "benchmark"])),
         Measurement(
             "monotonicity_violations",
             float(monotonicity_violations(booster, features, monotone, sample_matrix)),
@@ -177,21 +186,37 @@ def _gini(area: Measurement) -> Measurement:
     )
 
 
-def _bootstrapped(
-    name: str, statistic: metrics.Statistic, label: np.ndarray, candidate: np.ndarray, champion: np.ndarray | None
-) -> Measurement:
-    most = np.inf if statistic is metrics.log_loss else 1.0
-    value, replicates = statistic(label, candidate), metrics.bootstrap_replicates(statistic, label, candidate)
-    interval = metrics.interval_of(value, replicates, most=most)
-    if champion is None:
+def _resampled(label: np.ndarray, pds: dict[str, np.ndarray | None]) -> Resampled:
+    """Every bootstrapped metric of every score, from one set of weights: drawing them costs most at a large holdout."""
+    wanted = {
+        (metric, whose): (statistic, pd)
+        for whose, pd in pds.items()
+        if pd is not None
+        for metric, statistic in _BOOTSTRAPPED.items()
+    }
+    replicates = metrics.paired_replicates(list(wanted.values()), label)
+    return {
+        key: (statistic(label, pd), found)
+        for (key, (statistic, pd)), found in zip(wanted.items(), replicates, strict=True)
+    }
+
+
+def _bootstrapped(name: str, resampled: Resampled) -> Measurement:
+    value, replicates = resampled[name, "candidate"]
+    interval = _interval(name, value, replicates)
+    if (name, "champion") not in resampled:
         return _against(name, interval)
-    other, other_replicates = statistic(label, champion), metrics.bootstrap_replicates(statistic, label, champion)
+    other, other_replicates = resampled[name, "champion"]
     return _against(
         name,
         interval,
-        metrics.interval_of(other, other_replicates, most=most),
+        _interval(name, other, other_replicates),
         metrics.difference_of(value - other, replicates - other_replicates),
     )
+
+
+def _interval(name: str, value: float, replicates: np.ndarray) -> Interval:
+    return metrics.interval_of(value, replicates, most=np.inf if name == "log_loss" else 1.0)
 
 
 def _in_the_large(label: np.ndarray, candidate: np.ndarray, champion: np.ndarray | None) -> Measurement:

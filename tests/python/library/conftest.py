@@ -18,7 +18,7 @@ from runner import promotions
 
 
 @pytest.fixture(scope="session")
-def table() -> pa.Table:
+def portfolio() -> pa.Table:
     return population()
 
 
@@ -29,14 +29,14 @@ def connection():
 
 
 @pytest.fixture(scope="session")
-def training_set(connection, table):
-    return connection.from_arrow(table)
+def training_set(connection, portfolio):
+    return connection.from_arrow(portfolio)
 
 
 @pytest.fixture(scope="session")
-def accounts(connection, table):
+def accounts(connection, portfolio):
     """Relation of 700 accounts to score, one of them without any value."""
-    head = connection.from_arrow(table.slice(0, 700))
+    head = connection.from_arrow(portfolio.slice(0, 700))
     names = ", ".join(spec.name for spec in SPECS)
     empty = ", ".join(f"null as {spec.name}" for spec in SPECS)
     known = head.project(f"entity_id as account_id, as_of_date, {names}")
@@ -44,15 +44,15 @@ def accounts(connection, table):
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory, table) -> Store:
+def store(tmp_path_factory, portfolio) -> Store:
     """Versions 1 (boosted trees, the champion) and 2 (forest) of account_pd. A third candidate is only logged."""
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         set_environment(patch, folder)
-        found = [training.train(table, SPECS, model_name=MODEL, threads=1)]
+        found = [training.train(portfolio, SPECS, model_name=MODEL, threads=1)]
         found.append(training.train(population(2000, seed=5), SPECS, model_name=MODEL, threads=1))
         patch.setattr(boosting, "ROUNDS", 1)
-        found.insert(1, training.train(table, SPECS, model_name=MODEL, threads=1))
+        found.insert(1, training.train(portfolio, SPECS, model_name=MODEL, threads=1))
         assert [candidate.algorithm for candidate in found] == ["boosted_trees", "random_forest", "boosted_trees"]
         runs = tuple(log(candidate) for candidate in found)
         for run in runs[:2]:

@@ -48,8 +48,8 @@ RUN = {"run_id": "run-1", "actor": MAKER}
 class Week:
     """One weekly run on one model's training set, step by step like the dbt models."""
 
-    def __init__(self, connection, name: str, table: pa.Table, catalog: list[dict], run_id: str = "run-1") -> None:
-        sets = {name: connection.from_arrow(table)}
+    def __init__(self, connection, name: str, portfolio: pa.Table, catalog: list[dict], run_id: str = "run-1") -> None:
+        sets = {name: connection.from_arrow(portfolio)}
         fitted = candidates.fit(sets, catalog, RUN | {"run_id": run_id})
         self.candidate = frames.records(connection, candidates.CANDIDATE_SCHEMA, fitted).to_pylist()[0]
         holdout = frames.relation(
@@ -69,20 +69,20 @@ class Week:
         return next(row for row in self.measurements if row["metric"] == metric)
 
 
-def with_column(table: pa.Table, name: str, values) -> pa.Table:
-    return table.append_column(name, pa.array(values))
+def with_column(portfolio: pa.Table, name: str, values) -> pa.Table:
+    return portfolio.append_column(name, pa.array(values))
 
 
-def shuffled(table: pa.Table, seed: int = 1) -> pa.Table:
-    label = np.random.default_rng(seed).permutation(table["is_default"].to_numpy())
-    return table.set_column(table.column_names.index("is_default"), "is_default", pa.array(label))
+def shuffled(portfolio: pa.Table, seed: int = 1) -> pa.Table:
+    label = np.random.default_rng(seed).permutation(portfolio["is_default"].to_numpy())
+    return portfolio.set_column(portfolio.column_names.index("is_default"), "is_default", pa.array(label))
 
 
 @pytest.fixture(scope="session")
-def first_week(connection, store, table):
+def first_week(connection, store, portfolio):
     with pytest.MonkeyPatch.context() as patch:
         set_environment(patch, store.home)
-        week = Week(connection, "weekly_pd", table, catalog_of("weekly_pd"))
+        week = Week(connection, "weekly_pd", portfolio, catalog_of("weekly_pd"))
         promotions.approve("weekly_pd", 1, approver=APPROVER, change_request="CR-1")
     return week
 
@@ -96,13 +96,13 @@ def test_first_candidate_passes_and_is_registered(connection, first_week):
     assert (version.maker, version.run_id, version.mlflow_run_id) == (MAKER, "run-1", run)
 
 
-def test_candidate_row_says_what_was_fitted(first_week, table):
+def test_candidate_row_says_what_was_fitted(first_week, portfolio):
     row = first_week.candidate
-    train = table.filter(pa.compute.equal(table["split"], "train"))
+    train = portfolio.filter(pa.compute.equal(portfolio["split"], "train"))
     assert row["status"] == "fitted" and row["reason"] == f"{row['algorithm']} was better on validation"
     assert (row["maker"], row["git_commit"]) == (MAKER, provenance.git_commit())
     assert row["train_rows"] == train.num_rows and row["train_defaults"] == pa.compute.sum(train["is_default"]).as_py()
-    assert row["validation_rows"] + row["holdout_rows"] + row["train_rows"] == table.num_rows
+    assert row["validation_rows"] + row["holdout_rows"] + row["train_rows"] == portfolio.num_rows
     found = model_versions.candidate("weekly_pd", row["mlflow_run_id"])
     assert (found.digest, found.metadata["data_digest"]) == (row["model_digest"], row["data_digest"])
     # A column without any value is not an input.
@@ -115,11 +115,11 @@ def test_candidate_row_says_what_was_fitted(first_week, table):
     assert "version.xgboost" in expected and {key: tags[key] for key in expected} == expected
 
 
-def test_holdout_without_a_champion(first_week, table):
+def test_holdout_without_a_champion(first_week, portfolio):
     scores = first_week.scores
     assert scores.schema == candidates.HOLDOUT_SCHEMA
     assert scores["champion_pd"].null_count == scores.num_rows
-    kept = table.filter(pa.compute.not_equal(table["split"], "validation"))
+    kept = portfolio.filter(pa.compute.not_equal(portfolio["split"], "validation"))
     keys = ["entity_id", "as_of_date", "split", "is_default"]
     assert scores.select(keys).to_pylist() == kept.select(keys).to_pylist()
     model = model_versions.candidate("weekly_pd", first_week.candidate["mlflow_run_id"])
@@ -128,14 +128,14 @@ def test_holdout_without_a_champion(first_week, table):
     assert scores["candidate_pd"].to_numpy().tobytes() == expected.tobytes()
 
 
-def test_runner_up_is_scored_on_the_holdout_alone(first_week, table):
+def test_runner_up_is_scored_on_the_holdout_alone(first_week, portfolio):
     """Scored as if it had been selected, so that the search for a fairer alternative is a fair comparison."""
     scores, run = first_week.scores, first_week.candidate["mlflow_run_id"]
     assert {first_week.candidate["algorithm"], first_week.candidate["runner_up"]} == {"boosted_trees", "random_forest"}
     is_holdout = pa.compute.equal(scores["split"], "holdout")
     found = scores["runner_up_pd"].filter(is_holdout)
     assert found.null_count == 0 and scores["runner_up_pd"].null_count == scores.num_rows - len(found)
-    kept = table.filter(pa.compute.equal(table["split"], "holdout"))
+    kept = portfolio.filter(pa.compute.equal(portfolio["split"], "holdout"))
     booster = inference.load_booster(*model_versions.runner_up("weekly_pd", run))
     expected = inference.predict_pd(booster, frames.matrix(kept, model_versions.candidate("weekly_pd", run).features))
     assert found.to_numpy().tobytes() == expected.tobytes()
@@ -158,9 +158,9 @@ def test_measurements_are_of_the_right_split(first_week):
     assert first_week["benchmark_auc"]["value"] == pytest.approx(benchmark, abs=1e-12)
 
 
-def test_champion_is_scored_on_the_same_rows_with_its_own_features(connection, first_week, table):
+def test_champion_is_scored_on_the_same_rows_with_its_own_features(connection, first_week, portfolio):
     backwards = catalog_of("weekly_pd", SPECS[::-1])
-    week = Week(connection, "weekly_pd", table, backwards, "run-2")
+    week = Week(connection, "weekly_pd", portfolio, backwards, "run-2")
     earlier, now = first_week.scores, week.scores
     assert now["champion_pd"].to_numpy().tobytes() == earlier["candidate_pd"].to_numpy().tobytes()
     assert now["entity_id"].equals(earlier["entity_id"])
@@ -169,24 +169,24 @@ def test_champion_is_scored_on_the_same_rows_with_its_own_features(connection, f
     assert model_versions.champion_version("weekly_pd") == 1
 
 
-def test_same_data_gives_the_same_candidate(connection, first_week, table):
-    week = Week(connection, "weekly_pd", table, catalog_of("weekly_pd"), "run-3")
+def test_same_data_gives_the_same_candidate(connection, first_week, portfolio):
+    week = Week(connection, "weekly_pd", portfolio, catalog_of("weekly_pd"), "run-3")
     for column in ("model_digest", "data_digest", "algorithm"):
         assert week.candidate[column] == first_week.candidate[column]
     assert week["auc"]["difference"] == 0 and week["brier"]["difference"] == 0
     assert week.failed == {}
 
 
-def test_row_order_of_the_relation_does_not_matter(connection, first_week, table):
-    mixed = table.take(pa.array(np.random.default_rng(2).permutation(table.num_rows)))
+def test_row_order_of_the_relation_does_not_matter(connection, first_week, portfolio):
+    mixed = portfolio.take(pa.array(np.random.default_rng(2).permutation(portfolio.num_rows)))
     found = candidates.fit({"mixed_pd": connection.from_arrow(mixed)}, catalog_of("mixed_pd"), RUN)[0]
     assert found["model_digest"] == first_week.candidate["model_digest"]
 
 
-def test_slightly_worse_candidate_is_turned_away(connection, first_week, table):
+def test_slightly_worse_candidate_is_turned_away(connection, first_week, portfolio):
     fewer = catalog_of("weekly_pd", SPECS[:4])
     before = len(model_versions.version_numbers("weekly_pd"))
-    week = Week(connection, "weekly_pd", table, fewer, "run-4")
+    week = Week(connection, "weekly_pd", portfolio, fewer, "run-4")
     assert 0.6 < week["auc"]["value"] < week["auc"]["champion_value"]
     assert "auc_no_worse_than_champion" in week.failed
     assert set(week.failed) <= {
@@ -200,11 +200,11 @@ def test_slightly_worse_candidate_is_turned_away(connection, first_week, table):
     assert model_versions.champion_version("weekly_pd") == 1
 
 
-def test_shuffled_labels_are_turned_away(connection, table):
+def test_shuffled_labels_are_turned_away(connection, portfolio):
     fitted = 0
     for seed in range(3):
         name = f"shuffled_{seed}_pd"
-        week = Week(connection, name, shuffled(table, seed), catalog_of(name))
+        week = Week(connection, name, shuffled(portfolio, seed), catalog_of(name))
         assert week.registered == [] and name not in model_versions.model_names()
         if week.candidate["status"] == "fitted":
             fitted += 1
@@ -214,8 +214,8 @@ def test_shuffled_labels_are_turned_away(connection, table):
     assert fitted > 0
 
 
-def test_copy_of_the_label_is_turned_away(connection, table):
-    leaked = with_column(table, "leak", table["is_default"].to_numpy())
+def test_copy_of_the_label_is_turned_away(connection, portfolio):
+    leaked = with_column(portfolio, "leak", portfolio["is_default"].to_numpy())
     week = Week(connection, "leak_pd", leaked, catalog_of("leak_pd", extra=(LEAK,)))
     assert week.candidate["status"] == "refused"
     assert "separates the classes" in week.candidate["reason"] and "leak" in week.candidate["reason"]
@@ -224,20 +224,20 @@ def test_copy_of_the_label_is_turned_away(connection, table):
 
 
 @pytest.mark.parametrize("share", [0.005, 0.02])
-def test_noisy_copy_of_the_label_is_turned_away(connection, table, share):
+def test_noisy_copy_of_the_label_is_turned_away(connection, portfolio, share):
     generator = np.random.default_rng(4)
-    label = table["is_default"].to_numpy()
+    label = portfolio["is_default"].to_numpy()
     noisy = np.where(generator.random(len(label)) < share, 1 - label, label) + generator.normal(0, 0.05, len(label))
     name = f"noisy_leak_{share}_pd"
-    week = Week(connection, name, with_column(table, "leak", noisy), catalog_of(name, extra=(LEAK,)))
+    week = Week(connection, name, with_column(portfolio, "leak", noisy), catalog_of(name, extra=(LEAK,)))
     assert week.candidate["status"] == "fitted"
     assert 0.95 < week["auc"]["value"] < 1
     assert week.failed["auc_ceiling"] == "block"
     assert week.registered == [] and name not in model_versions.model_names()
 
 
-def test_champion_that_reads_a_column_that_is_gone(connection, first_week, table):
-    fewer = table.drop_columns(["bureau_score"])
+def test_champion_that_reads_a_column_that_is_gone(connection, first_week, portfolio):
+    fewer = portfolio.drop_columns(["bureau_score"])
     sets = {"weekly_pd": connection.from_arrow(fewer)}
     with pytest.raises(NightbookError) as caught:
         list(candidates.score_holdout(sets, [first_week.candidate], book().record()))
@@ -247,8 +247,8 @@ def test_champion_that_reads_a_column_that_is_gone(connection, first_week, table
     )
 
 
-def test_models_without_cases_say_so(connection, training_set, table):
-    nobody = connection.from_arrow(table.slice(0, 0))
+def test_models_without_cases_say_so(connection, training_set, portfolio):
+    nobody = connection.from_arrow(portfolio.slice(0, 0))
     catalog = catalog_of("some_pd") + catalog_of("none_pd")
     some, none = candidates.fit({"some_pd": training_set, "none_pd": nobody}, catalog, RUN)
     assert some["status"] == "fitted"
@@ -270,8 +270,8 @@ def test_models_without_cases_say_so(connection, training_set, table):
         (lambda t: t.slice(0, 100), "fewer than 20; land more history|needs two of each class"),
     ],
 )
-def test_unusable_data_is_refused_with_its_reason(connection, table, spoil, reason):
-    found = candidates.fit({"bad_pd": connection.from_arrow(spoil(table))}, catalog_of("bad_pd"), RUN)
+def test_unusable_data_is_refused_with_its_reason(connection, portfolio, spoil, reason):
+    found = candidates.fit({"bad_pd": connection.from_arrow(spoil(portfolio))}, catalog_of("bad_pd"), RUN)
     assert [row["status"] for row in found] == ["refused"]
     row = frames.records(connection, candidates.CANDIDATE_SCHEMA, found).to_pylist()[0]
     assert re.search(reason, row["reason"])
@@ -303,6 +303,6 @@ def test_rules_read_metrics_that_are_measured(first_week):
     assert {rule["comparison"] for rule in rules} <= set(COMPARE)
 
 
-def test_population_is_as_hard_as_a_real_one(table):
-    assert 0.05 < np.mean(table["is_default"].to_numpy()) < 0.35
-    assert population().equals(table)
+def test_population_is_as_hard_as_a_real_one(portfolio):
+    assert 0.05 < np.mean(portfolio["is_default"].to_numpy()) < 0.35
+    assert population().equals(portfolio)

@@ -332,9 +332,9 @@ def test_plain_client_reads_the_same_pd(store, accounts, champion, matrix, tmp_p
     assert read.astype(np.float64).tobytes() == scored.tobytes()
 
 
-def test_artifact_is_the_calibrated_model(store, table, champion):
+def test_artifact_is_the_calibrated_model(store, portfolio, champion):
     booster = inference.load_booster(champion.booster_bytes, champion.digest)
-    is_validation = np.array(table["split"].to_pylist()) == "validation"
-    pd = inference.predict_pd(booster, frames.matrix(table, champion.features))[is_validation]
-    assert pd.mean() == pytest.approx(table["is_default"].to_numpy()[is_validation].mean(), abs=1e-4)
+    is_validation = np.array(portfolio["split"].to_pylist()) == "validation"
+    pd = inference.predict_pd(booster, frames.matrix(portfolio, champion.features))[is_validation]
+    assert pd.mean() == pytest.approx(portfolio["is_default"].to_numpy()[is_validation].mean(), abs=1e-4)
     assert champion.model_name == MODEL

@@ -191,12 +191,12 @@ def test_no_store_and_nobody_to_score(empty_home, accounts):
     assert list(empty_home.iterdir()) == []
 
 
-def test_profiles_bin_every_value_once(connection, table, champion):
+def test_profiles_bin_every_value_once(connection, portfolio, champion):
     rows = scorer.profiles([as_chosen(champion)])
     assert frames.records(connection, scorer.PROFILE_SCHEMA, rows).to_pylist() == rows
     features = {row["feature"] for row in rows}
     assert features == {spec.name for spec in SPECS} | {"score"}
-    train = connection.from_arrow(table).filter("split = 'train'")
+    train = connection.from_arrow(portfolio).filter("split = 'train'")
     inputs = frames.table(train)
     values = {name: frames.doubles(inputs[name]) for name in features - {"score"}}
     booster = inference.load_booster(champion.booster_bytes, champion.digest)
