@@ -3,6 +3,7 @@
 Python because the walk goes through a graph of unknown depth.
 """
 
+from nightbook import lineage
 from nightbook.engine import frames
 from nightbook.modelling import fairness
 
@@ -10,6 +11,6 @@ from nightbook.modelling import fairness
 def model(dbt, session):
     dbt.config(materialized="table")
     code = frames.rows(dbt.ref("run_provenance"))[0]
-    edges = [row for row in frames.rows(dbt.ref("input_lineage")) if row["manifest_digest"] == code["manifest_digest"]]
+    edges = lineage.of_code(dbt.ref("input_lineage"), code["manifest_digest"])
     catalog, attributes = frames.rows(dbt.ref("feature_catalog")), frames.rows(dbt.ref("protected_attributes"))
     return frames.records(session, fairness.PATH_SCHEMA, fairness.protected_inputs(edges, catalog, attributes))

@@ -12,7 +12,7 @@ def model(dbt, session):
     code = frames.rows(dbt.ref("run_provenance"))[0]
     inputs = {row["name"] for row in frames.rows(dbt.ref("feature_catalog"))}
     edges = lineage.of_inputs(session, "weekly", code["manifest_digest"], inputs)
-    return frames.records(session, lineage.SCHEMA, edges)
+    return frames.relation(session, lineage.SCHEMA, edges.to_batches())
 
 
 def _comes_after(dbt):

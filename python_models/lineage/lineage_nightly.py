@@ -12,9 +12,9 @@ def model(dbt, session):
     code = frames.rows(dbt.ref("run_provenance"))[0]
     catalog = frames.rows(dbt.ref("feature_catalog"))
     inputs = {row["name"] for row in catalog}
-    upstream = frames.rows(dbt.ref("input_lineage"))
+    upstream = dbt.ref("input_lineage")
     edges = lineage.of_run(session, "nightly", code["manifest_digest"], inputs, upstream)
-    return frames.records(session, lineage.SCHEMA, edges)
+    return frames.relation(session, lineage.SCHEMA, edges.to_batches())
 
 
 def _comes_after(dbt):

@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
@@ -226,31 +227,30 @@ def _declared_models(model: str | None, origin: str, into: str, columns: Columns
 
 
 def of_run(
-    session: frames.Session, cadence: str, manifest_digest: str, inputs: Collection[str], upstream: Iterable[dict] = ()
-) -> list[dict]:
-    """Edges of one cadence for every code version so far, as rows of `SCHEMA`. Each version's SQL is read once.
+    session: frames.Session, cadence: str, manifest_digest: str, inputs: Collection[str], upstream: frames.Frame
+) -> pa.Table:
+    """Edges of one cadence for every code version so far, as `SCHEMA` has them. Each version's SQL is read once.
 
     Args:
         session: the engine's session.
         cadence: nightly or weekly. Earlier edges are in audit.lineage_<cadence>.
         manifest_digest: digest of the code that runs.
         inputs: names of the model inputs.
-        upstream: rows of `of_inputs`, whose SQL this run has already read.
+        upstream: what `of_inputs` gave, whose SQL this run has already read.
     """
     columns = frames.columns(session)
     kept = _kept(session, columns, f"audit.lineage_{cadence}")
-    if any(row["manifest_digest"] == manifest_digest for row in kept):
+    if _of_code(kept, manifest_digest).num_rows:
         return kept
     read: dict[str, list[Edge]] = {}
-    for row in upstream:
-        if row["manifest_digest"] == manifest_digest:
-            read.setdefault(row["to_relation"], []).append(Edge(*(row[name] for name in _EDGE)))
+    for row in of_code(upstream, manifest_digest):
+        read.setdefault(row["to_relation"], []).append(Edge(*(row[name] for name in _EDGE)))
     edges = of_project(_nodes(), columns, inputs, cadence, read)
-    return kept + _rows(edges, manifest_digest, cadence)
+    return _with_edges(kept, edges, manifest_digest, cadence)
 
 
-def of_inputs(session: frames.Session, cadence: str, manifest_digest: str, inputs: Collection[str]) -> list[dict]:
-    """Edges upstream of the feature relations of a cadence, for every code version so far, as rows of `SCHEMA`.
+def of_inputs(session: frames.Session, cadence: str, manifest_digest: str, inputs: Collection[str]) -> pa.Table:
+    """Edges upstream of the feature relations of a cadence, for every code version so far, as `SCHEMA` has them.
 
     Args:
         session: the engine's session.
@@ -260,11 +260,16 @@ def of_inputs(session: frames.Session, cadence: str, manifest_digest: str, input
     """
     columns = frames.columns(session)
     kept = _kept(session, columns, _INPUT_LINEAGE[cadence])
-    if any(row["manifest_digest"] == manifest_digest for row in kept):
+    if _of_code(kept, manifest_digest).num_rows:
         return kept
     number = list(_INPUT_LINEAGE).index(cadence)
     edges = of_upstream(_nodes(), columns, inputs, [relations[number] for relations in features().values()])
-    return kept + _rows(edges, manifest_digest, cadence)
+    return _with_edges(kept, edges, manifest_digest, cadence)
+
+
+def of_code(edges: frames.Frame, manifest_digest: str) -> list[dict]:
+    """The edges of one code version as dictionaries, from a relation that holds those of all."""
+    return _of_code(frames.table(edges), manifest_digest).to_pylist()
 
 
 def nodes() -> list[dict]:
@@ -458,8 +463,19 @@ def _told_apart(edges: list[Edge], columns: Columns) -> list[Edge]:
     ]
 
 
-def _kept(session: frames.Session, columns: Columns, relation: str) -> list[dict]:
-    return frames.kept(session, relation) if relation in columns else []
+def _kept(session: frames.Session, columns: Columns, relation: str) -> pa.Table:
+    if relation not in columns:
+        return SCHEMA.empty_table()
+    found = frames.kept(session, relation)
+    # Edges that an earlier version of the code kept do not name a model.
+    missing = [name for name in SCHEMA.names if name not in found.column_names]
+    for name in missing:
+        found = found.append_column(name, pa.nulls(found.num_rows, SCHEMA.field(name).type))
+    return found.select(SCHEMA.names).cast(SCHEMA)
+
+
+def _of_code(edges: pa.Table, manifest_digest: str) -> pa.Table:
+    return edges.filter(pc.equal(edges["manifest_digest"], manifest_digest))
 
 
 def _nodes() -> list[dict]:
@@ -467,9 +483,9 @@ def _nodes() -> list[dict]:
     return nodes() if staged is None else staged
 
 
-def _rows(edges: Iterable[Edge], manifest_digest: str, cadence: str) -> list[dict]:
-    found = dict.fromkeys(edges)
-    return [{"manifest_digest": manifest_digest, "cadence": cadence, **asdict(edge)} for edge in found]
+def _with_edges(kept: pa.Table, edges: Iterable[Edge], manifest_digest: str, cadence: str) -> pa.Table:
+    found = [{"manifest_digest": manifest_digest, "cadence": cadence, **asdict(edge)} for edge in dict.fromkeys(edges)]
+    return pa.concat_tables([kept, pa.Table.from_pylist(found, schema=SCHEMA)])
 
 
 def _names(scope: Scope) -> list[str]:

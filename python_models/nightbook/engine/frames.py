@@ -114,9 +114,9 @@ def columns(session: Session) -> dict[str, list[str]]:
     return found
 
 
-def kept(session: Session, relation: str) -> list[dict]:
-    """The rows of a relation, schema.name, that an earlier run left, for a model that carries them on."""
-    return rows(session.table(relation))
+def kept(session: Session, relation: str) -> pa.Table:
+    """A relation, schema.name, as an earlier run left it, for a model that carries it on."""
+    return table(session.table(relation))
 
 
 def count(relation: Frame) -> int:
