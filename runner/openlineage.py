@@ -13,18 +13,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nightbook import lineage
 from nightbook.engine import home, warehouse
 from nightbook.errors import NightbookError
+from nightbook.lineage import graph
 
 if TYPE_CHECKING:
     from openlineage.client.transport import Transport
 
 _SUBTYPES = {
-    lineage.IDENTITY: ("DIRECT", "IDENTITY"),
-    lineage.TRANSFORMATION: ("DIRECT", "TRANSFORMATION"),
-    lineage.AGGREGATION: ("DIRECT", "AGGREGATION"),
-    lineage.INDIRECT: ("INDIRECT", "FILTER"),
+    graph.IDENTITY: ("DIRECT", "IDENTITY"),
+    graph.TRANSFORMATION: ("DIRECT", "TRANSFORMATION"),
+    graph.AGGREGATION: ("DIRECT", "AGGREGATION"),
+    graph.INDIRECT: ("INDIRECT", "FILTER"),
 }
 REGISTRY = "mlflow"
 _REGISTRATIONS = ("training", "registrations")

@@ -14,10 +14,11 @@ from collections.abc import Iterable
 from importlib import metadata, resources
 from pathlib import Path
 
-from nightbook import lineage, provenance
+from nightbook import provenance
 from nightbook.catalog import scoring_models
 from nightbook.engine import deployment, home, snowflake_connection
 from nightbook.errors import NightbookError
+from nightbook.lineage import builds
 from runner import dbt_build
 
 STAGE = "code.library"
@@ -82,7 +83,7 @@ def _nodes(cadences: Iterable[str]) -> list[dict]:
     dbt_build.parse()
     for cadence in filter(CADENCES.__contains__, cadences):
         dbt_build.compile_all(cadence)
-        for node in lineage.nodes():
+        for node in builds.nodes():
             if cadence in node["tags"] or node["name"] not in found:
                 found[node["name"]] = node
     return list(found.values())

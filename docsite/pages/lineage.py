@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from nightbook import lineage
 from nightbook.catalog import scoring_models
+from nightbook.lineage import graph
 
 from docsite.blocks import Link, Missing, Page, Section, Table, Text, node
 from docsite.reading import Reading
@@ -31,7 +31,7 @@ class Edges:
     """`into`: column -> its origins -> how -> models whose rows are meant, if a relation holds rows of several."""
 
     into: Mapping[Column, Mapping[Column, Mapping[str, set[str]]]]
-    steps: lineage.Steps
+    steps: graph.Steps
 
 
 def pages(reading: Reading) -> Iterator[Page]:
@@ -147,12 +147,12 @@ def _edges(reading: Reading) -> Edges | None:
         found = sources.setdefault((row["from_relation"], row["from_column"]), {})
         model = row.get("to_model_name") or row.get("from_model_name")
         found.setdefault(row["transformation"], set()).update({model} if model else ())
-    return Edges(into, lineage.steps(rows)) if rows else None
+    return Edges(into, graph.steps(rows)) if rows else None
 
 
 def _origins(start: Column, edges: Edges) -> set[Column]:
     """Every column upstream of one, however far."""
-    return {(place, column) for place, column, _ in lineage.reached((*start, None), edges.steps)} - {start}
+    return {(place, column) for place, column, _ in graph.reached((*start, None), edges.steps)} - {start}
 
 
 def _columns(relation: str, edges: Edges) -> list[str]:

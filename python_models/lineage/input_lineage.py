@@ -3,16 +3,16 @@
 Python because SQL needs a parser.
 """
 
-from nightbook import lineage
 from nightbook.engine import frames
+from nightbook.lineage import builds, graph
 
 
 def model(dbt, session):
     dbt.config(materialized="table")
     code = frames.rows(dbt.ref("run_provenance"))[0]
     inputs = {row["name"] for row in frames.rows(dbt.ref("feature_catalog"))}
-    edges = lineage.of_inputs(session, "nightly", code["manifest_digest"], inputs)
-    return frames.relation(session, lineage.SCHEMA, edges.to_batches())
+    edges = builds.of_inputs(session, "nightly", code["manifest_digest"], inputs)
+    return frames.relation(session, graph.SCHEMA, edges.to_batches())
 
 
 def _comes_after(dbt):

@@ -3,8 +3,8 @@
 Python because SQL needs a parser.
 """
 
-from nightbook import lineage
 from nightbook.engine import frames
+from nightbook.lineage import builds, graph
 
 
 def model(dbt, session):
@@ -13,8 +13,8 @@ def model(dbt, session):
     catalog = frames.rows(dbt.ref("feature_catalog"))
     inputs = {row["name"] for row in catalog}
     upstream = dbt.ref("input_lineage_weekly")
-    edges = lineage.of_run(session, "weekly", code["manifest_digest"], inputs, upstream)
-    return frames.relation(session, lineage.SCHEMA, edges.to_batches())
+    edges = builds.of_run(session, "weekly", code["manifest_digest"], inputs, upstream)
+    return frames.relation(session, graph.SCHEMA, edges.to_batches())
 
 
 def _comes_after(dbt):

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightbook import lineage
+from nightbook.lineage import graph
 from nightbook.modelling import metrics
 from nightbook.modelling.metrics import Difference
 
@@ -46,11 +46,11 @@ def protected_inputs(edges: Sequence[dict], catalog: Sequence[dict], attributes:
     Returns:
         One row per input and attribute, with a shortest path of columns from the landed attribute.
     """
-    leads_to, features = lineage.steps(edges, upstream=False), lineage.features()
+    leads_to, features = graph.steps(edges, upstream=False), graph.features()
     found = []
     for attribute in attributes:
         start = (f"raw.{attribute['landed_table']}", attribute["landed_column"], None)
-        came_from = lineage.reached(start, leads_to)
+        came_from = graph.reached(start, leads_to)
         ends = {node[:2]: node for node in reversed(came_from)}
         for row in catalog:
             columns: list[tuple] = [(relation, row["name"]) for relation in features.get(row["model_name"], ())]
@@ -58,7 +58,7 @@ def protected_inputs(edges: Sequence[dict], catalog: Sequence[dict], attributes:
             is_named = row["name"] in (attribute["attribute"], attribute["landed_column"])
             if row["in_model"] and (is_named or reached):
                 named = columns[:1] or [(None, row["name"])]
-                path = lineage.path(ends[reached], came_from) if reached else named
+                path = graph.path(ends[reached], came_from) if reached else named
                 found.append(
                     {
                         "model_name": row["model_name"],

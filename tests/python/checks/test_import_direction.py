@@ -19,7 +19,7 @@ FLOORS, ABOVE, SITE, CIRCLES = [
 # File, the import planted there, and the one contract that it breaks.
 PLANTED = {
     "up": ("python_models/nightbook/catalog/families.py", "from nightbook.registry import chain", FLOORS),
-    "aside": ("python_models/nightbook/lineage.py", "from nightbook import provenance", FLOORS),
+    "aside": ("python_models/nightbook/lineage/builds.py", "from nightbook import provenance", FLOORS),
     "of no floor": ("python_models/nightbook/unplaced.py", "import json", FLOORS),
     "out of the library": ("python_models/nightbook/trail/svg.py", "from runner import given", ABOVE),
     "what compares": ("runner/given.py", "from impact import limits", ABOVE),

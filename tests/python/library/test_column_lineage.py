@@ -3,9 +3,9 @@
 from collections import defaultdict
 
 import pytest
-from nightbook import lineage
 from nightbook.errors import NightbookError
-from nightbook.lineage import AGGREGATION, IDENTITY, INDIRECT, TRANSFORMATION
+from nightbook.lineage import builds, declarations, graph, queries
+from nightbook.lineage.graph import AGGREGATION, IDENTITY, INDIRECT, TRANSFORMATION
 from runner import openlineage
 
 COLUMNS = {
@@ -22,7 +22,7 @@ COLUMNS = {
 def edges(sql: str) -> set[tuple]:
     return {
         (edge.from_relation, edge.from_column, edge.to_column, edge.transformation)
-        for edge in lineage.of_sql(sql, "out.t", COLUMNS)
+        for edge in queries.of_sql(sql, "out.t", COLUMNS)
     }
 
 
@@ -56,7 +56,7 @@ def whose(sql: str, relation: str = "out.m") -> set[tuple]:
     """Edges into v: whose rows at the origin make whose rows here."""
     return {
         (edge.from_relation, edge.from_column, edge.from_model_name, edge.to_model_name)
-        for edge in lineage.of_sql(sql, relation, COLUMNS)
+        for edge in queries.of_sql(sql, relation, COLUMNS)
         if edge.to_column == "v"
     }
 
@@ -146,7 +146,7 @@ def rows(*told: tuple) -> list[dict]:
 
 def reached(start: str, *told: tuple, upstream: bool = True) -> set[str]:
     node = (*start.rsplit(".", 1), None)
-    return {f"{one[0]}.{one[1]}" for one in lineage.reached(node, lineage.steps(rows(*told), upstream=upstream))}
+    return {f"{one[0]}.{one[1]}" for one in graph.reached(node, graph.steps(rows(*told), upstream=upstream))}
 
 
 def test_a_walk_keeps_to_the_rows_of_the_model_that_it_came_to():
@@ -198,7 +198,7 @@ UPSTREAM = COLUMNS | {"mid.m": ["id", "x"], "out.other": ["id"], "mid.seed": ["i
 
 
 def test_upstream_is_what_a_relation_is_made_of_and_nothing_else():
-    found = lineage.of_upstream(NODES, UPSTREAM, set(), ["out.t"])
+    found = builds.of_upstream(NODES, UPSTREAM, set(), ["out.t"])
     assert {(edge.from_relation, edge.from_column, edge.to_relation, edge.to_column) for edge in found} == {
         ("mid.m", "id", "out.t", "id"),
         ("mid.m", "x", "out.t", "v"),
@@ -211,16 +211,16 @@ def test_upstream_is_what_a_relation_is_made_of_and_nothing_else():
 def test_what_was_not_compiled_is_not_taken_for_made_of_nothing():
     nodes = [NODES[0] | {"sql": None}, *NODES[1:]]
     with pytest.raises(NightbookError, match=r"^mid\.m: its SQL was not compiled, .*build the whole cadence"):
-        lineage.of_upstream(nodes, UPSTREAM, set(), ["out.t"])
+        builds.of_upstream(nodes, UPSTREAM, set(), ["out.t"])
 
 
 def test_what_was_read_upstream_is_not_read_again():
-    upstream = lineage.of_upstream(NODES, UPSTREAM, set(), ["out.t"])
+    upstream = builds.of_upstream(NODES, UPSTREAM, set(), ["out.t"])
     read = {"out.t": upstream[:2], "mid.m": upstream[2:]}
     unread = [one | {"sql": "no sql at all"} if one["relation"] in read else one for one in NODES[:2]]
-    assert set(lineage.of_project(unread, UPSTREAM, set(), "t", read)) == set(upstream)
+    assert set(builds.of_project(unread, UPSTREAM, set(), "t", read)) == set(upstream)
     with pytest.raises(NightbookError, match=r"mid\.m: its SQL cannot be read"):
-        lineage.of_project(unread, UPSTREAM, set(), "t", {"out.t": upstream[:2]})
+        builds.of_project(unread, UPSTREAM, set(), "t", {"out.t": upstream[:2]})
 
 
 def test_a_query_that_reads_two_relations_as_one_says_nothing_of_rows_that_neither_holds():
@@ -248,24 +248,24 @@ def test_a_query_that_reads_two_relations_as_one_says_nothing_of_rows_that_neith
         node("out.all", "select * from out.accounts union all select * from out.applications"),
         node("out.measured", "select model_name, avg(pd) as value from out.all group by model_name"),
     ]
-    edges = lineage.of_project(nodes, columns, set(), "t")
+    edges = builds.of_project(nodes, columns, set(), "t")
     told = [{name: getattr(edge, name) for name in edge.__dataclass_fields__} for edge in edges]
     for model, landed in (
         ("account_pd", ("raw.accounts", "balance")),
         ("application_pd", ("raw.applications", "income")),
     ):
-        seen = lineage.reached(("out.measured", "value", model), lineage.steps(told))
+        seen = graph.reached(("out.measured", "value", model), graph.steps(told))
         assert {found[:2] for found in seen if found[0].startswith("raw.")} == {landed}
     # The same if rows are passed on from a relation that the other one was built from.
     nodes[2]["sql"] += " union all select model_name, id, pd from out.accounts"
-    assert set(edges) <= set(lineage.of_project(nodes, columns, set(), "t"))
+    assert set(edges) <= set(builds.of_project(nodes, columns, set(), "t"))
 
 
 RELATIONS = {"a": "raw.a", "t": "out.t", "p": "raw.p"}
 
 
 def declared(*entries: dict) -> set[tuple]:
-    found = lineage.of_declaration(entries, "out.t", COLUMNS, RELATIONS, {"x"})
+    found = declarations.of_declaration(entries, "out.t", COLUMNS, RELATIONS, {"x"})
     return {(edge.from_relation, edge.from_column, edge.to_relation, edge.to_column) for edge in found}
 
 
@@ -282,7 +282,7 @@ def test_declarations():
 
 def test_declarations_say_whose_rows_are_made_of_whose():
     def told(*entries: dict) -> set[tuple]:
-        found = lineage.of_declaration(entries, "out.m", COLUMNS, RELATIONS, set())
+        found = declarations.of_declaration(entries, "out.m", COLUMNS, RELATIONS, set())
         return {(edge.from_relation, edge.from_model_name, edge.to_model_name) for edge in found}
 
     entry = {"to": ["v"], "by": TRANSFORMATION}

@@ -7,8 +7,8 @@ from datetime import date
 import duckdb
 import numpy as np
 import pytest
-from nightbook import lineage
 from nightbook.engine import frames
+from nightbook.lineage import builds, graph
 from nightbook.modelling import fairness, metrics
 from scipy import stats
 
@@ -155,7 +155,7 @@ def read(demo) -> tuple[list[dict], dict[str, list[str]]]:
     home, _ = demo
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTBOOK_HOME", str(home.path))
-        nodes = lineage.nodes()
+        nodes = builds.nodes()
     with duckdb.connect(str(home.path / "warehouse.duckdb"), read_only=True) as connection:
         return nodes, frames.columns(connection)
 
@@ -163,7 +163,7 @@ def read(demo) -> tuple[list[dict], dict[str, list[str]]]:
 def found_in(nodes: list[dict], columns: dict[str, list[str]]) -> list[dict]:
     """Protected inputs by the lineage of some nodes."""
     catalog = [row | {"in_model": row["in_model"] == "true"} for row in seed("feature_catalog")]
-    edges = lineage.of_upstream(nodes, columns, {row["name"] for row in catalog}, lineage.features()["account_pd"])
+    edges = builds.of_upstream(nodes, columns, {row["name"] for row in catalog}, graph.features()["account_pd"])
     rows = [vars(edge) for edge in edges]
     return fairness.protected_inputs(rows, catalog, seed("protected_attributes"))
 
@@ -199,9 +199,7 @@ def test_no_input_of_the_project_is_protected_and_each_goes_back_to_what_landed(
     ):
         made_of.setdefault((relation, column), set()).add(tuple(origin))
     for row in seed("feature_catalog"):
-        assert all((relation, row["name"]) in made_of for relation in lineage.features()[row["model_name"]]), row[
-            "name"
-        ]
+        assert all((relation, row["name"]) in made_of for relation in graph.features()[row["model_name"]]), row["name"]
     assert any(origin[0].startswith("raw.") for origins in made_of.values() for origin in origins)
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from nightbook import lineage
+from nightbook.lineage import graph
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import column_lineage_dataset
 
@@ -24,13 +24,13 @@ def edges(demo) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def made_of(edges) -> lineage.Steps:
-    return lineage.steps(edges)
+def made_of(edges) -> graph.Steps:
+    return graph.steps(edges)
 
 
-def behind(made_of: lineage.Steps, *start: str, model: str | None = None) -> set[tuple[str, str]]:
+def behind(made_of: graph.Steps, *start: str, model: str | None = None) -> set[tuple[str, str]]:
     """Columns upstream of a column, itself included."""
-    return {node[:2] for node in lineage.reached((*start, model), made_of)}
+    return {node[:2] for node in graph.reached((*start, model), made_of)}
 
 
 def test_every_column_of_a_score_goes_back_to_what_landed(demo, made_of):
@@ -91,7 +91,7 @@ ONLY_APPLICATIONS = {
 OF_THE_BOOK = {"account_status", "balance", "credit_limit", "days_past_due", "scheduled_payment", "snapshot_date"}
 
 
-def seen_of(made_of: lineage.Steps, relation: str, column: str, model: str) -> tuple[set[str], ...]:
+def seen_of(made_of: graph.Steps, relation: str, column: str, model: str) -> tuple[set[str], ...]:
     seen = behind(made_of, relation, column, model=model if OF_MODELS[relation][0] is None else None)
     return (
         {name for place, name in seen if place == "raw.applications"},
@@ -118,7 +118,7 @@ def test_what_a_score_is_made_of_is_one_models(edges, made_of, relation, model):
         outcome = behind(made_of, f"training.training_set_{model}", "is_default")
         assert ("raw.default_events", "defaulted_on") in outcome
     # The former state, when an edge did not name a model.
-    mixed = lineage.steps({name: value for name, value in edge.items() if "model" not in name} for edge in edges)
+    mixed = graph.steps({name: value for name, value in edge.items() if "model" not in name} for edge in edges)
     if relation not in ("training.fct_gate_decisions", "scoring.reference_shares"):
         assert f"models:/{other}" in seen_of(mixed, relation, columns[0], model)[2]
 
@@ -173,7 +173,7 @@ def test_no_applicants_word_is_behind_what_is_measured_of_accounts(demo, made_of
 )
 def test_the_analyses_walk_as_the_library_does(demo, edges, analysis, start, upstream):
     sql = re.sub(r"\{\{ ref\('(\w+)'\) \}\}", r"audit.\1", (ROOT / "analyses" / f"{analysis}.sql").read_text())
-    walked = lineage.reached((*start, None), lineage.steps(edges, upstream=upstream))
+    walked = graph.reached((*start, None), graph.steps(edges, upstream=upstream))
     assert {row[:2] for row in demo[0].query(sql)} == {node[:2] for node in walked}
 
 

@@ -7,9 +7,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from nightbook import lineage
 from nightbook.engine import home
 from nightbook.errors import NightbookError
+from nightbook.lineage import queries
 from runner import snowflake_stage
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -75,6 +75,6 @@ def test_a_registry_without_a_server_is_one_line(monkeypatch):
 def test_snowflakes_sql_gives_the_edges_that_duckdbs_gives():
     columns = {"raw.a": ["id", "x", "y"], "out.t": ["id", "v"]}
     sql = "with c as (select ID, sum(iff(X > 0, y, null)) as V from {}raw.A group by id) select * from c"
-    theirs = lineage.of_sql(sql.format("NIGHTBOOK."), "out.t", columns, "snowflake")
-    own = lineage.of_sql(sql.format("").replace("iff(X > 0, y, null)", "if(x > 0, y, null)"), "out.t", columns)
+    theirs = queries.of_sql(sql.format("NIGHTBOOK."), "out.t", columns, "snowflake")
+    own = queries.of_sql(sql.format("").replace("iff(X > 0, y, null)", "if(x > 0, y, null)"), "out.t", columns)
     assert set(theirs) == set(own) and len(own) == 3

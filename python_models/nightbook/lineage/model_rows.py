@@ -10,9 +10,8 @@ from typing import TypeGuard
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-COLUMN = "model_name"
-# The rows of each model come from its own rows.
-EACH = "each"
+from nightbook.lineage.graph import COLUMN, EACH
+
 # (relation, column, whose rows there, whose rows here) -> transformation
 Origins = dict[tuple[str, str, str | None, str | None], str]
 
