@@ -27,6 +27,8 @@ RUNNER_UP_FILE = "runner_up.ubj"
 LIBRARY = "version."
 # Tags of a version that the warehouse's record holds too.
 _STATED = ("maker", "model_digest", "metadata_digest", "data_digest", "artifact_digest")
+# How an address on this machine begins.
+_LOCAL = "file:"
 # MLflow tag with the home that logged a run.
 _ORIGIN = "nightbook.origin"
 
@@ -266,7 +268,7 @@ def champion_version(model_name: str) -> int | None:
         return None
     store = reader()
     named = store.aliases(model_name).get(CHAMPION)
-    return named if named in (version.number for version in store.versions(model_name)) else None
+    return next((one.number for one in store.versions(model_name) if one.number == named), None)
 
 
 def load(model_name: str, version: int) -> Model:
@@ -372,12 +374,15 @@ def _metadata_file(mlflow_run_id: str) -> bytes:
 
 
 def _artifact_file(mlflow_run_id: str, name: str) -> bytes:
-    return _fetched(f"{reader().run_location(mlflow_run_id).rstrip('/')}/{name}").read_bytes()
+    location = reader().run_location(mlflow_run_id)
+    # Some stores of artifacts let only a run's own address in.
+    folder = location if location.startswith(_LOCAL) else f"runs:/{mlflow_run_id}"
+    return _fetched(f"{folder}/{name}").read_bytes()
 
 
 def _fetched(location: str) -> Path:
     """A file or folder of an artifact: where it is, or where MLflow's client copies it from another machine."""
-    if location.startswith("file:"):
+    if location.startswith(_LOCAL):
         return Path(url2pathname(urlsplit(location).path))
     mlflow_store.client()
     import mlflow
