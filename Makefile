@@ -2,11 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
 # Checks that hold the runtime's libraries down.
 TOOLS := .venv-tools
-TOOLS_STAMP := $(TOOLS)/.installed
 export NIGHTBOOK_HOME ?= .nightbook
+# One mark per installed lock. What a change needs is installed over what a run needs: the locks agree on each version.
+RUN := $(VENV)/requirements$(if $(filter snowflake,$(NIGHTBOOK_TARGET)),-snowflake).installed
+CHANGE := $(VENV)/requirements-dev.installed
+CHECK := $(TOOLS)/requirements-tools.installed
+COMPILE := $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 ACCOUNTS ?= 100000
 # What a change is compared with; QUICK=--quick leaves out the training, and with it the gate's figures.
 BASE ?= origin/main
@@ -17,16 +20,20 @@ STATE ?= .nightbook-production/target
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo night week docs test lint format types workflows conventions sql changed impact rehearse benchmark catalog lock clean
+.PHONY: help setup develop demo night week docs test lint format types workflows conventions sql changed impact rehearse benchmark catalog lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
-setup: $(STAMP)  ## the environment in .venv, as locked
-$(STAMP): requirements.txt
+setup: $(RUN)  ## what a run needs, as locked, in .venv; with NIGHTBOOK_TARGET=snowflake what an account needs too
+develop: $(CHANGE)  ## what tests and checks need besides
+
+.SECONDEXPANSION:
+$(RUN) $(CHANGE) $(CHECK): $$(basename $$(@F)).txt
 	@$(PYTHON) -c 'import sys; sys.exit("nightbook: Python 3.11 or later is needed, this is " + sys.version.split()[0] + "; say make PYTHON=...") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "Installing the $$(grep -c == $<) packages of $< into $(@D): a few minutes on a new machine" >&2
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 demo: setup  ## land, train, approve and score a synthetic lender
@@ -45,39 +52,34 @@ docs: setup  ## the documentation site of the home
 test: export GOMP_SPINCOUNT := 0
 # Where the caller says so, every process would compile the library again.
 test: export PYTHONDONTWRITEBYTECODE :=
-test:  ## every check: static, dbt unit tests, pytest, whole runs
+test: develop  ## every check: static, dbt unit tests, pytest, whole runs
 	@$(MAKE) --no-print-directory --jobs $(WORKERS) --output-sync=target lint
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 15 tests/python
 
-$(TOOLS_STAMP): requirements-tools.txt
-	$(PYTHON) -m venv $(TOOLS)
-	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-tools.txt
-	@touch $@
-
 lint: format types workflows conventions sql  ## every static check
 
-format: setup $(TOOLS_STAMP)  ## those of them that take a second: Python, YAML, what the catalog writes
+format: develop $(CHECK)  ## those of them that take a second: Python, YAML, what the catalog writes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(TOOLS)/bin/yamllint --strict .
 	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog.schema_yaml --check
 
-types: setup $(TOOLS_STAMP)  ## types of the library and the runner, and that no import leads to an upper floor
+types: develop $(CHECK)  ## types of the library and the runner, and that no import leads to an upper floor
 	$(TOOLS)/bin/mypy --python-executable $(BIN)/python
 	PYTHONPATH=python_models $(TOOLS)/bin/lint-imports --no-logo --no-cache
 
-workflows: $(TOOLS_STAMP)  ## GitHub workflows: syntax, expressions, shell, what an attacker could use
+workflows: $(CHECK)  ## GitHub workflows: syntax, expressions, shell, what an attacker could use
 	PATH="$(abspath $(TOOLS)/bin):$$PATH" $(TOOLS)/bin/actionlint
 	$(TOOLS)/bin/zizmor --offline --quiet --persona pedantic .github
 
 # dbt-bouncer looks for target/ in the folder that this variable names.
-conventions: setup $(TOOLS_STAMP)  ## names, owners and descriptions, over what dbt has parsed
+conventions: develop $(CHECK)  ## names, owners and descriptions, over what dbt has parsed
 	$(BIN)/dbt parse --quiet
 	DBT_PROJECT_DIR="$(abspath $(NIGHTBOOK_HOME))" $(TOOLS)/bin/dbt-bouncer run --only manifest_checks --show-all-failures
 
 # A home of its own: dbt parses into it, and `conventions` may do so at the same time.
 sql: export NIGHTBOOK_HOME := $(NIGHTBOOK_HOME)/sql
-sql: setup  ## SQL, as dbt compiles it
+sql: develop  ## SQL, as dbt compiles it
 	@mkdir -p "$(NIGHTBOOK_HOME)"
 	$(BIN)/sqlfluff lint models tests/intermediate tests/fairness
 
@@ -87,18 +89,21 @@ changed: setup  ## build what differs from the manifest in STATE=folder, its chi
 impact: setup  ## what the files as they are do to scores, against BASE=origin/main
 	PYTHONPATH=python_models $(BIN)/python -m impact --base $(BASE) $(QUICK)
 
-rehearse: setup  ## a lender's whole life in a Snowflake account on this machine
+rehearse: develop  ## a lender's whole life in a Snowflake account on this machine
 	$(BIN)/python -m tests.rehearsal.rehearse
 
-benchmark: setup  ## time nights of ACCOUNTS=N accounts beside the bare computation and other engines
+benchmark: develop  ## time nights of ACCOUNTS=N accounts beside the bare computation and other engines
 	$(BIN)/python benchmarks/run.py --accounts $(ACCOUNTS)
 
 catalog: setup  ## write the YAML that follows from the feature catalog
 	PYTHONPATH=python_models $(BIN)/python -m nightbook.catalog.schema_yaml
 
-lock: setup  ## resolve requirements.txt and requirements-tools.txt again
-	$(BIN)/pip-compile --quiet --extra dev --extra snowflake --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements.txt pyproject.toml
-	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements-tools.txt requirements-tools.in
+# The largest lock is resolved, and the others are parts of it.
+lock: develop  ## resolve every lock again
+	$(COMPILE) --extra dev --extra snowflake --output-file requirements-dev.txt pyproject.toml
+	$(COMPILE) --extra snowflake --constraint requirements-dev.txt --output-file requirements-snowflake.txt pyproject.toml
+	$(COMPILE) --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
+	$(COMPILE) --output-file requirements-tools.txt requirements-tools.in
 
 clean:  ## forget the environments
 	rm -rf $(VENV) $(TOOLS)

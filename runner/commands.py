@@ -15,7 +15,7 @@ from nightbook.catalog import schema_yaml
 from nightbook.engine import home, warehouse
 from nightbook.errors import NightbookError
 from nightbook.registry import mlflow_store
-from runner import dbt_build, given, locks, run, summaries, terminal
+from runner import dbt_build, given, locks, progress, run, summaries, terminal
 from runner.alerts import metrics_file, watch
 
 _P = ParamSpec("_P")
@@ -41,8 +41,10 @@ def _writes(command: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
 @_writes("land synthetic")
 def land_synthetic(accounts: int, months: int, seed: int, applications: int) -> landing.Load:
     """Land the synthetic lender and return its load."""
-    with terminal.progress("Landing the synthetic lender") as on_progress:
-        load = landing.land_synthetic(accounts, months, seed, applications, on_progress=on_progress)
+    with progress.doing("Landing the synthetic lender", "accounts") as work:
+        load = landing.land_synthetic(
+            accounts, months, seed, applications, on_progress=lambda done, total: work.tell(done=done, total=total)
+        )
     terminal.load(load)
     return load
 

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from nightbook import provenance
 from nightbook.engine import home, messages
 from nightbook.errors import NightbookError
+from runner import progress
 
 # Finds the NightbookError of a Python model at the end of the traceback that dbt reports.
 _USER_ERROR = re.compile(r"^\s*nightbook\.errors\.NightbookError: (.+)$", re.MULTILINE)
@@ -46,8 +47,7 @@ def build(selector: str, title: str) -> Build:
     """
     started = time.monotonic()
     os.environ.setdefault("NIGHTBOOK_ACTOR", home.actor())
-    with _progress(title) as callback:
-        result = _invoke(["build", "--selector", selector, "--exclude-resource-type", "unit_test"], [callback])
+    result = _invoke(title, ["build", "--selector", selector, "--exclude-resource-type", "unit_test"])
     failed = [one for one in result.result.results if one.status in ("error", "fail")]
     if failed:
         more = f" (and {len(failed) - 1} more; see {home.home() / 'logs' / 'dbt.log'})" if len(failed) > 1 else ""
@@ -68,7 +68,7 @@ def parse() -> None:
     Raises:
         NightbookError: the project is not valid.
     """
-    _invoke(["parse"], [])
+    _invoke("Reading the project", ["parse"])
 
 
 def compile_all(selector: str) -> None:
@@ -77,7 +77,7 @@ def compile_all(selector: str) -> None:
     Raises:
         NightbookError: the project is not valid, or the warehouse refuses.
     """
-    result = _invoke(["compile", "--selector", selector], [])
+    result = _invoke("Compiling", ["compile", "--selector", selector])
     for one in result.result.results:
         if one.status == "error":
             raise NightbookError(_cause(one))
@@ -90,7 +90,7 @@ def compiled(*models: str) -> dict[str, str]:
         NightbookError: the project is not valid, or the warehouse is in use.
     """
     # By default dbt would also compile the tests of each model.
-    result = _invoke(["compile", "--indirect-selection", "empty", "--select", *models], [])
+    result = _invoke("Compiling", ["compile", "--indirect-selection", "empty", "--select", *models])
     for one in result.result.results:
         if one.status == "error":
             raise NightbookError(_cause(one))
@@ -110,7 +110,7 @@ def operate(macro: str, arguments: dict | None = None) -> None:
         if event.info.name in ("RunningOperationCaughtError", "RunningOperationUncaughtError"):
             errors.append(event.data.exc)
 
-    result = _invoke(["run-operation", macro, "--args", json.dumps(arguments or {})], [hear])
+    result = _invoke(f"Running {macro}", ["run-operation", macro, "--args", json.dumps(arguments or {})], hear)
     if not result.success:
         raise NightbookError(messages.one_line("".join(errors) or result.result.results[0].message or ""))
 
@@ -128,31 +128,32 @@ def document(folder: Path) -> str | None:
     target = ["--target-path", str(folder)]
     arguments = ["docs", "generate", *target]
     try:
-        if _invoke(arguments, []).success:
+        if _invoke("Writing dbt's docs", arguments).success:
             return None
         reason = f"see {home.home() / 'logs' / 'dbt.log'}"
     except NightbookError as error:
         reason = str(error)
     # Without compiling, dbt takes the manifest that `parse` left.
-    _invoke(["parse", *target], [])
-    if not _invoke([*arguments, "--no-compile"], []).success:
+    _invoke("Reading the project", ["parse", *target])
+    if not _invoke("Writing dbt's docs", [*arguments, "--no-compile"]).success:
         raise NightbookError(f"dbt could not write its docs: {reason}")
     return reason
 
 
-def _invoke(arguments: list[str], callbacks: list) -> Any:
-    from dbt.cli.main import dbtRunner
-
-    home.home().mkdir(parents=True, exist_ok=True)
+def _invoke(title: str, arguments: list[str], *callbacks: Callable[[Any], None]) -> Any:
     # dbt creates about a million small objects that live long. With Python's default thresholds, garbage collection
     # costs a tenth of the build.
     gc.set_threshold(100_000, 20, 20)
+    from dbt.cli.main import dbtRunner
+
+    home.home().mkdir(parents=True, exist_ok=True)
     # dbt copies this variable into the manifest. `make changed` compares it to see that the library was edited.
     os.environ["DBT_ENV_CUSTOM_ENV_NIGHTBOOK_LIBRARY"] = provenance.library_digest()
     logs = ["--log-path", str(home.home() / "logs"), "--log-level", "none", "--log-level-file", "info"]
     try:
-        with _quiet():
-            result = dbtRunner(callbacks=callbacks).invoke([*logs, *arguments])
+        with progress.doing(title, "nodes") as work, _quiet():
+            work.tell(part="dbt reads the project")
+            result = dbtRunner(callbacks=[*callbacks, _follower(work)]).invoke([*logs, *arguments])
     finally:
         _release()
     if result.exception is not None:
@@ -202,33 +203,23 @@ def _such_as(sql: str | None) -> str:
     return ", such as " + ", ".join(f"{name}={value}" for name, value in row.items() if value is not None)
 
 
-@contextlib.contextmanager
-def _progress(title: str) -> Iterator:
-    """Show a progress bar from dbt's events. Without a terminal nothing is shown."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+def _follower(work: progress.Work) -> Callable[[Any], None]:
+    """Follow a build by dbt's events. Of the nodes that run, the one that began first is shown."""
+    running: list[str] = []
 
-    console = Console(stderr=True)
-    columns = [
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    ]
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title, total=None)
+    def on_event(event: Any) -> None:
+        name = event.info.name
+        if name == "ConcurrencyLine":
+            work.tell(total=event.data.node_count or None, part="")
+        elif name == "NodeStart":
+            running.append(event.data.node_info.node_name)
+            work.tell(part=running[0])
+        elif name == "NodeFinished":
+            with contextlib.suppress(ValueError):
+                running.remove(event.data.node_info.node_name)
+            work.tell(done=work.done + 1, part=running[0] if running else "")
 
-        def on_event(event: Any) -> None:
-            name = event.info.name
-            if name == "ConcurrencyLine":
-                progress.update(task, total=event.data.node_count or None)
-            elif name == "NodeStart":
-                progress.update(task, description=f"{title}: {event.data.node_info.node_name[:48]:<48}")
-            elif name == "NodeFinished":
-                progress.advance(task)
-
-        yield on_event
+    return on_event
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nightbook.engine import home
-from runner import dbt_build, openlineage
+from runner import dbt_build
 
 
 def cadence(selector: str, title: str) -> dbt_build.Build:
@@ -17,6 +17,8 @@ def cadence(selector: str, title: str) -> dbt_build.Build:
         from runner import snowflake_stage
 
         snowflake_stage.stage([selector])
+    from runner import openlineage
+
     try:
         built = dbt_build.build(selector, title)
     except dbt_build.Failed:

@@ -1,14 +1,11 @@
 """What the commands print for people."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nightbook import people, shown
 from nightbook.trail import explanation_text
 from rich import box
 from rich.console import Console
-from rich.progress import Progress
 from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
@@ -38,15 +35,6 @@ def say(text: str, aside: bool = False) -> None:
     """Print one line. With `aside`, it goes to stderr, so that it does not mix with output for machines."""
     console = Console(stderr=True, markup=False, emoji=False) if aside else _console
     console.print(shown.line(text), soft_wrap=True, highlight=False)
-
-
-@contextmanager
-def progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar for a step that reports (done, total). Without a terminal nothing is shown."""
-    screen = Console(stderr=True)
-    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def load(landed: "Load") -> None:

@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 import numpy as np
 import pyarrow as pa
 
-from nightbook import provenance
+from nightbook import provenance, steps
 from nightbook.engine import frames
 from nightbook.errors import NightbookError
 from nightbook.modelling import gate, training
@@ -111,15 +111,16 @@ def _fit_one(model_name: str, relation: frames.Frame, features: list[FeatureSpec
         candidate = training.train(table, features, model_name=model_name, threads=provenance.threads())
     except NightbookError as error:
         return row | {"status": "refused", "reason": str(error)}
-    mlflow_run_id = model_versions.log_candidate(
-        model_name,
-        candidate.booster_bytes,
-        training.metadata(candidate) | seen,
-        tags={"maker": row["maker"], "run_id": run["run_id"], "git_commit": row["git_commit"]}
-        | {f"{model_versions.LIBRARY}{name}": version for name, version in provenance.library_versions().items()},
-        metrics={name: float(value) for name, value in candidate.metrics.items()},
-        runner_up=candidate.runner_up.booster_bytes if candidate.runner_up else None,
-    )
+    with steps.at(f"{model_name}: logs the candidate to MLflow"):
+        mlflow_run_id = model_versions.log_candidate(
+            model_name,
+            candidate.booster_bytes,
+            training.metadata(candidate) | seen,
+            tags={"maker": row["maker"], "run_id": run["run_id"], "git_commit": row["git_commit"]}
+            | {f"{model_versions.LIBRARY}{name}": version for name, version in provenance.library_versions().items()},
+            metrics={name: float(value) for name, value in candidate.metrics.items()},
+            runner_up=candidate.runner_up.booster_bytes if candidate.runner_up else None,
+        )
     return (
         row
         | {

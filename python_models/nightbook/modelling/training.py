@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xgboost as xgb
 
+from nightbook import steps
 from nightbook.engine import frames
 from nightbook.errors import NightbookError
 from nightbook.modelling import boosting, calibration, metrics
@@ -153,8 +154,9 @@ def train(
         )
     rows = training_set or TrainingSet.from_arrow(table, features, min_defaults=min_defaults)
     train_matrix, train_label = rows.matrix[rows.train], rows.label[rows.train]
-    fits = {
-        "boosted_trees": boosting.fit_boosted(
+    fits: dict[str, boosting.Fit] = {}
+    with steps.at(f"{model_name}: fits boosted trees"):
+        fits["boosted_trees"] = boosting.fit_boosted(
             train_matrix,
             train_label,
             rows.matrix[rows.stopping],
@@ -162,9 +164,9 @@ def train(
             features,
             seed=seed,
             threads=threads,
-        ),
-        "random_forest": boosting.fit_forest(train_matrix, train_label, features, seed=seed, threads=threads),
-    }
+        )
+    with steps.at(f"{model_name}: fits a random forest"):
+        fits["random_forest"] = boosting.fit_forest(train_matrix, train_label, features, seed=seed, threads=threads)
     selected = _selection(fits, rows)
     algorithm = min(selected, key=lambda name: (-selected[name]["auc"], selected[name]["log_loss"]))
     fit, calibrated = fits[algorithm], selected[algorithm]["calibration"]

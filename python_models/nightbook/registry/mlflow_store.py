@@ -46,8 +46,13 @@ def client() -> "MlflowClient":
 
 def exists() -> bool:
     """Whether querying the store makes sense. Creating a SQLite store takes seconds, only to find it empty."""
-    file = _file(home.registry_uri())
+    file = file_of(home.registry_uri())
     return file is None or file.exists()
+
+
+def file_of(uri: str) -> Path | None:
+    """The file of a SQLite store, None for another kind of store."""
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
 def origin() -> str:
@@ -65,15 +70,26 @@ def check() -> None:
         NightbookError: the store does not answer, or another process has locked it.
     """
     uri = home.registry_uri()
-    file = _file(uri)
-    try:
+    file = file_of(uri)
+    with answering():
         if file is not None and file.exists():
-            with closing(
-                sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, timeout=_PATIENCE_SECONDS)
-            ) as store:
+            with closing(opened(file)) as store:
                 store.execute("select count(*) from alembic_version").fetchone()
         elif uri.startswith(("http://", "https://")):
             urllib.request.urlopen(f"{_address(uri).rstrip('/')}/health", timeout=_PATIENCE_SECONDS).close()
+
+
+def opened(file: Path) -> sqlite3.Connection:
+    """A SQLite store that exists, without MLflow. It is opened for writing, so that a killed write is rolled back."""
+    return sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, timeout=_PATIENCE_SECONDS)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn a store that does not answer without MLflow into a NightbookError."""
+    uri = home.registry_uri()
+    try:
+        yield
     except urllib.error.HTTPError as error:
         # A server that refuses is there. MLflow's client has the credentials and finds out whether it is let in.
         if error.code >= 500:
@@ -127,7 +143,7 @@ def _client_of(uri: str) -> Any:
     for name in ("mlflow", "alembic"):
         # Errors are reported through exceptions.
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    file = _file(uri)
+    file = file_of(uri)
     if file is not None and not file.exists():
         _make(file)
     return _Client(mlflow.MlflowClient(uri, uri), uri)
@@ -179,11 +195,6 @@ def _point_mlflow_at(uri: str) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-def _file(uri: str) -> Path | None:
-    """The file of a SQLite store, None for another kind of store."""
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
 def _silent(uri: str, error: Exception) -> NightbookError:

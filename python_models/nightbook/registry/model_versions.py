@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from nightbook.engine import home
 from nightbook.errors import NightbookError
 from nightbook.registry import artifacts, mlflow_store
-
-if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
+from nightbook.registry.store_reader import Registered, reader
 
 CHAMPION = "champion"
 MODEL_FILE = "model.ubj"
@@ -28,6 +27,8 @@ RUNNER_UP_FILE = "runner_up.ubj"
 LIBRARY = "version."
 # Tags of a version that the warehouse's record holds too.
 _STATED = ("maker", "model_digest", "metadata_digest", "data_digest", "artifact_digest")
+# How an address on this machine begins.
+_LOCAL = "file:"
 # MLflow tag with the home that logged a run.
 _ORIGIN = "nightbook.origin"
 
@@ -175,8 +176,7 @@ def _logged_before(model_name: str, experiment: str, tags: dict[str, str]) -> st
 
 def candidate(model_name: str, mlflow_run_id: str) -> Model:
     """A candidate as logged, registered or not."""
-    tags = mlflow_store.client().get_run(mlflow_run_id).data.tags
-    return _checked(model_name, None, mlflow_run_id, tags, _location(mlflow_run_id))
+    return _checked(model_name, None, mlflow_run_id, reader().run_tags(mlflow_run_id), _location(mlflow_run_id))
 
 
 def runner_up(model_name: str, mlflow_run_id: str) -> tuple[bytes, str] | None:
@@ -204,7 +204,7 @@ def runner_up(model_name: str, mlflow_run_id: str) -> tuple[bytes, str] | None:
 
 def libraries(mlflow_run_id: str) -> dict[str, str]:
     """Versions of the libraries that a candidate was fitted with."""
-    tags = mlflow_store.client().get_run(mlflow_run_id).data.tags
+    tags = reader().run_tags(mlflow_run_id)
     return {name.removeprefix(LIBRARY): value for name, value in sorted(tags.items()) if name.startswith(LIBRARY)}
 
 
@@ -222,21 +222,24 @@ def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) ->
 
     client = mlflow_store.client()
     metadata = candidate(model_name, mlflow_run_id).metadata
-    tags = client.get_run(mlflow_run_id).data.tags
+    tags = reader().run_tags(mlflow_run_id)
     digests = {name: tags[name] for name in _STATED if name != "maker" and name in tags}
     # A version that somebody registered by hand has other tags or none, and could never be approved.
-    version = next(
-        (one for one in _versions(model_name) if one.run_id == mlflow_run_id and digests.items() <= one.tags.items()),
-        None,
-    )
-    if version is None:
+    same = [
+        one
+        for one in reader().versions(model_name)
+        if one.run_id == mlflow_run_id and digests.items() <= one.tags.items()
+    ]
+    if same:
+        number, registered_ms = same[0].number, same[0].registered_ms
+    else:
         try:
             client.create_registered_model(model_name)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         model_id = _model_id(mlflow_run_id)
-        version = client.create_model_version(
+        made = client.create_model_version(
             model_name,
             source=f"models:/{model_id}",
             run_id=mlflow_run_id,
@@ -250,9 +253,10 @@ def register(model_name: str, mlflow_run_id: str, *, maker: str, run_id: str) ->
                 "run_id": run_id,
             },
         )
+        number, registered_ms = int(made.version), made.creation_timestamp
     return {
-        "model_version": int(version.version),
-        "registered_at": _utc(version.creation_timestamp),
+        "model_version": number,
+        "registered_at": _utc(registered_ms),
         "artifact_digest": None,
         **digests,
     }
@@ -262,10 +266,9 @@ def champion_version(model_name: str) -> int | None:
     """The version that the alias names, None if there is none."""
     if not mlflow_store.exists():
         return None
-    for version in _versions(model_name):
-        if CHAMPION in _aliases(model_name).get(int(version.version), ()):
-            return int(version.version)
-    return None
+    store = reader()
+    named = store.aliases(model_name).get(CHAMPION)
+    return next((one.number for one in store.versions(model_name) if one.number == named), None)
 
 
 def load(model_name: str, version: int) -> Model:
@@ -280,7 +283,7 @@ def load(model_name: str, version: int) -> Model:
             f"{model_name} version {version}: the registry has no digests of it, so no training registered it"
         )
     # MLflow's own clients read the version from here. It may differ from where its run logged the model.
-    location = mlflow_store.client().get_model_version_download_uri(model_name, str(version))
+    location = reader().version_location(model_name, version)
     logged = _location(found["mlflow_run_id"])
     if location.rstrip("/") != logged.rstrip("/"):
         raise NightbookError(
@@ -305,49 +308,27 @@ def version_numbers(model_name: str) -> list[int]:
     """Every registered version, whoever registered it, in order."""
     if not mlflow_store.exists():
         return []
-    return sorted(int(version.version) for version in _versions(model_name))
+    return [version.number for version in reader().versions(model_name)]
 
 
 def model_names() -> list[str]:
     """Every model that has a registered version, in alphabetical order."""
     if not mlflow_store.exists():
         return []
-    return sorted(model.name for model in mlflow_store.client().search_registered_models())
+    return reader().model_names()
 
 
-def _version(model_name: str, version: int) -> "ModelVersion":
+def _version(model_name: str, version: int) -> Registered:
     names = model_names()
     if model_name not in names:
         raise NightbookError(
             f"no registered model is called {model_name}; registered: {' and '.join(names) or 'none, train first'}"
         )
-    found = {int(one.version): one for one in _versions(model_name)}
+    found = {one.number: one for one in reader().versions(model_name)}
     if version not in found:
         known = ", ".join(str(number) for number in sorted(found))
         raise NightbookError(f"{model_name} has no version {version}: registered versions are {known}")
     return found[version]
-
-
-def _versions(model_name: str) -> "list[ModelVersion]":
-    # The search language cannot express some names; then all versions are searched.
-    is_plain = not {"'", '"', "`", "\\"} & set(model_name)
-    found = mlflow_store.client().search_model_versions(f"name = '{model_name}'" if is_plain else None)
-    return [version for version in found if version.name == model_name]
-
-
-def _aliases(model_name: str) -> dict[int, list[str]]:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        model = mlflow_store.client().get_registered_model(model_name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return {}
-    aliases: dict[int, list[str]] = {}
-    for alias, version in model.aliases.items():
-        aliases.setdefault(int(version), []).append(alias)
-    return aliases
 
 
 def _checked(
@@ -385,9 +366,7 @@ def _checked(
 
 
 def _files_at(location: str) -> dict[str, bytes]:
-    import mlflow
-
-    return artifacts.files(Path(mlflow.artifacts.download_artifacts(location)))
+    return artifacts.files(_fetched(location))
 
 
 def _metadata_file(mlflow_run_id: str) -> bytes:
@@ -395,21 +374,32 @@ def _metadata_file(mlflow_run_id: str) -> bytes:
 
 
 def _artifact_file(mlflow_run_id: str, name: str) -> bytes:
+    location = reader().run_location(mlflow_run_id)
+    # Some stores of artifacts let only a run's own address in.
+    folder = location if location.startswith(_LOCAL) else f"runs:/{mlflow_run_id}"
+    return _fetched(f"{folder}/{name}").read_bytes()
+
+
+def _fetched(location: str) -> Path:
+    """A file or folder of an artifact: where it is, or where MLflow's client copies it from another machine."""
+    if location.startswith(_LOCAL):
+        return Path(url2pathname(urlsplit(location).path))
+    mlflow_store.client()
     import mlflow
 
-    return Path(mlflow.artifacts.download_artifacts(f"runs:/{mlflow_run_id}/{name}")).read_bytes()
+    return Path(mlflow.artifacts.download_artifacts(location))
 
 
 def _model_id(mlflow_run_id: str) -> str:
-    outputs = mlflow_store.client().get_run(mlflow_run_id).outputs
-    if outputs is None or not outputs.model_outputs:
+    logged = reader().model_ids(mlflow_run_id)
+    if not logged:
         raise NightbookError(f"MLflow run {mlflow_run_id} has no model: restore the registry, or train again")
-    return outputs.model_outputs[0].model_id
+    return logged[0]
 
 
 def _location(mlflow_run_id: str) -> str:
     """Where the files of a run's model are. If asked by another name of it, MLflow would write a note among them."""
-    return mlflow_store.client().get_logged_model(_model_id(mlflow_run_id)).artifact_location
+    return reader().model_location(_model_id(mlflow_run_id))
 
 
 def _experiment(model_name: str) -> str:

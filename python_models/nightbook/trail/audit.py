@@ -24,7 +24,6 @@ from nightbook.engine.warehouse import Query, has
 from nightbook.errors import NightbookError
 from nightbook.registry import chain, model_versions
 from nightbook.registry.record import Record, differences, own_hand
-from nightbook.scoring.inference import feature_digests
 from nightbook.trail import definitions
 
 # One digest for the digits beyond float32, over all columns that have no digest of their own.
@@ -425,6 +424,8 @@ def _check_inputs(entries: list[dict], connection: warehouse.Connection) -> None
 
 def _unlike_digest(batch: pa.RecordBatch, features: tuple[str, ...]) -> str | None:
     """The first account whose inputs do not give the digest of its score."""
+    from nightbook.scoring.inference import feature_digests
+
     shown = batch.column("is_shown").to_pylist()
     recorded = batch.column("feature_digest").to_pylist()
     digests = feature_digests(frames.matrix(batch, features)) if features else recorded

@@ -1,6 +1,7 @@
 """Whole runs, each in its own home. Expensive homes are built once per session and shared."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -120,12 +121,13 @@ def ok(done: subprocess.CompletedProcess) -> subprocess.CompletedProcess:
 
 
 def refused(done: subprocess.CompletedProcess) -> str:
-    """The one line of a refusal."""
+    """The one line of a refusal, the last one. Before it there is only what the command was doing, and for how long."""
     assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("nightbook: "), done.stderr
+    *before, line = done.stderr.strip().splitlines() or [""]
+    assert line.startswith("nightbook: "), done.stderr
+    assert all(re.fullmatch(r"(?!nightbook: )[A-Z].*, \d+ s", one) for one in before), done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    return lines[0]
+    return line
 
 
 def once(tmp_path_factory, name: str, make) -> Path:

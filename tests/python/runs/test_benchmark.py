@@ -38,7 +38,7 @@ def champion(demo, module, tmp_path_factory) -> Path:
 def score(engine: str, home: Home, landing: Path, champion: Path, out: Path) -> dict[str, float]:
     """account_id -> pd of the home's last night, by another program."""
     if engine.startswith("peer_"):
-        pytest.importorskip(engine.removeprefix("peer_"), reason="needs the development extra: make setup")
+        pytest.importorskip(engine.removeprefix("peer_"), reason="needs the development extra: make develop")
     as_of, known_at = home.query("select as_of_date::varchar, known_at::varchar from intermediate.int_run")[0]
     command = [sys.executable, str(BENCHMARKS / f"{engine}.py"), "--landing", str(landing)]
     command += ["--model", str(champion / "model.ubj"), "--features", str(champion / "features.json")]

@@ -57,7 +57,7 @@ def main(session):
 
 
 def test_packages_are_those_of_the_lock(runtime):
-    locked = set(re.findall(r"^([\w.-]+==[\w.]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+    locked = set(re.findall(r"^([\w.-]+==[\w.]+)", (ROOT / "requirements-snowflake.txt").read_text(), re.MULTILINE))
     assert set(runtime["packages"]) <= locked
 
 
