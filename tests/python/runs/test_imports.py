@@ -32,7 +32,8 @@ def test_a_look_imports_nothing_that_only_a_run_needs(demo, arguments):
 
 def test_a_night_imports_no_mlflow(copy):
     found = imported(copy, "score")
-    assert not found & NEVER
+    # The lineage of this code was read by the night before.
+    assert not found & (NEVER | {"sqlglot"})
     assert found >= {"dbt", "openlineage", "xgboost"}
 
 
