@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 
 import pytest
+from filelock import FileLock
 
 from tests.python.runs.conftest import Home, ok, refused
 
@@ -81,3 +82,31 @@ def test_a_home_without_its_files_is_refused_although_they_are_still_elsewhere(d
     assert elsewhere(home) == before
     shutil.copytree(demo[0].path / "landing", home.path / "landing")
     assert "mlflow-artifacts is missing" in refused(home.run("score"))
+
+
+def test_a_store_that_cannot_be_pointed_here_stays_as_it_was(demo, tmp_path):
+    home = Home(tmp_path / "stopped")
+    shutil.copytree(demo[0].path, home.path, ignore=shutil.ignore_patterns("target", "logs"))
+    with store_of(home) as store:
+        store.execute("create trigger stop before update on tags begin select raise(abort, 'stopped halfway'); end")
+    ok(home.run("status"))
+    before = elsewhere(home)
+    assert before and "stopped halfway" in refused(home.run("score"))
+    assert elsewhere(home) == before
+    with store_of(home) as store:
+        store.execute("drop trigger stop")
+    # Refused for its own reason, but only after the store is settled.
+    refused(home.run("rollback", "account_pd", "--approver", "ann", "--change-request", "CR-9"))
+    assert not elsewhere(home)
+
+
+def test_a_home_that_is_moved_while_it_is_written_keeps_its_lock_and_a_copy_has_none(demo, tmp_path):
+    first, second = tmp_path / "first", Home(tmp_path / "second")
+    shutil.copytree(demo[0].path, first, ignore=shutil.ignore_patterns("target", "logs", "landing"))
+    (first / "landing").mkdir()
+    with FileLock(first / "lock"):
+        first.rename(second.path)
+        assert "is being written by" in refused(second.run("docs"))
+        shutil.copytree(second.path, tmp_path / "third")
+        line = refused(Home(tmp_path / "third").run("score"))
+        assert "this home was moved or copied without" in line
