@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from nightbook.engine import home, messages, snowflake_connection
+from nightbook.engine import home, messages, moved, snowflake_connection
 from nightbook.errors import NightbookError
 
 Query = Callable[..., list[dict]]
@@ -23,8 +23,10 @@ def exists() -> bool:
 def reading() -> Iterator[Connection]:
     """Connect to the target's warehouse, read-only if the engine supports it.
 
+    If the home was moved, its views are first pointed at it.
+
     Raises:
-        NightbookError: there is no warehouse, a build holds it, or Snowflake refuses.
+        NightbookError: there is no warehouse, a build holds it, Snowflake refuses, or as `moved.settle`.
     """
     if home.is_account():
         with snowflake_connection.connected() as account:
@@ -34,6 +36,11 @@ def reading() -> Iterator[Connection]:
         raise NightbookError(f"{home.warehouse()} does not exist: nothing has been landed or scored in this home")
     try:
         connection = duckdb.connect(str(home.warehouse()), read_only=True)
+        if moved.has(connection):
+            connection.close()
+            with duckdb.connect(str(home.warehouse())) as writable:
+                moved.settle(writable)
+            connection = duckdb.connect(str(home.warehouse()), read_only=True)
     except duckdb.Error as error:
         raise NightbookError(messages.one_line(str(error))) from error
     try:

@@ -1,9 +1,12 @@
-"""A dbt-duckdb plugin that runs before every dbt command: is the warehouse free, and are the landed files unchanged?"""
+"""A dbt-duckdb plugin that runs before every dbt command.
+
+Is the warehouse free, does it read this home, and are the landed files unchanged?
+"""
 
 import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
 
-from nightbook.engine import home, messages
+from nightbook.engine import home, messages, moved
 from nightbook.errors import NightbookError
 from nightbook.landing import ledger
 
@@ -21,6 +24,7 @@ class Plugin(BasePlugin):
             return
         try:
             with duckdb.connect(str(home.warehouse())) as warehouse:
+                moved.settle(warehouse)
                 ledger.check_views(warehouse)
                 ledger.check(warehouse)
         except duckdb.Error as error:

@@ -7,17 +7,20 @@ the file counts as unchanged; otherwise it is hashed again. `verify-audit` hashe
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 
+from nightbook.engine import home, moved
 from nightbook.errors import NightbookError
 from nightbook.landing.contract import TABLES
 
 MANIFEST = "manifest.json"
 RELATION = "operations.loads"
+_READ_BY_A_VIEW = re.compile(r"'((?:[^']|'')*)/accounts/\*\.parquet'")
 # Marks a manifest that was written after the load had landed, because an older version kept none.
 LATE = "noted_late"
 _COLUMNS = (
@@ -51,29 +54,26 @@ def is_there(warehouse: duckdb.DuckDBPyConnection) -> bool:
     )
 
 
-def enter(
-    warehouse: duckdb.DuckDBPyConnection, load: Path, last_snapshot: date | None, before: Mapping | None = None
-) -> None:
+def enter(warehouse: duckdb.DuckDBPyConnection, load: Path, last_snapshot: date | None) -> None:
     """Record a load whose files match its manifest. An older record under its name is replaced.
 
     Args:
         warehouse: where the ledger is.
         load: the load's folder.
         last_snapshot: its latest snapshot.
-        before: the record of the same load in another folder, of which this must be a copy.
 
     Raises:
-        NightbookError: a file does not match the manifest, or the manifest does not match the record.
+        NightbookError: a file does not match the manifest.
     """
     warehouse.execute("create schema if not exists operations")
     warehouse.execute(f"create table if not exists {RELATION} ({_COLUMNS})")
     manifest, digest = _manifest(load)
-    if before is not None and digest != before["digest"]:
-        raise _changed(load, MANIFEST, "was changed after the load landed")
     seen = _checked(load, manifest, {})
     warehouse.execute(f"delete from {RELATION} where load_id = ?", [load.name])
     landed_at = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-    values = [load.name, landed_at, json.dumps(manifest["rows"]), last_snapshot, str(load), digest, json.dumps(seen)]
+    # Only its name in the home, because a home can be moved. Older homes have the whole path, which nobody reads.
+    folder = f"landing/{load.name}"
+    values = [load.name, landed_at, json.dumps(manifest["rows"]), last_snapshot, folder, digest, json.dumps(seen)]
     warehouse.execute(f"insert into {RELATION} values (?, ?, ?, ?, ?, ?, ?)", values)
 
 
@@ -81,10 +81,10 @@ def recorded(warehouse: duckdb.DuckDBPyConnection) -> dict[str, dict]:
     """Folder, manifest digest and file stamps of each load, by its name. Empty without a ledger."""
     if not is_there(warehouse):
         return {}
-    found = warehouse.execute(f"select load_id, folder, manifest_digest, seen from {RELATION} order by load_id")
+    found = warehouse.execute(f"select load_id, manifest_digest, seen from {RELATION} order by load_id")
     return {
-        load_id: {"folder": Path(folder), "digest": digest, "seen": json.loads(seen)}
-        for load_id, folder, digest, seen in found.fetchall()
+        load_id: {"folder": home.landing() / load_id, "digest": digest, "seen": json.loads(seen)}
+        for load_id, digest, seen in found.fetchall()
     }
 
 
@@ -140,14 +140,13 @@ def check_views(warehouse: duckdb.DuckDBPyConnection) -> None:
     Raises:
         NightbookError: the record of a load was removed.
     """
-    known = {load["folder"] for load in recorded(warehouse).values()}
+    known = {load["folder"].resolve() for load in recorded(warehouse).values()}
     views = warehouse.execute(
         "select sql from duckdb_views() where schema_name = 'raw' and view_name = 'accounts'"
     ).fetchall()
     for (sql,) in views:
-        for found in sql.split("'")[1::2]:
-            load = Path(found).parent.parent
-            if found.endswith("/accounts/*.parquet") and load not in known and (known or (load / MANIFEST).exists()):
+        for load in map(moved.folder, _READ_BY_A_VIEW.findall(sql)):
+            if load.resolve() not in known and (known or (load / MANIFEST).exists()):
                 raise NightbookError(
                     f"{load}: {RELATION} no longer has a record of this load, so somebody removed it; `land` records "
                     "it again"

@@ -271,8 +271,7 @@ def _settle(warehouse: duckdb.DuckDBPyConnection, landing: Path, landed: str | N
         if load_id != landed and not (landing / load_id).is_dir():
             ledger.forget(warehouse, load_id)
     for load in sorted(entry for entry in landing.iterdir() if entry.is_dir() and entry.name != landed):
-        before = known.get(load.name)
-        if before is not None and before["folder"] == load:
+        if load.name in known:
             continue
         if not (load / ledger.MANIFEST).exists():
             if not is_new:
@@ -280,5 +279,5 @@ def _settle(warehouse: duckdb.DuckDBPyConnection, landing: Path, landed: str | N
                     f"{load} has no {ledger.MANIFEST}: it was not landed here: remove it, and land its files again"
                 )
             ledger.write(load, load.name, _rows(load), {ledger.LATE: True})
-        ledger.enter(warehouse, load, _last_snapshot(load), before)
+        ledger.enter(warehouse, load, _last_snapshot(load))
     ledger.check(warehouse, besides=landed)

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
-from nightbook.engine import deployment, home
+from nightbook.engine import deployment, home, moved
 from nightbook.errors import NightbookError
 
 if TYPE_CHECKING:
@@ -31,6 +31,16 @@ _SETTINGS = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _PATIENCE_SECONDS = 5.0
+# Where MLflow keeps absolute addresses of artifacts.
+_LOCATIONS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+    ("model_versions", "source"),
+)
+# The tag of a training run that holds `origin()`.
+ORIGIN = "nightbook.origin"
 # How MLflow reports a store that cannot be reached, is locked, or cannot be written.
 _NO_ANSWER = ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "BAD_REQUEST")
 
@@ -75,6 +85,7 @@ def check() -> None:
         if file is not None and file.exists():
             with closing(opened(file)) as store:
                 store.execute("select count(*) from alembic_version").fetchone()
+            settle()
         elif uri.startswith(("http://", "https://")):
             urllib.request.urlopen(f"{_address(uri).rstrip('/')}/health", timeout=_PATIENCE_SECONDS).close()
 
@@ -146,7 +157,62 @@ def _client_of(uri: str) -> Any:
     file = file_of(uri)
     if file is not None and not file.exists():
         _make(file)
+    settle()
     return _Client(mlflow.MlflowClient(uri, uri), uri)
+
+
+def settle() -> None:
+    """Point the store in the home at the home's artifacts, if it was moved or copied. A store elsewhere is left alone.
+
+    Raises:
+        NightbookError: the artifacts are not in this home, or the store cannot be written.
+    """
+    uri = home.registry_uri()
+    file = file_of(uri)
+    if file is None or uri != home.embedded_registry_uri():
+        return
+    try:
+        with closing(opened(file)) as store:
+            store.isolation_level = None
+            if not _strangers(store):
+                return
+            if not home.artifacts().is_dir():
+                raise NightbookError(
+                    f"{home.artifacts()} is missing: this home was moved or copied without it: copy the whole folder"
+                    " of the home"
+                )
+            # One transaction. Another process may have been here first.
+            store.execute("begin immediate")
+            for table, column, before, there in _strangers(store):
+                after = home.home().as_uri() + before.removeprefix(there)
+                store.execute(f"update {table} set {column} = ? where {column} = ?", [after, before])
+                # The training runs that were made there are this store's, so they are this home's.
+                mark = f":{unquote(urlsplit(there).path)}"
+                store.execute(
+                    "update tags set value = ? where key = ? and substr(value, -length(?)) = ?",
+                    [origin(), ORIGIN, mark, mark],
+                )
+            store.execute("commit")
+    except sqlite3.Error as error:
+        raise _silent(uri, error) from error
+
+
+def _strangers(store: sqlite3.Connection) -> list[tuple[str, str, str, str]]:
+    """Table, column, address, and the address of the home, for each artifact that is in another home."""
+    found = []
+    there_are = {
+        (table, column)
+        for table, column in store.execute(
+            "select m.name, c.name from sqlite_master as m, pragma_table_info(m.name) as c where m.type = 'table'"
+        )
+    }
+    for table, column in there_are.intersection(_LOCATIONS):
+        like = f"file://%/{home.artifacts().name}/%"
+        for (address,) in store.execute(f"select distinct {column} from {table} where {column} like ?", [like]):
+            there = address.rpartition(f"/{home.artifacts().name}/")[0]
+            if not moved.is_here(Path(unquote(urlsplit(there).path))):
+                found.append((table, column, address, there))
+    return found
 
 
 def _take_token() -> None:

@@ -29,8 +29,6 @@ LIBRARY = "version."
 _STATED = ("maker", "model_digest", "metadata_digest", "data_digest", "artifact_digest")
 # How an address on this machine begins.
 _LOCAL = "file:"
-# MLflow tag with the home that logged a run.
-_ORIGIN = "nightbook.origin"
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def log_candidate(
     run = client.create_run(
         experiment,
         run_name=f"{model_name} {metadata['algorithm']}",
-        tags=tags | digests | {_ORIGIN: mlflow_store.origin()},
+        tags=tags | digests | {mlflow_store.ORIGIN: mlflow_store.origin()},
     )
     run_id = run.info.run_id
     for key, value in metadata["params"].items():
@@ -145,7 +143,7 @@ def _delete_broken_off(experiment: str) -> None:
     broken_off = {
         run.info.run_id
         for run in client.search_runs([experiment], "attributes.status = 'RUNNING'")
-        if run.data.tags.get(_ORIGIN) == mlflow_store.origin()
+        if run.data.tags.get(mlflow_store.ORIGIN) == mlflow_store.origin()
     }
     if not broken_off:
         return

@@ -59,6 +59,7 @@ def reader() -> Reader:
     """The reader of the home's store."""
     file = mlflow_store.file_of(home.registry_uri())
     if file is not None and file.exists():
+        mlflow_store.settle()
         found = _File(file)
         if found.revision() == REVISION:
             return found

@@ -12,6 +12,7 @@ from pathlib import Path
 from nightbook import provenance
 from nightbook.engine import home
 from nightbook.errors import NightbookError
+from nightbook.registry import mlflow_store
 from nightbook.trail import scored_nights
 from nightbook.trail.scored_nights import Night
 
@@ -55,6 +56,8 @@ def derive(scratch: Path, night: Night) -> str:
     Raises:
         NightbookError: the run's code is not available, or the build fails.
     """
+    # The scratch home reads this home's store, and only here a moved store is settled.
+    mlflow_store.check()
     run = night.run
     label = f"the night of {night.as_of_date}, run {run['run_id']}"
     if _build(Path.cwd(), scratch, night):

@@ -12,6 +12,7 @@ import duckdb
 
 from nightbook.engine import home, messages
 from nightbook.errors import NightbookError
+from nightbook.landing import ledger
 from nightbook.landing.contract import TABLES
 from nightbook.registry import record
 from nightbook.trail import landed_rows, snowflake_copy
@@ -71,6 +72,8 @@ def _land_from_file(scratch: Path, night: Night, chosen: dict[str, Chosen] | Non
             ).fetchall()
             if name in TABLES
         }
+        if chosen is None and any(there.values()):
+            _share_landing(scratch, connection)
         conditions = {} if chosen is None else _conditions_on_file(connection, night, chosen)
         for name, view in there.items():
             if chosen is None and view:
@@ -78,6 +81,21 @@ def _land_from_file(scratch: Path, night: Night, chosen: dict[str, Chosen] | Non
             else:
                 where = f" where {conditions[name]}" if name in conditions else ""
                 connection.execute(f"create table raw.{name} as select * from book.raw.{name}{where}")
+
+
+def _share_landing(scratch: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Let the scratch home read the home's loads, with the ledger that they are compared with."""
+    (scratch / "landing").symlink_to(home.landing())
+    if connection.execute(
+        "select 1 from duckdb_tables() where database_name = 'book' and schema_name || '.' || table_name = ?",
+        [ledger.RELATION],
+    ).fetchone():
+        connection.execute("create schema operations")
+        # Code of an earlier commit compares whole paths.
+        connection.execute(
+            f"create table {ledger.RELATION} as select * replace ('{_quoted(home.landing())}/' || load_id as folder)"
+            f" from book.{ledger.RELATION}"
+        )
 
 
 def _conditions_on_file(

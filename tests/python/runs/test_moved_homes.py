@@ -1,0 +1,115 @@
+"""A home that is moved or copied reads and writes itself, although the home it came from is gone or still there."""
+
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+from filelock import FileLock
+
+from tests.python.runs.conftest import Home, ok, refused
+
+LOCATIONS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+)
+ACCOUNT = "select min(account_id) from marts.fct_account_scores"
+
+
+@contextlib.contextmanager
+def store_of(home: Home) -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite3.connect(home.path / "mlflow.db")) as store, store:
+        yield store
+
+
+def elsewhere(home: Home) -> list[str]:
+    """What the views and the store of a home name outside of it."""
+    named = [sql for (sql,) in home.query("select sql from duckdb_views() where schema_name = 'raw'")]
+    with store_of(home) as store:
+        for table, column in LOCATIONS:
+            named += [address for (address,) in store.execute(f"select {column} from {table}")]
+        named += [value for (value,) in store.execute("select value from tags where key = 'nightbook.origin'")]
+    return [one for one in named if one and f"{home.path.parent}/" not in one]
+
+
+@pytest.fixture(scope="module")
+def moved(demo, tmp_path_factory) -> Home:
+    """The demo's home, copied to one place and moved to another. Nothing is left where it was."""
+    first, second = tmp_path_factory.mktemp("moved") / "first", tmp_path_factory.mktemp("moved") / "it's [here]"
+    shutil.copytree(demo[0].path, first, ignore=shutil.ignore_patterns("target", "logs"))
+    first.rename(second)
+    return Home(second)
+
+
+def test_a_moved_home_is_read_scored_and_computed_again(demo, moved):
+    assert len(elsewhere(moved)) > 8
+    night = moved.partition()
+    [(account,)] = moved.query(ACCOUNT)
+    ok(moved.run("explain", "--account", account, "--as-of", "2026-06-30"))
+    ok(moved.run("reproduce", "--as-of", "2026-06-30", "--sample", "20"))
+    ok(moved.run("verify-audit"))
+    assert not elsewhere(moved)
+    assert moved.query("select count(*) from raw.accounts") == demo[0].query("select count(*) from raw.accounts")
+    ok(moved.run("score"))
+    assert moved.partition() == night
+    ok(moved.run("verify-audit"))
+
+
+def test_plain_dbt_points_a_moved_home_at_itself(moved, tmp_path):
+    here = str(moved.path).replace("'", "''").replace("[", "[[]")
+    # DuckDB makes a view only over files that are there.
+    shutil.copytree(moved.path / "landing", tmp_path / "gone" / "landing")
+    moved.execute(
+        *(
+            sql.replace(here, str(tmp_path / "gone")).replace("CREATE VIEW", "create or replace view")
+            for (sql,) in moved.query("select sql from duckdb_views() where schema_name = 'raw'")
+        )
+    )
+    shutil.rmtree(tmp_path / "gone")
+    assert len(elsewhere(moved)) == 8
+    ok(moved.dbt("show", "--inline", "select 1 as one", "--quiet"))
+    assert not elsewhere(moved)
+
+
+def test_a_home_without_its_files_is_refused_although_they_are_still_elsewhere(demo, tmp_path):
+    home = Home(tmp_path / "part")
+    home.path.mkdir()
+    for name in ("warehouse.duckdb", "mlflow.db"):
+        shutil.copy(demo[0].path / name, home.path)
+    before = elsewhere(home)
+    for command in (("status",), ("verify-audit",), ("score",)):
+        assert "this home was moved or copied without" in refused(home.run(*command)), command
+    assert elsewhere(home) == before
+    shutil.copytree(demo[0].path / "landing", home.path / "landing")
+    assert "mlflow-artifacts is missing" in refused(home.run("score"))
+
+
+def test_a_store_that_cannot_be_pointed_here_stays_as_it_was(demo, tmp_path):
+    home = Home(tmp_path / "stopped")
+    shutil.copytree(demo[0].path, home.path, ignore=shutil.ignore_patterns("target", "logs"))
+    with store_of(home) as store:
+        store.execute("create trigger stop before update on tags begin select raise(abort, 'stopped halfway'); end")
+    ok(home.run("status"))
+    before = elsewhere(home)
+    assert before and "stopped halfway" in refused(home.run("score"))
+    assert elsewhere(home) == before
+    with store_of(home) as store:
+        store.execute("drop trigger stop")
+    # Refused for its own reason, but only after the store is settled.
+    refused(home.run("rollback", "account_pd", "--approver", "ann", "--change-request", "CR-9"))
+    assert not elsewhere(home)
+
+
+def test_a_home_that_is_moved_while_it_is_written_keeps_its_lock_and_a_copy_has_none(demo, tmp_path):
+    first, second = tmp_path / "first", Home(tmp_path / "second")
+    shutil.copytree(demo[0].path, first, ignore=shutil.ignore_patterns("target", "logs", "landing"))
+    (first / "landing").mkdir()
+    with FileLock(first / "lock"):
+        first.rename(second.path)
+        assert "is being written by" in refused(second.run("docs"))
+        shutil.copytree(second.path, tmp_path / "third")
+        line = refused(Home(tmp_path / "third").run("score"))
+        assert "this home was moved or copied without" in line
