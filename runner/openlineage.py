@@ -1,8 +1,8 @@
 """OpenLineage events of a finished dbt build.
 
-openlineage-dbt makes the events; this module adds column lineage. Events go to a file under the home, or to where the
-standard OpenLineage variables or configuration file say. They are first written to an outbox. Events that cannot be
-delivered tonight are delivered, in order, after the next run.
+openlineage-dbt makes the events; this module adds column lineage. Each run's events become a file under the home, or go
+to where the standard OpenLineage variables or configuration file say. They are first written to an outbox. Events that
+cannot be delivered tonight are delivered, in order, after the next run.
 """
 
 import json
@@ -11,14 +11,10 @@ import os
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nightbook.engine import home, warehouse
 from nightbook.errors import NightbookError
 from nightbook.lineage import graph
-
-if TYPE_CHECKING:
-    from openlineage.client.transport import Transport
 
 _SUBTYPES = {
     graph.IDENTITY: ("DIRECT", "IDENTITY"),
@@ -69,10 +65,16 @@ def deliver() -> str | None:
     waiting = sorted(outbox.glob("*.jsonl"))
     sent = 0
     try:
+        if not _has_receiver():
+            for file in waiting:
+                file.rename(outbox.with_name(file.name))
+            return None
         for done in outbox.glob("*.sent"):
             if not done.with_suffix(".jsonl").exists():
                 done.unlink()
-        transport = _transport()
+        from openlineage.client.client import OpenLineageClient
+
+        transport = OpenLineageClient().transport
         for file in waiting:
             lines = file.read_text().splitlines()
             done = file.with_suffix(".sent")
@@ -261,13 +263,8 @@ def _input_field(edge: dict, namespace: str, database: str, versions: dict[str, 
     }
 
 
-def _transport() -> "Transport":
-    """Choose the transport: OpenLineage's own settings, or else one file under the home."""
-    from openlineage.client.client import OpenLineageClient
-    from openlineage.client.transport.file import FileConfig, FileTransport
-
-    if any(name.startswith("OPENLINEAGE__") for name in os.environ) or any(
+def _has_receiver() -> bool:
+    """Whether OpenLineage's own settings name one. Otherwise the events stay in the home, in a file per run."""
+    return any(name.startswith("OPENLINEAGE__") for name in os.environ) or any(
         os.environ.get(name) for name in ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE_DISABLED")
-    ):
-        return OpenLineageClient().transport
-    return FileTransport(FileConfig(log_file_path=str(home.home() / "lineage" / "events.jsonl"), append=True))
+    )

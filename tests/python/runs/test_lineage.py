@@ -11,7 +11,7 @@ from nightbook.lineage import graph
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import column_lineage_dataset
 
-from .conftest import ROOT, ok, refused
+from .conftest import ROOT, Home, ok, refused
 
 NAMES = ("from_relation", "from_column", "to_relation", "to_column", "from_model_name", "to_model_name")
 
@@ -192,11 +192,16 @@ def test_every_column_that_is_not_made_by_sql_that_dbt_compiles_is_declared(demo
                 assert made_of[f"{node['schema']}.{node['alias']}", column], (node["name"], column)
 
 
+def events_of(home: Home) -> list[dict]:
+    """The events that a home keeps, run by run in order of time."""
+    files = sorted((home.path / "lineage").glob("*.jsonl"))
+    assert len(files) == home.query("select count(*) from audit.run_log")[0][0]
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
 def test_the_events_of_the_demo_are_openlineage(demo):
-    home, _ = demo
-    events = [json.loads(line) for line in (home.path / "lineage" / "events.jsonl").read_text().splitlines()]
     scored = False
-    for event in events:
+    for event in events_of(demo[0]):
         RunEvent(
             eventType=RunState(event["eventType"]),
             eventTime=event["eventTime"],
@@ -226,10 +231,9 @@ def test_the_events_of_the_demo_are_openlineage(demo):
 
 def test_a_receiver_of_events_finds_one_model_behind_a_score(demo):
     """A reader of the events knows datasets and columns, but not one model's rows in them."""
-    home, _ = demo
     made_of = defaultdict(set)
-    for line in (home.path / "lineage" / "events.jsonl").read_text().splitlines():
-        for dataset in json.loads(line).get("outputs", []):
+    for event in events_of(demo[0]):
+        for dataset in event.get("outputs", []):
             for column, found in dataset.get("facets", {}).get("columnLineage", {}).get("fields", {}).items():
                 made_of[dataset["name"], column] |= {(one["name"], one["field"]) for one in found["inputFields"]}
     for kind, model, other in (("account",) * 2 + ("application",), ("application",) * 2 + ("account",)):
