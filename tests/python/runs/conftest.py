@@ -190,13 +190,24 @@ def small(demo, tmp_path_factory) -> Home:
     return Home(once(tmp_path_factory, "small", make), registry=registry)
 
 
+def copy_store(home: Path, folder: Path) -> None:
+    """Copy a home's registry into another home, with its artifacts."""
+    shutil.copy(home / "mlflow.db", folder)
+    shutil.copytree(home / "mlflow-artifacts", folder / "mlflow-artifacts")
+
+
 @pytest.fixture
 def settle(tmp_path):
-    """A function that makes the test's folder a home from copied files, which the test may change."""
+    """A function that makes the test's folder a home from a copied warehouse, which the test may change.
 
-    def settle(*files: Path, registry: str | None = None) -> Home:
+    `registry` is the address of a registry to share, `store` a home whose registry is copied.
+    """
+
+    def settle(*files: Path, registry: str | None = None, store: Path | None = None) -> Home:
         for file in files:
             shutil.copy(file, tmp_path / file.name)
+        if store:
+            copy_store(store, tmp_path)
         return Home(warm.runner().at(tmp_path), registry=registry)
 
     return settle
@@ -213,9 +224,9 @@ def with_champions(demo, settle):
 
 
 @pytest.fixture
-def copy(small, settle) -> Home:
-    """A copy of the small home that a test may change."""
-    return settle(small.path / "warehouse.duckdb", registry=small.registry)
+def copy(small, demo, settle) -> Home:
+    """A copy of the small home that a test may change, with a copy of the demo's registry."""
+    return settle(small.path / "warehouse.duckdb", store=demo[0].path)
 
 
 @pytest.fixture(scope="session")

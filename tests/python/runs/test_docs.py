@@ -5,11 +5,10 @@ import json
 import os
 import re
 import shutil
-import sqlite3
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -26,7 +25,7 @@ from docsite.reading import Reading
 from docsite.rendering import write
 from tests.python import recorded
 
-from .conftest import ROOT, Home, at_home, ok, once, refused
+from .conftest import ROOT, Home, at_home, copy_store, ok, once, refused
 from .site_reading import broken_links, read
 
 MODELS = ("account_pd", "application_pd")
@@ -206,11 +205,9 @@ def figures(home: Home, manifest: dict, folder: Path) -> dict[str, str]:
 def test_a_page_follows_its_figures_and_its_model(demo, tmp_path):
     """A figure is changed in the warehouse, and the champion is another one with fewer trees and another approval."""
     whole = demo[0]
-    home = Home(tmp_path, registry=f"sqlite:///{tmp_path / 'mlflow.db'}")
-    for file in ("warehouse.duckdb", "mlflow.db"):
-        shutil.copy(whole.path / file, tmp_path / file)
-    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as store, store:
-        store.execute("update experiments set artifact_location = ?", [(tmp_path / "artifacts").as_uri()])
+    home = Home(tmp_path)
+    shutil.copy(whole.path / "warehouse.duckdb", tmp_path)
+    copy_store(whole.path, tmp_path)
     manifest = manifest_of(whole)
     before = figures(home, manifest, tmp_path / "before")
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -38,14 +37,6 @@ def refused_at_once(home: Home, *arguments: str) -> str:
     line = refused(home.run(*arguments))
     assert time.monotonic() - started < AT_ONCE, line
     return line
-
-
-@pytest.fixture
-def own_store(copy, demo) -> Home:
-    """A home with its own registry and artifacts, both copied from the demo."""
-    shutil.copy(demo[0].path / "mlflow.db", copy.path)
-    shutil.copytree(demo[0].path / "mlflow-artifacts", copy.path / "mlflow-artifacts")
-    return Home(copy.path)
 
 
 @contextlib.contextmanager
@@ -87,8 +78,8 @@ def test_a_store_that_does_not_answer(copy):
     assert stands(copy) == before
 
 
-def test_a_store_that_is_locked_and_artifacts_that_are_not_what_they_were(own_store):
-    home = own_store
+def test_a_store_that_is_locked_and_artifacts_that_are_not_what_they_were(copy):
+    home = copy
     before, of_night = stands(home), scored(home)
     with contextlib.closing(sqlite3.connect(home.path / "mlflow.db", isolation_level=None)) as other:
         other.execute("begin exclusive")
@@ -99,7 +90,6 @@ def test_a_store_that_is_locked_and_artifacts_that_are_not_what_they_were(own_st
         [(model_folder,)] = store.execute(
             "select storage_location from model_versions where name = 'account_pd' and version = 1"
         ).fetchall()
-    # The demo's store may hold what other tests trained in it.
     model = home.path / "mlflow-artifacts" / model_folder.partition("/mlflow-artifacts/")[2] / "model.ubj"
     content = model.read_bytes()
     model.write_bytes(content[:-10])

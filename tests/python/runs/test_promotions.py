@@ -1,7 +1,6 @@
 """Who may make a version champion, and what a night does without one, on the command line."""
 
 import json
-import shutil
 import sqlite3
 
 import pytest
@@ -45,13 +44,6 @@ def test_without_a_champion_nothing_is_written(small, settle):
     assert marts(home) == before
 
 
-@pytest.fixture
-def attacked(copy, demo) -> Home:
-    """A home with its own registry, in which anything can be written. Artifacts are the demo's."""
-    shutil.copy(demo[0].path / "mlflow.db", copy.path)
-    return Home(copy.path)
-
-
 def nothing_scores(home: Home, said: str, by_dbt: str = "", **named: str) -> None:
     """Neither the runner, at once, nor plain dbt has anything to score with."""
     before = marts(home)
@@ -61,57 +53,56 @@ def nothing_scores(home: Home, said: str, by_dbt: str = "", **named: str) -> Non
     assert marts(home) == before
 
 
-def test_an_artifact_that_is_not_the_registered_one_is_refused_and_nothing_is_written(attacked):
-    """The registry's digest is changed, in a copy of it, because the artifact is shared by all tests."""
-    (digest,) = attacked.query("select model_digest from audit.fct_model_versions where model_name = 'account_pd'")[0]
-    with sqlite3.connect(attacked.path / "mlflow.db") as store:
+def test_an_artifact_that_is_not_the_registered_one_is_refused_and_nothing_is_written(copy):
+    (digest,) = copy.query("select model_digest from audit.fct_model_versions where model_name = 'account_pd'")[0]
+    with sqlite3.connect(copy.path / "mlflow.db") as store:
         changed = store.execute(
             "update model_version_tags set value = ? where key = 'model_digest' and value = ?", [digest[::-1], digest]
         )
     assert changed.rowcount == 1
-    nothing_scores(attacked, "account_pd version 1: its model digest is")
+    nothing_scores(copy, "account_pd version 1: its model digest is")
 
 
-def test_a_version_that_somebody_registered_by_hand_is_none_of_ours(attacked):
-    second_version(attacked, is_on_record=False)
+def test_a_version_that_somebody_registered_by_hand_is_none_of_ours(copy):
+    second_version(copy, is_on_record=False)
     names = ("--approver", "ann", "--change-request", "CR-9")
-    assert "version 2 is not recorded" in refused(attacked.run("approve", "account_pd", "--version", "2", *names))
-    nothing_scores(attacked, "account_pd version 2 is not recorded", NIGHTBOOK_VERSIONS="account_pd=2")
-    assert attacked.query("select count(*) from audit.fct_model_versions") == [(2,)]
-    said = ok(attacked.run("verify-audit")).stdout
+    assert "version 2 is not recorded" in refused(copy.run("approve", "account_pd", "--version", "2", *names))
+    nothing_scores(copy, "account_pd version 2 is not recorded", NIGHTBOOK_VERSIONS="account_pd=2")
+    assert copy.query("select count(*) from audit.fct_model_versions") == [(2,)]
+    said = ok(copy.run("verify-audit")).stdout
     assert "account_pd version 2: no training of this warehouse registered it" in " ".join(said.split())
 
 
-def test_a_version_that_nobody_approved_is_not_pinned(attacked):
-    second_version(attacked, is_on_record=True)
+def test_a_version_that_nobody_approved_is_not_pinned(copy):
+    second_version(copy, is_on_record=True)
     said = "account_pd version 2 was never champion"
     backfill = ("backfill", "--from", "2026-05-31", "--to", "2026-06-30", "--with-champion", "2")
-    before = marts(attacked)
-    assert said in refused(attacked.run(*backfill))
-    assert marts(attacked) == before
-    nothing_scores(attacked, said, NIGHTBOOK_VERSIONS="account_pd=2")
+    before = marts(copy)
+    assert said in refused(copy.run(*backfill))
+    assert marts(copy) == before
+    nothing_scores(copy, said, NIGHTBOOK_VERSIONS="account_pd=2")
 
 
-def test_a_promotion_forged_in_the_registry_alone_is_not_believed(attacked):
+def test_a_promotion_forged_in_the_registry_alone_is_not_believed(copy):
     """The way an earlier version stored promotions, in tags beside the alias. The gate has passed the version."""
-    second_version(attacked, is_on_record=True)
+    second_version(copy, is_on_record=True)
     told = {"model_name": "account_pd", "sequence": 2, "action": "approve", "model_version": 2, "previous_version": 1,
             "approver": "eve", "change_request": "CR-9", "actor": "eve",
             "promoted_at": "2026-07-02T00:00:00"}  # fmt: skip
-    with at_home(attacked) as client:
+    with at_home(copy) as client:
         client.set_registered_model_tag("account_pd", "promotion.000002", json.dumps(told))
         client.set_registered_model_tag("account_pd", "carried_out.000002", told["promoted_at"])
         client.set_registered_model_alias("account_pd", "champion", "2")
-    nothing_scores(attacked, "the alias champion names version 2, which no recorded approval put there")
-    assert "which no recorded approval put there" in refused(attacked.run("verify-audit"))
-    assert attacked.query("select approver from audit.fct_promotions") == [("demo-approver",)] * 2
+    nothing_scores(copy, "the alias champion names version 2, which no recorded approval put there")
+    assert "which no recorded approval put there" in refused(copy.run("verify-audit"))
+    assert copy.query("select approver from audit.fct_promotions") == [("demo-approver",)] * 2
     # Only an approval by somebody who may give it is missing.
     names = ("--approver", "ann", "--change-request", "CR-9")
-    ok(attacked.run("approve", "account_pd", "--version", "2", *names))
-    ok(attacked.dbt("build", "--select", "tag:nightly", "--exclude-resource-type", "unit_test"))
-    versions = dict(attacked.query("select model_name, model_version from scoring.champions"))
+    ok(copy.run("approve", "account_pd", "--version", "2", *names))
+    ok(copy.dbt("build", "--select", "tag:nightly", "--exclude-resource-type", "unit_test"))
+    versions = dict(copy.query("select model_name, model_version from scoring.champions"))
     assert versions == {"account_pd": 2, "application_pd": 1}
-    assert "Verified: " in ok(attacked.run("verify-audit")).stdout
+    assert "Verified: " in ok(copy.run("verify-audit")).stdout
 
 
 @pytest.mark.parametrize(

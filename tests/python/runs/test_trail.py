@@ -21,7 +21,7 @@ from runner import dbt_build
 
 from tests.python import recorded
 
-from .conftest import ROOT, Home, at_home, ok, once, refused
+from .conftest import ROOT, Home, at_home, copy_store, ok, once, refused
 
 NIGHTS = ("2026-04-30", "2026-05-31", "2026-06-30")
 LAST = NIGHTS[-1]
@@ -63,7 +63,7 @@ def trail(small, demo, tmp_path_factory) -> Home:
     def make(folder):
         home = Home(folder)
         shutil.copy(small.path / "warehouse.duckdb", folder / "warehouse.duckdb")
-        shutil.copy(demo[0].path / "mlflow.db", folder / "mlflow.db")
+        copy_store(demo[0].path, folder)
         ok(home.run("score", "--as-of", NIGHTS[1], NIGHTBOOK_THREADS="1"))
         ok(home.run("score", "--as-of", NIGHTS[0]))
         home.execute(CORRECTION)
@@ -77,7 +77,7 @@ def trail(small, demo, tmp_path_factory) -> Home:
 @pytest.fixture
 def changed(trail, settle) -> Home:
     """A copy of the trail that a test may tamper with."""
-    return settle(trail.path / "warehouse.duckdb", trail.path / "mlflow.db")
+    return settle(trail.path / "warehouse.duckdb", store=trail.path)
 
 
 def account_of(home: Home, night: str = LAST) -> str:

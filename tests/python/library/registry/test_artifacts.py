@@ -259,7 +259,8 @@ def test_code_in_an_artifact_runs_in_other_clients_unless_they_check(store, mode
 )
 def test_a_version_that_leads_some_clients_elsewhere_is_refused(store, empty_home, tmp_path, change):
     """MLflow's clients find files by version in one place and by run in another. Both must be the same."""
-    shutil.copy(store.home / "mlflow.db", empty_home / "mlflow.db")
+    shutil.copy(store.home / "mlflow.db", empty_home)
+    shutil.copytree(store.home / "mlflow-artifacts", empty_home / "mlflow-artifacts")
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(files_of(store.runs[0])["MLmodel"].parent, elsewhere)
     with sqlite3.connect(empty_home / "mlflow.db") as database:

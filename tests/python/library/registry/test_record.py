@@ -32,7 +32,8 @@ def refusal(call, *arguments, **options) -> str:
 @pytest.fixture
 def kept(store, empty_home, monkeypatch) -> recorded.Book:
     """Versions 1 (champion) and 2 of account_pd in this test's own registry, with files that it may change."""
-    shutil.copy(store.home / "mlflow.db", empty_home / "mlflow.db")
+    shutil.copy(store.home / "mlflow.db", empty_home)
+    shutil.copytree(store.home / "mlflow-artifacts", empty_home / "mlflow-artifacts")
     made = book()
     for run in store.runs[:2]:
         made.register("record_pd", run, maker=MAKER, run_id="run-0")
