@@ -13,7 +13,7 @@ import mlflow
 import numpy as np
 import pytest
 import yaml
-from library_store import APPROVER, MODEL, SPECS, book, new_model
+from library_store import APPROVER, MODEL, SPECS, book, copy_store, new_model
 from nightbook.engine import frames, home
 from nightbook.errors import NightbookError
 from nightbook.registry import artifacts, model_versions, record
@@ -259,8 +259,7 @@ def test_code_in_an_artifact_runs_in_other_clients_unless_they_check(store, mode
 )
 def test_a_version_that_leads_some_clients_elsewhere_is_refused(store, empty_home, tmp_path, change):
     """MLflow's clients find files by version in one place and by run in another. Both must be the same."""
-    shutil.copy(store.home / "mlflow.db", empty_home)
-    shutil.copytree(store.home / "mlflow-artifacts", empty_home / "mlflow-artifacts")
+    copy_store(store.home, empty_home)
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(files_of(store.runs[0])["MLmodel"].parent, elsewhere)
     with sqlite3.connect(empty_home / "mlflow.db") as database:

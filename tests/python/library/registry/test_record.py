@@ -1,12 +1,11 @@
 """Record, registry and bytes must agree before a version may score. Each way around that is refused."""
 
 import json
-import shutil
 from pathlib import Path
 
 import mlflow
 import pytest
-from library_store import APPROVER, MAKER, book, log, register
+from library_store import APPROVER, MAKER, book, copy_store, log, register
 from nightbook.engine import home
 from nightbook.errors import NightbookError
 from nightbook.registry import artifacts, model_versions, record
@@ -32,8 +31,7 @@ def refusal(call, *arguments, **options) -> str:
 @pytest.fixture
 def kept(store, empty_home, monkeypatch) -> recorded.Book:
     """Versions 1 (champion) and 2 of account_pd in this test's own registry, with files that it may change."""
-    shutil.copy(store.home / "mlflow.db", empty_home)
-    shutil.copytree(store.home / "mlflow-artifacts", empty_home / "mlflow-artifacts")
+    copy_store(store.home, empty_home)
     made = book()
     for run in store.runs[:2]:
         made.register("record_pd", run, maker=MAKER, run_id="run-0")

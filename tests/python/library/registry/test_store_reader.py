@@ -1,12 +1,11 @@
 """A SQLite store read without MLflow says what MLflow's client says of it."""
 
 import re
-import shutil
 import sqlite3
 import sys
 
 import pytest
-from library_store import MODEL, new_model
+from library_store import MODEL, copy_store, new_model
 from nightbook.errors import NightbookError
 from nightbook.registry import mlflow_store, model_versions, store_reader
 
@@ -61,7 +60,7 @@ def test_an_alias_that_was_moved_by_hand_is_seen_at_once(both):
 def test_a_file_of_another_schema_goes_to_the_client(store, empty_home):
     """The client says what to do about it."""
     file = empty_home / "mlflow.db"
-    shutil.copy(store.home / "mlflow.db", file)
+    copy_store(store.home, empty_home)
     assert isinstance(store_reader.reader(), store_reader._File)
     with sqlite3.connect(file) as database:
         database.execute("update alembic_version set version_num = 'another'")
@@ -72,7 +71,7 @@ def test_a_file_of_another_schema_goes_to_the_client(store, empty_home):
 def test_a_locked_file_is_one_line(store, empty_home, monkeypatch):
     monkeypatch.setattr(mlflow_store, "_PATIENCE_SECONDS", 0.1)
     file = empty_home / "mlflow.db"
-    shutil.copy(store.home / "mlflow.db", file)
+    copy_store(store.home, empty_home)
     found = store_reader.reader()
     with sqlite3.connect(file) as database:
         database.execute("begin exclusive")
