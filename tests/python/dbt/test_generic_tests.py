@@ -93,7 +93,12 @@ SCORED = """
         ('R2', 'A1', date '2024-06-30'), ('R2', 'A2', date '2024-06-30'), ('R1', 'A3', date '2024-06-29')
     ) as scores (run_id, account_id, as_of_date)
 """
-POSSIBLE = "{{ test_is_possible(model='cases', model_name='m', features=['w', 'x'], low=0, high=1) }}"
+POSSIBLE = "{{ test_is_possible(model='cases') }}"
+RANGES = """
+    create table warehouse.reference.feature_catalog as
+    select * from (values ('m', 'w', 0, 1), ('m', 'x', 0, 1), ('n', 'x', -9, 9))
+        as catalog (model_name, name, lowest, highest)
+"""
 PROFILE = "model_name, feature, lowest, highest"
 EXPOSED = "{{ test_has_exposure(model='cases') }}"
 BOOK = "account_id, as_of_date, product, balance, credit_limit"
@@ -190,20 +195,32 @@ CASES = [
     Case("accepted_range", "outside", IN_RANGE, (rows("(-0.1), (0.5), (1.1)", "x"),), ((-0.1,), (1.1,))),
     Case("accepted_range", "not_a_number", IN_RANGE, (rows("('nan'::double)", "x"),), (("nan",),)),
     Case("accepted_range", "ends_and_null", IN_RANGE, (rows("(0), (1), (null)", "x"),)),
-    Case("is_possible", "too_low", POSSIBLE, (rows("('m', 'x', -0.1, 1)", PROFILE),), (("x", -0.1, 1),)),
+    Case(
+        "is_possible",
+        "too_low",
+        POSSIBLE,
+        (RANGES, rows("('m', 'x', -0.1, 1)", PROFILE)),
+        (("m", "x", -0.1, 1, 0, 1),),
+    ),
     Case(
         "is_possible",
         "one_of_two_too_high",
         POSSIBLE,
-        (rows("('m', 'w', 0, 1.1), ('m', 'x', 0, 1)", PROFILE),),
-        (("w", 0, 1.1),),
+        (RANGES, rows("('m', 'w', 0, 1.1), ('m', 'x', 0, 1)", PROFILE)),
+        (("m", "w", 0, 1.1, 0, 1),),
     ),
-    Case("is_possible", "not_a_number", POSSIBLE, (rows("('m', 'x', 0, 'nan'::double)", PROFILE),), (("x", 0, "nan"),)),
     Case(
         "is_possible",
-        "ends_nulls_and_other_inputs",
+        "not_a_number",
         POSSIBLE,
-        (rows("('m', 'x', 0, 1), ('m', 'x', null, null), ('m', 'y', -9, 9), ('n', 'x', -9, 9)", PROFILE),),
+        (RANGES, rows("('m', 'x', 0, 'nan'::double)", PROFILE)),
+        (("m", "x", 0, "nan", 0, 1),),
+    ),
+    Case(
+        "is_possible",
+        "ends_nulls_and_another_model",
+        POSSIBLE,
+        (RANGES, rows("('m', 'x', 0, 1), ('m', 'x', null, null), ('n', 'x', -9, 9)", PROFILE)),
     ),
     Case(
         "customers_on_one_side",
