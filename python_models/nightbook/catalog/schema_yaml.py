@@ -202,9 +202,9 @@ def cohorts(described: Mapping[str, dict], prefix: str) -> str:
         text += f"  - name: {name}\n    description: >\n      {meaning} The SQL is that of {tonight}. Key: {key}\n"
         if name in _TWIN_TESTS:
             meaning, columns = _TWIN_TESTS[name]
-            text += "    data_tests:\n      - unique_combination_of_columns:\n"
+            text += "    data_tests:\n      - keeps_rules:\n"
             text += f'          description: "A row is {meaning}."\n'
-            text += f"          arguments: {{combination_of_columns: {columns}}}\n"
+            text += f"          arguments: {{unique: {columns}}}\n"
         listed = (_column(column["name"], column["description"].strip()) for column in described[tonight]["columns"])
         text += "    columns:\n" + "".join(column["plain"] for column in listed) + "\n"
     return text.rstrip("\n") + "\n"

@@ -85,3 +85,17 @@ def check_unit_test_is_described(unit_test):
     """A unit test says what it shows."""
     if not unit_test.description:
         fail(f"{unit_test.unique_id} has no description")
+
+
+@check
+def check_rules_are_tested(ctx):
+    """A relation whose columns have rules has the test that holds its rows against them."""
+    nodes = ctx.manifest_obj.manifest.nodes.values()
+    tested = {
+        one.attached_node
+        for one in nodes
+        if one.resource_type == "test" and one.test_metadata and one.test_metadata.name == "keeps_rules"
+    }
+    for node in nodes:
+        if node.unique_id not in tested and any((one.meta or {}).get("rules") for one in (node.columns or {}).values()):
+            fail(f"{node.unique_id} has rules that nothing tests: add keeps_rules to its data_tests")
