@@ -37,4 +37,4 @@ def failures(folder: Path, only: str, **artifacts: dict) -> list[str]:
 def _named(failure: dict) -> str:
     """The check and what it checked. For a test, dbt-bouncer gives only a message, which starts with its id."""
     check, _, name = failure["check_run_id"].split(":")
-    return f"{check} {failure['failure_message'].split(':')[0].split('.')[2] if 'test' in check else name}"
+    return f"{check} {failure['failure_message'].split(':')[0].split('.')[2] if 'test_is' in check else name}"

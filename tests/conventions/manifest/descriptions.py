@@ -87,15 +87,22 @@ def check_unit_test_is_described(unit_test):
         fail(f"{unit_test.unique_id} has no description")
 
 
+def _check_rules(node, ctx) -> None:
+    has_rules = any((column.meta or {}).get("rules") for column in (node.columns or {}).values())
+    if has_rules and not any(
+        getattr(one, "attached_node", None) == node.unique_id and one.test_metadata.name == "keeps_rules"
+        for one in ctx.manifest_obj.manifest.nodes.values()
+    ):
+        fail(f"{node.unique_id} has rules that nothing tests: add keeps_rules to its data_tests")
+
+
 @check
-def check_rules_are_tested(ctx):
-    """A relation whose columns have rules has the test that holds its rows against them."""
-    nodes = ctx.manifest_obj.manifest.nodes.values()
-    tested = {
-        one.attached_node
-        for one in nodes
-        if one.resource_type == "test" and one.test_metadata and one.test_metadata.name == "keeps_rules"
-    }
-    for node in nodes:
-        if node.unique_id not in tested and any((one.meta or {}).get("rules") for one in (node.columns or {}).values()):
-            fail(f"{node.unique_id} has rules that nothing tests: add keeps_rules to its data_tests")
+def check_model_rules_are_tested(model, ctx):
+    """A model whose columns have rules has the test that holds its rows against them."""
+    _check_rules(model, ctx)
+
+
+@check
+def check_seed_rules_are_tested(seed, ctx):
+    """A seed whose columns have rules has the test that holds its rows against them."""
+    _check_rules(seed, ctx)

@@ -30,8 +30,8 @@ def test_each_planted_fault_is_named(manifest, tmp_path):
     planted["sources"]["source.nightbook.raw.accounts"]["columns"]["apr"]["description"] = "The apr."
     singular = next(name for name, node in nodes.items() if name.endswith(".servicing_has_an_account"))
     nodes[singular]["description"] = ""
-    untested = next(name for name in nodes if name.startswith("test.nightbook.keeps_rules_int_policy"))
-    del nodes[untested]
+    for relation in ("int_policy", "deadlines"):
+        del nodes[next(name for name in nodes if name.startswith(f"test.nightbook.keeps_rules_{relation}_"))]
     found = failures(tmp_path, "manifest_checks", manifest=planted)
     within = {one for one in found if one.startswith("check_test_is_described keeps_rules_")}
     assert len(within) > 2, found
@@ -43,11 +43,12 @@ def test_each_planted_fault_is_named(manifest, tmp_path):
         "check_model_columns_tell_more fct_provisions",
         "check_model_description_populated int_run",
         "check_model_has_group fct_runs",
+        "check_model_rules_are_tested int_policy",
         "check_public_macro_is_described psi",
         "check_public_macro_is_described test_keeps_rules",
-        "check_rules_are_tested int_policy",
         "check_seed_columns_tell_more policy",
         "check_seed_description_populated gate_rules",
+        "check_seed_rules_are_tested deadlines",
         "check_source_columns_tell_more raw_accounts",
         "check_test_is_described servicing_has_an_account",
     ]
