@@ -27,12 +27,13 @@ class Failed(NightbookError):
 
 @dataclass(frozen=True)
 class Build:
-    """Figures of a finished build: wall seconds, nodes built, tests passed or warned, and the tests that warned."""
+    """Figures of a finished build: wall seconds, nodes built, tests, the rules in them, and the tests that warned."""
 
     run_id: str
     seconds: float
     models: int
     tests: int
+    rules: int
     warnings: tuple[str, ...]
 
 
@@ -53,11 +54,13 @@ def build(selector: str, title: str) -> Build:
         more = f" (and {len(failed) - 1} more; see {home.home() / 'logs' / 'dbt.log'})" if len(failed) > 1 else ""
         raise Failed(_cause(failed[0]) + more)
     done = list(result.result.results)
+    tests = [one.node.name for one in done if one.node.resource_type == "test"]
     return Build(
         run_id=_run_id(),
         seconds=time.monotonic() - started,
         models=sum(one.node.resource_type in ("model", "seed", "snapshot") for one in done),
-        tests=sum(one.node.resource_type == "test" for one in done),
+        tests=len(tests),
+        rules=_rules(tests),
         warnings=tuple(one.node.name + _such_as(one.node.compiled_code) for one in done if one.status == "warn"),
     )
 
@@ -176,6 +179,18 @@ def _run_id() -> str:
     return results["metadata"]["invocation_id"]
 
 
+def _rules(tests: list[str]) -> int:
+    """How many rules tests hold, as fct_test_rules says. A selection without that relation has one for each test."""
+    from nightbook.engine import warehouse
+
+    with warehouse.asking() as query:
+        if not tests or not warehouse.has(query, "operations", "fct_test_rules"):
+            return len(tests)
+        places = ", ".join("?" * len(tests))
+        [row] = query(f"select count(*) as rules from operations.fct_test_rules where test_node in ({places})", tests)
+    return int(row["rules"])
+
+
 def _cause(failure: Any) -> str:
     """Describe a failed node in one line: its own message, or for a test what a failing row means."""
     node, message = failure.node, failure.message or ""
@@ -186,12 +201,37 @@ def _cause(failure: Any) -> str:
         return messages.one_line(message)
     if node.resource_type == "test" and failure.status == "fail":
         meaning = " ".join((node.description or "").split())
-        return f"{node.name}: {failure.failures} failing rows{_such_as(node.compiled_code)}. {meaning}".rstrip()
+        row = _failing_row(node.compiled_code)
+        if "failing_rows" in row:
+            return _broken(node, row, failure.failures - 1)
+        return f"{node.name}: {failure.failures} failing rows{_in_words(row)}. {meaning}".rstrip()
     return f"{node.name}: {messages.one_line(message)}"
 
 
+def _broken(node: Any, row: dict, others: int) -> str:
+    """Say in one line which rule of a relation is broken, by how many rows, and how many other rules are."""
+    relation = (node.attached_node or node.name).split(".")[-1]
+    # A test's own description is that of the key.
+    meaning = row["meaning"] or (node.description if row["rule"] == "unique" else "")
+    more = f" (and {others} more of its rules)" if others else ""
+    return " ".join(
+        f"{relation}.{row['column_name']}: {row['failing_rows']} rows break the rule {row['rule']}, such as"
+        f" {row['example']}{more}. {meaning or ''}".split()
+    )
+
+
 def _such_as(sql: str | None) -> str:
-    """Show the first failing row of a test in words. The result is empty if the warehouse cannot be queried again."""
+    """Show the first failing row of a test in words."""
+    return _in_words(_failing_row(sql))
+
+
+def _in_words(row: dict) -> str:
+    values = ", ".join(f"{name}={value}" for name, value in row.items() if value is not None)
+    return f", such as {values}" if values else ""
+
+
+def _failing_row(sql: str | None) -> dict:
+    """The first failing row of a test. It is empty if the warehouse cannot be queried again."""
     import duckdb
     from nightbook.engine import warehouse
 
@@ -199,8 +239,8 @@ def _such_as(sql: str | None) -> str:
         with warehouse.asking() as query:
             [row] = query(f"select * from (\n{sql}\n) as failing limit 1")
     except (duckdb.Error, NightbookError, ValueError):
-        return ""
-    return ", such as " + ", ".join(f"{name}={value}" for name, value in row.items() if value is not None)
+        return {}
+    return row
 
 
 def _follower(work: progress.Work) -> Callable[[Any], None]:

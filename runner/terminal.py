@@ -50,7 +50,8 @@ def load(landed: "Load") -> None:
 def training(build: "Build", candidates: list[dict]) -> None:
     """Print candidates beside their champions and benchmarks, with the gate's result."""
     table = _table(
-        f"Training {build.run_id[:8]}: {build.models} models, {build.tests} tests, {build.seconds:.0f} s",
+        f"Training {build.run_id[:8]}: {build.models} models, {build.rules} rules in {build.tests} tests, "
+        f"{build.seconds:.0f} s",
         "model", "candidate", "holdout AUC", "KS", "Brier", "champion", "logistic", "gate",
     )  # fmt: skip
     for row in candidates:
@@ -99,8 +100,8 @@ def night(build: "Build", scored: dict) -> None:
     applications = sum(row["applications"] for row in scored["triage"])
     provision = sum(row["expected_loss"] for row in scored["provisions"])
     table = _table(
-        f"Night of {scored['as_of_date']}, run {build.run_id[:8]}: {build.models} models, {build.tests} tests, "
-        f"{build.seconds:.0f} s",
+        f"Night of {scored['as_of_date']}, run {build.run_id[:8]}: {build.models} models, "
+        f"{build.rules} rules in {build.tests} tests, {build.seconds:.0f} s",
         "what", "group", "count", "mean PD", "amount",
     )  # fmt: skip
     for row in scored["grades"]:

@@ -13,6 +13,7 @@
         'fct_promotions': [],
         'fct_runs': [],
         'fct_score_partitions': [],
+        'fct_test_rules': [],
     }) }}
 {%- endmacro %}
 

@@ -104,8 +104,8 @@ def code_digests() -> dict[str, str]:
 
     The manifest digest covers content and configuration of models, seeds, snapshots and hooks, and where sources are.
     It covers all macros but the adapter's, so that the same code has the same digest on every engine. The adapter's
-    macros must be as they were installed. Data tests only decide whether a score is published, so they have a digest of
-    their own. Descriptions and unit tests are in no digest.
+    macros must be as they were installed. Data tests and the rules of columns only decide whether a score is published,
+    so they have a digest of their own. Descriptions and unit tests are in no digest.
 
     Raises:
         NightbookError: dbt runs other macros of the adapter than the installed ones.
@@ -119,7 +119,7 @@ def code_digests() -> dict[str, str]:
         "manifest_digest": _manifest_digest(manifest),
         "library_digest": library_digest(),
         "lock_digest": _files_digest(Path.cwd(), Path.cwd() / "requirements.txt"),
-        "tests_digest": _digest(_nodes(manifest, ("test",))),
+        "tests_digest": _digest([_nodes(manifest, ("test",)), _rules(manifest)]),
     }
 
 
@@ -163,6 +163,15 @@ def _nodes(manifest: dict, kinds: tuple[str, ...]) -> dict[str, list]:
         ]
         for name, node in manifest["nodes"].items()
         if node["resource_type"] in kinds
+    }
+
+
+def _rules(manifest: dict) -> dict[str, dict]:
+    """Node -> column -> the rules that the YAML gives it, which the test keeps_rules reads."""
+    return {
+        name: found
+        for name, node in manifest["nodes"].items()
+        if (found := {one: c["meta"]["rules"] for one, c in node["columns"].items() if c["meta"].get("rules")})
     }
 
 

@@ -1,15 +1,19 @@
 {#
-    Fails for each input that has a value tonight outside the range that its definition can give. It reads the profile,
-    so that no test of an input reads the book.
+    Fails for each input that has a value tonight outside the range that the catalog gives it. It reads the profile, so
+    that no test of an input reads the book.
 #}
-{% test is_possible(model, model_name, features, low, high) %}
+{% test is_possible(model) %}
 select
-    feature,
-    lowest,
-    highest
-from {{ model }}
-where
-    model_name = {{ text_literal(model_name) }}
-    and feature in {{ text_list(features) }}
-    and (lowest < {{ low }} or highest > {{ high }})
+    profile.model_name,
+    profile.feature,
+    profile.lowest,
+    profile.highest,
+    catalog.lowest as possible_from,
+    catalog.highest as possible_to
+from {{ model }} as profile
+inner join {{ ref('feature_catalog') }} as catalog
+    on
+        profile.model_name = catalog.model_name
+        and profile.feature = catalog.name
+where profile.lowest < catalog.lowest or profile.highest > catalog.highest
 {% endtest %}

@@ -79,16 +79,6 @@ _TWIN_TESTS = {
 
 _NOTE = "# Written by `make catalog` from the feature catalog and heads.yml in nightbook/catalog; edit those.\n"
 
-_PROFILE_TEST = """\
-      - is_possible:
-          name: {model_name}_{first}_is_possible
-          description: >
-            Tonight an input made of {measure} has a value outside {lowest} to {highest}, which its definition cannot
-            give. Each row of the test names such an input, and the catalog says what it is. Look for a landing table
-            in another unit, or a changed measure.
-          arguments: {{model_name: {model_name}, low: {lowest}, high: {highest}, features: [{features}]}}
-"""
-
 _COHORTS_NOTE = "# Written by `make catalog` from the YAML of tonight's relations; edit that.\n"
 _SAMPLE_NOTE = "# Written by `make catalog` from the landing contract; edit models/staging/_sources.yml.\n"
 _SAMPLE_SEED = """\
@@ -148,27 +138,7 @@ def _below_heads(catalog: list[dict], models: Mapping[str, ScoringModel], root: 
     columns["int_closed_windows"] = [_column(name, text) for name, text in parts]
     found = {relation: "".join(column["plain"] for column in listed) for relation, listed in columns.items()}
     found["rpt_regulatory_features"] = "".join(column["typed"] for column in columns["feat_accounts"])
-    return found | {"tonight_inputs": _range_tests(catalog)}
-
-
-def _range_tests(catalog: list[dict]) -> str:
-    """One test for all windows of a measure that share a range, because each test costs dbt about 30 ms."""
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for row in catalog:
-        if row["in_model"] == "true":
-            measure = re.sub(r"_\d+m_.*", "", row["name"])
-            groups.setdefault((row["model_name"], measure, row["lowest"], row["highest"]), []).append(row["name"])
-    return "".join(
-        _PROFILE_TEST.format(
-            model_name=model_name,
-            first=names[0],
-            measure=measure,
-            lowest=lowest,
-            highest=highest,
-            features=", ".join(names),
-        )
-        for (model_name, measure, lowest, highest), names in groups.items()
-    )
+    return found
 
 
 def read(path: Path = families.CATALOG) -> list[dict]:
@@ -232,9 +202,9 @@ def cohorts(described: Mapping[str, dict], prefix: str) -> str:
         text += f"  - name: {name}\n    description: >\n      {meaning} The SQL is that of {tonight}. Key: {key}\n"
         if name in _TWIN_TESTS:
             meaning, columns = _TWIN_TESTS[name]
-            text += "    data_tests:\n      - unique_combination_of_columns:\n"
+            text += "    data_tests:\n      - keeps_rules:\n"
             text += f'          description: "A row is {meaning}."\n'
-            text += f"          arguments: {{combination_of_columns: {columns}}}\n"
+            text += f"          arguments: {{unique: {columns}}}\n"
         listed = (_column(column["name"], column["description"].strip()) for column in described[tonight]["columns"])
         text += "    columns:\n" + "".join(column["plain"] for column in listed) + "\n"
     return text.rstrip("\n") + "\n"

@@ -85,3 +85,24 @@ def check_unit_test_is_described(unit_test):
     """A unit test says what it shows."""
     if not unit_test.description:
         fail(f"{unit_test.unique_id} has no description")
+
+
+def _check_rules(node, ctx) -> None:
+    has_rules = any((column.meta or {}).get("rules") for column in (node.columns or {}).values())
+    if has_rules and not any(
+        getattr(one, "attached_node", None) == node.unique_id and one.test_metadata.name == "keeps_rules"
+        for one in ctx.manifest_obj.manifest.nodes.values()
+    ):
+        fail(f"{node.unique_id} has rules that nothing tests: add keeps_rules to its data_tests")
+
+
+@check
+def check_model_rules_are_tested(model, ctx):
+    """A model whose columns have rules has the test that holds its rows against them."""
+    _check_rules(model, ctx)
+
+
+@check
+def check_seed_rules_are_tested(seed, ctx):
+    """A seed whose columns have rules has the test that holds its rows against them."""
+    _check_rules(seed, ctx)

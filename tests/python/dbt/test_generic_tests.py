@@ -1,11 +1,14 @@
 """Each generic test of tests/generic, on rows on which it must fail and on rows on which it must pass."""
 
+import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-GENERIC = Path(__file__).resolve().parents[3] / "tests" / "generic"
+ROOT = Path(__file__).resolve().parents[3]
+GENERIC = ROOT / "tests" / "generic"
 RUN = "create table warehouse.intermediate.int_run as select date '2024-06-30' as as_of_date"
 # dbt reads this relation's columns from its own warehouse, so it is created while the test compiles.
 TYPED = """
@@ -60,8 +63,19 @@ def drifted(values: str) -> str:
 NO_ALERT = "{{ test_no_alert(model='drift', is_important=true) }}"
 WARNED = "{{ test_nothing_to_warn_of(model='cases') }}"
 EMPTY = "create table cases as select 1 as x where 1 = 0"
-KEYED = "{{ test_unique_combination_of_columns(model='cases', combination_of_columns=['a', 'b']) }}"
-IN_RANGE = "{{ test_accepted_range(model='cases', column_name='x', min_value=0, max_value=1) }}"
+KEYED = "{{ test_keeps_rules(model='cases', unique=['a', 'b']) }}"
+RULES = """
+    {%- set node = {'name': 'cases', 'columns': {
+        'b': {'name': 'b', 'meta': {'rules': ['unique', {'not_null': true, 'description': 'A row has no b.'}]}},
+        'c': {'name': 'c', 'meta': {'rules': [{'accepted_range': [0, 1]}]}},
+        'd': {'name': 'd', 'meta': {'rules': [{'accepted_values': ['a', 'b']}]}},
+        'e': {'name': 'e', 'meta': {}}
+    }} -%}
+    {{ broken_rules('cases', rules_of(node), ['a']) }}
+"""
+LISTED = (
+    "{{ broken_rules('cases', [{'column': 'a', 'kind': 'accepted_values', 'limits': [1, 3], 'description': ''}]) }}"
+)
 SIDES = "{{ test_customers_on_one_side(model='cases') }}"
 PSI = "{{ test_psi_below(model='drift', max_psi=0.25) }}"
 ANSWERED_PSI = "{{ test_psi_below(model='drift', unless='value > 5') }}"
@@ -93,7 +107,12 @@ SCORED = """
         ('R2', 'A1', date '2024-06-30'), ('R2', 'A2', date '2024-06-30'), ('R1', 'A3', date '2024-06-29')
     ) as scores (run_id, account_id, as_of_date)
 """
-POSSIBLE = "{{ test_is_possible(model='cases', model_name='m', features=['w', 'x'], low=0, high=1) }}"
+POSSIBLE = "{{ test_is_possible(model='cases') }}"
+RANGES = """
+    create table warehouse.reference.feature_catalog as
+    select * from (values ('m', 'w', 0, 1), ('m', 'x', 0, 1), ('n', 'x', -9, 9))
+        as catalog (model_name, name, lowest, highest)
+"""
 PROFILE = "model_name, feature, lowest, highest"
 EXPOSED = "{{ test_has_exposure(model='cases') }}"
 BOOK = "account_id, as_of_date, product, balance, credit_limit"
@@ -185,25 +204,66 @@ CASES = [
         WARNED,
         (rows("(1, 'warn', 'late', 'r'), (2, 'stop', 'gone', 'q')", "checked_at, status, message, rule"),),
     ),
-    Case("unique_combination_of_columns", "same_key", KEYED, (rows("(1, 2), (1, 2), (1, 3)", "a, b"),), ((1, 2, 2),)),
-    Case("unique_combination_of_columns", "part_of_the_key", KEYED, (rows("(1, 2), (1, 3), (2, 2)", "a, b"),)),
-    Case("accepted_range", "outside", IN_RANGE, (rows("(-0.1), (0.5), (1.1)", "x"),), ((-0.1,), (1.1,))),
-    Case("accepted_range", "not_a_number", IN_RANGE, (rows("('nan'::double)", "x"),), (("nan",),)),
-    Case("accepted_range", "ends_and_null", IN_RANGE, (rows("(0), (1), (null)", "x"),)),
-    Case("is_possible", "too_low", POSSIBLE, (rows("('m', 'x', -0.1, 1)", PROFILE),), (("x", -0.1, 1),)),
+    Case(
+        "keeps_rules",
+        "each_kind_of_rule",
+        RULES,
+        (rows("(1, null, 2.0::double, 'x'), (1, 5, -0.5, 'a'), (3, 5, 'nan', null)", "a, b, c, d"),),
+        (
+            ("a", "unique", 2, "a=1", None),
+            ("b", "not_null", 1, "a=1, b=null", "A row has no b."),
+            ("b", "unique", 2, "b=5", None),
+            ("c", "accepted_range 0, 1", 3, "a=1, c=-0.5", None),
+            ("d", "accepted_values a, b", 1, "a=1, d=x", None),
+        ),
+    ),
+    Case(
+        "keeps_rules",
+        "ends_and_nulls",
+        RULES,
+        (rows("(1, 4, 0.0::double, 'a'), (2, 5, 1.0, 'b'), (3, 6, null, null)", "a, b, c, d"),),
+    ),
+    Case(
+        "keeps_rules",
+        "same_key",
+        KEYED,
+        (rows("(1, 2), (1, 2), (1, 3)", "a, b"),),
+        (("a, b", "unique", 2, "a=1, b=2", None),),
+    ),
+    Case("keeps_rules", "part_of_the_key", KEYED, (rows("(1, 2), (1, 3), (2, 2)", "a, b"),)),
+    Case(
+        "keeps_rules",
+        "numbers_listed",
+        LISTED,
+        (rows("(1), (2)", "a"),),
+        (("a", "accepted_values 1, 3", 1, "a=2", None),),
+    ),
+    Case(
+        "is_possible",
+        "too_low",
+        POSSIBLE,
+        (RANGES, rows("('m', 'x', -0.1, 1)", PROFILE)),
+        (("m", "x", -0.1, 1, 0, 1),),
+    ),
     Case(
         "is_possible",
         "one_of_two_too_high",
         POSSIBLE,
-        (rows("('m', 'w', 0, 1.1), ('m', 'x', 0, 1)", PROFILE),),
-        (("w", 0, 1.1),),
+        (RANGES, rows("('m', 'w', 0, 1.1), ('m', 'x', 0, 1)", PROFILE)),
+        (("m", "w", 0, 1.1, 0, 1),),
     ),
-    Case("is_possible", "not_a_number", POSSIBLE, (rows("('m', 'x', 0, 'nan'::double)", PROFILE),), (("x", 0, "nan"),)),
     Case(
         "is_possible",
-        "ends_nulls_and_other_inputs",
+        "not_a_number",
         POSSIBLE,
-        (rows("('m', 'x', 0, 1), ('m', 'x', null, null), ('m', 'y', -9, 9), ('n', 'x', -9, 9)", PROFILE),),
+        (RANGES, rows("('m', 'x', 0, 'nan'::double)", PROFILE)),
+        (("m", "x", 0, "nan", 0, 1),),
+    ),
+    Case(
+        "is_possible",
+        "ends_nulls_and_another_model",
+        POSSIBLE,
+        (RANGES, rows("('m', 'x', 0, 1), ('m', 'x', null, null), ('n', 'x', -9, 9)", PROFILE)),
     ),
     Case(
         "customers_on_one_side",
@@ -380,3 +440,34 @@ def test_each_generic_test_fails_once_and_passes_once():
     tests = {path.stem for path in GENERIC.glob("*.sql")}
     assert {case.test for case in CASES if case.failing} == tests
     assert {case.test for case in CASES if not case.failing} == tests
+
+
+@pytest.mark.parametrize("rule", ["'not_nul'", "{'accepted_range': [0, 1], 'not_null': true}", "{'description': 'x'}"])
+def test_an_unknown_rule_is_named(project, rule, capfd):
+    node = "{'name': 'cases', 'columns': {'b': {'name': 'b', 'meta': {'rules': [" + rule + "]}}}}"
+    with pytest.raises(Exception, match="inline"):
+        project.compile("{{ rules_of(" + node + ") }}")
+    assert re.search(r"cases\.b: rule .* is unknown\. Write not_null, unique", capfd.readouterr().out)
+
+
+def test_every_rule_is_listed_with_its_test(project):
+    listed = json.loads(project.compile("{{ tojson(declared_rules()) }}"))
+    tests = {one.name for one in project.manifest.nodes.values() if one.resource_type == "test"}
+    assert {one["test_node"] for one in listed} == tests
+    found = {(one["relation_name"], one["column_name"], one["rule"]): one for one in listed}
+    assert found["fct_account_scores", "pd", "accepted_range 0, 1"]["cadence"] == "nightly"
+    assert found["int_policy", "outcome_months", "not_null"]["cadence"] == "nightly, weekly"
+    assert found["fct_model_versions", "artifact_digest", "not_null"]["severity"] == "warn"
+    assert found["int_settled_payments", "payment_id", "unique"]["description"].startswith("A row is a payment with")
+    assert found["raw.payments", "", "versions_are_unique"]["severity"] == "error"
+    assert len(found) > 150
+
+
+def test_the_ranges_of_inputs_are_listed_from_the_catalog(project):
+    setup = (
+        "create table warehouse.reference.feature_catalog as select * from (values"
+        " ('m', 'w', 0, 1, true), ('m', 'x', 0, 1, false)) as listed (model_name, name, lowest, highest, in_model)"
+    )
+    sql = (ROOT / "models" / "operations" / "fct_test_rules.sql").read_text()
+    found = [row for row in project.query(sql, setup=(setup,)) if row[0] == "tonight_inputs"]
+    assert [row[1:3] for row in found] == [("w", "is_possible m: 0 to 1")]

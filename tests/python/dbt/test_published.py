@@ -9,7 +9,7 @@ import pytest
 # Relations without partition digests, and why.
 ROW_BY_ROW = {"fct_gate_decisions", "fct_model_versions", "fct_promotions", "fct_runs"}
 THE_LOG_ITSELF = {"fct_audit_log"}
-COMPUTED_WHEN_ASKED = {"fct_deadlines", "fct_score_partitions"}
+COMPUTED_WHEN_ASKED = {"fct_deadlines", "fct_score_partitions", "fct_test_rules"}
 # Views of tables that have digests.
 OF_TABLES = {
     "fct_fairness": ["fairness_of_nights", "fairness_of_trainings"],

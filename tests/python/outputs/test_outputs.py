@@ -188,7 +188,7 @@ def _version(text: str) -> dict:
 
 
 def _build(text: str) -> SimpleNamespace:
-    return SimpleNamespace(run_id=text, models=1, tests=1, seconds=1.0, warnings=(text,))
+    return SimpleNamespace(run_id=text, models=1, tests=1, rules=1, seconds=1.0, warnings=(text,))
 
 
 def _state(text: str) -> dict:

@@ -24,6 +24,7 @@ class Node:
     resource_type: str = "model"
     description: str = ""
     compiled_code: str | None = None
+    attached_node: str | None = None
 
 
 @dataclass
@@ -103,6 +104,23 @@ def test_failing_test_shows_its_first_row(empty_home):
     )
     node.compiled_code = "select * from gone"
     assert dbt_build._cause(failure) == "assert_none: 1 failing rows. A row is an account."
+
+
+def test_broken_rule_names_relation_column_count_and_a_row(empty_home):
+    duckdb.connect(str(home.warehouse())).close()
+    sql = "select 'pd' as column_name, 'accepted_range 0, 1' as rule, 3 as failing_rows, 'id=A1, pd=2' as example,"
+    node = Node("keeps_rules_scores_", "test", "A row is a\n  score made twice.", f"{sql} 'Above\n 1.' as meaning")
+    node.attached_node = "model.nightbook.scores"
+    failure = Failure(node, "Got 2 results, configured to fail if != 0", "fail", 2)
+    assert dbt_build._cause(failure) == (
+        "scores.pd: 3 rows break the rule accepted_range 0, 1, such as id=A1, pd=2 (and 1 more of its rules). Above 1."
+    )
+    node.compiled_code = "select 'id' as column_name, 'unique' as rule, 2 as failing_rows, 'id=A1' as example,"
+    node.compiled_code += " null as meaning"
+    failure.failures = 1
+    assert dbt_build._cause(failure) == (
+        "scores.id: 2 rows break the rule unique, such as id=A1. A row is a score made twice."
+    )
 
 
 def test_raised_on_purpose_is_the_sentence_alone():

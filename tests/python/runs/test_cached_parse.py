@@ -40,8 +40,17 @@ def _warned_of_alone(manifest):
 
 
 def _of_other_values(manifest):
-    one = next(name for name in manifest.nodes if name.startswith("test.nightbook.accepted_values_"))
-    manifest.nodes[one].test_metadata.kwargs["values"] = []
+    column = manifest.nodes["model.nightbook.fct_provisions"].columns["ifrs9_stage"]
+    column.meta["rules"] = [{"accepted_values": [1, 2, 3, 4]}]
+
+
+def _without_a_rule(manifest):
+    manifest.nodes["model.nightbook.fct_account_scores"].columns["pd"].meta["rules"].pop()
+
+
+def _of_another_key(manifest):
+    one = next(name for name in manifest.nodes if name.startswith("test.nightbook.keeps_rules_fct_provisions"))
+    manifest.nodes[one].test_metadata.kwargs["unique"].append("run_id")
 
 
 def _never_selected(manifest):
@@ -68,6 +77,8 @@ def _in_another_schema(manifest):
         ("tests_digest", _without_a_test),
         ("tests_digest", _warned_of_alone),
         ("tests_digest", _of_other_values),
+        ("tests_digest", _without_a_rule),
+        ("tests_digest", _of_another_key),
         ("tests_digest", _never_selected),
         ("manifest_digest", _other_sql),
         ("manifest_digest", _hooks_in_another_order),
