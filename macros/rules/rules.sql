@@ -67,6 +67,22 @@
     {{ return(found) }}
 {%- endmacro %}
 
+{# Query with one row per rule of declared_rules, whose fields are its columns. #}
+{% macro rules_as_rows() -%}
+    {%- set fields = ['relation_name', 'column_name', 'rule', 'description', 'severity', 'test_node', 'cadence'] -%}
+    select {{ fields | join(', ') }}
+    from (
+        values
+        {%- for one in (declared_rules() if execute else []) %}
+        (
+            {%- for field in fields -%}
+            {{ text_literal(one[field].split() | join(' ')) }}{{ ', ' if not loop.last }}
+            {%- endfor -%}
+        ){{ ',' if not loop.last }}
+        {%- endfor %}
+    ) as listed ({{ fields | join(', ') }})
+{%- endmacro %}
+
 {# The first relation that a test without a relation of its own reads. #}
 {% macro _first_read(test) -%}
     {%- set read = test.sources | map('join', '.') | list + test.refs | map(attribute='name') | list -%}

@@ -10,19 +10,7 @@ catalog as (
 
 declared as (
 
-    {% if execute -%}
-    select *
-    from (
-        values
-        {%- for one in declared_rules() %}
-        (
-            {%- for field in ('relation_name', 'column_name', 'rule', 'description', 'severity', 'test_node', 'cadence') %}
-            {{- text_literal(one[field].split() | join(' ')) }}{{ ', ' if not loop.last }}
-            {%- endfor -%}
-        ){{ ',' if not loop.last }}
-        {%- endfor %}
-    ) as listed (relation_name, column_name, rule, description, severity, test_node, cadence)
-    {%- endif %}
+    {{ rules_as_rows() }}
 
 )
 
