@@ -84,6 +84,7 @@ sql: develop  ## SQL, as dbt compiles it
 	$(BIN)/sqlfluff lint models tests/intermediate tests/fairness
 
 changed: setup  ## build what differs from the manifest in STATE=folder, its children, and all that they rest on
+	@$(BIN)/dbt parse --quiet
 	NIGHTBOOK_OVERRIDE=partial_run NIGHTBOOK_OVERRIDE_REASON='what a pull request changes' $(BIN)/dbt build --defer --state $(STATE) --exclude-resource-type unit_test --select $$(PYTHONPATH=python_models $(BIN)/python -m impact.changed $(STATE))
 
 impact: setup  ## what the files as they are do to scores, against BASE=origin/main

@@ -119,7 +119,7 @@ def code_digests() -> dict[str, str]:
         "manifest_digest": _manifest_digest(manifest),
         "library_digest": library_digest(),
         "lock_digest": _files_digest(Path.cwd(), Path.cwd() / "requirements.txt"),
-        "tests_digest": _digest([_nodes(manifest, ("test",)), _rules(manifest)]),
+        "tests_digest": _digest([_nodes(manifest, ("test",)), rules(manifest)]),
     }
 
 
@@ -127,6 +127,15 @@ def library_digest() -> str:
     """SHA-256 of the library's files, which dbt does not digest. The package that only reads scores is left out."""
     library = Path(__file__).parent
     return _files_digest(library, *(file for file in library.glob("**/*.py") if library / _READERS not in file.parents))
+
+
+def rules(manifest: dict) -> dict[str, dict]:
+    """Node -> column -> the rules that the YAML gives it. The test keeps_rules reads them; dbt compares none."""
+    return {
+        name: found
+        for name, node in manifest["nodes"].items()
+        if (found := {one: c["meta"]["rules"] for one, c in node["columns"].items() if c["meta"].get("rules")})
+    }
 
 
 def threads() -> int:
@@ -163,15 +172,6 @@ def _nodes(manifest: dict, kinds: tuple[str, ...]) -> dict[str, list]:
         ]
         for name, node in manifest["nodes"].items()
         if node["resource_type"] in kinds
-    }
-
-
-def _rules(manifest: dict) -> dict[str, dict]:
-    """Node -> column -> the rules that the YAML gives it, which the test keeps_rules reads."""
-    return {
-        name: found
-        for name, node in manifest["nodes"].items()
-        if (found := {one: c["meta"]["rules"] for one, c in node["columns"].items() if c["meta"].get("rules")})
     }
 
 

@@ -26,7 +26,10 @@ def listed(project, production, tmp_path):
         other = copy.deepcopy(production)
         edit(other)
         (tmp_path / "manifest.json").write_text(json.dumps(other))
-        chosen = ["--select", *changed.selectors(tmp_path), "--state", str(tmp_path), "--resource-type", "model"]
+        now = tmp_path / "now"
+        now.mkdir(exist_ok=True)
+        (now / "manifest.json").write_text(json.dumps(production))
+        chosen = ["--select", *changed.selectors(tmp_path, now), "--state", str(tmp_path), "--resource-type", "model"]
         found = project.invoke("ls", *chosen)
         assert found.success, found.exception
         return {name.rsplit(".", 1)[1] for name in found.result}
@@ -60,6 +63,14 @@ def test_an_edited_library_has_every_python_model_built(listed, production):
     assert listed(lambda production: production["metadata"]["env"].clear()) == found
 
 
+def test_a_relation_with_other_rules_is_built_and_tested(listed):
+    def edit(production):
+        del production["nodes"]["model.nightbook.fct_provisions"]["columns"]["lgd"]["meta"]["rules"]
+
+    found = listed(edit)
+    assert {"fct_provisions", "int_request"} <= found and "fct_training_need" not in found
+
+
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
     with pytest.raises(NightbookError, match="manifest.json does not exist: name the folder of a build's manifest"):
-        changed.selectors(tmp_path)
+        changed.selectors(tmp_path, tmp_path)
