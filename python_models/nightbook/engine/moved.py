@@ -3,22 +3,25 @@
 import re
 from glob import escape
 from pathlib import Path
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from nightbook.engine import home, messages
 from nightbook.errors import NightbookError
+
+# Not installed beside a Snowpark session.
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 # What `land` writes. A view over a lake of the user's own has no such path, and is left alone.
 _LANDED = re.compile(r"'((?:[^']|'')*)/landing/([^'/]+)/(\w+)/\*\.parquet'")
 
 
-def has(warehouse: duckdb.DuckDBPyConnection) -> bool:
+def has(warehouse: "DuckDBPyConnection") -> bool:
     """Whether a view of schema `raw` reads the landing folder of another home."""
     return any(_elsewhere(sql) for sql in _views(warehouse))
 
 
-def settle(warehouse: duckdb.DuckDBPyConnection) -> None:
+def settle(warehouse: "DuckDBPyConnection") -> None:
     """Point the views of schema `raw` at this home's landing folder, all of them or none.
 
     Raises:
@@ -33,6 +36,8 @@ def settle(warehouse: duckdb.DuckDBPyConnection) -> None:
             raise NightbookError(
                 f"{there}: this home was moved or copied without these files: copy the whole folder of the home"
             )
+    import duckdb
+
     here = escape(str(home.home())).replace("'", "''")
     try:
         warehouse.execute("begin")
@@ -44,7 +49,7 @@ def settle(warehouse: duckdb.DuckDBPyConnection) -> None:
         raise NightbookError(messages.one_line(str(error))) from error
 
 
-def _views(warehouse: duckdb.DuckDBPyConnection) -> list[str]:
+def _views(warehouse: "DuckDBPyConnection") -> list[str]:
     found = warehouse.execute(
         "select sql from duckdb_views() where schema_name = 'raw' and database_name = current_database()"
     )

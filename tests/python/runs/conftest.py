@@ -190,6 +190,13 @@ def small(demo, tmp_path_factory) -> Home:
     return Home(once(tmp_path_factory, "small", make), registry=registry)
 
 
+def copy_warehouse(home: Path, folder: Path) -> None:
+    """Copy a home's warehouse into another home, which reads the same landed files if there are any."""
+    shutil.copy(home / "warehouse.duckdb", folder)
+    if (home / "landing").exists():
+        (folder / "landing").symlink_to(home / "landing")
+
+
 def copy_store(home: Path, folder: Path) -> None:
     """Copy a home's registry into another home, with its artifacts."""
     shutil.copy(home / "mlflow.db", folder)
@@ -200,12 +207,13 @@ def copy_store(home: Path, folder: Path) -> None:
 def settle(tmp_path):
     """A function that makes the test's folder a home from a copied warehouse, which the test may change.
 
-    `registry` is the address of a registry to share, `store` a home whose registry is copied.
+    `warehouse` and `store` are the homes whose warehouse and registry are copied, `registry` is the address of a
+    registry to share.
     """
 
-    def settle(*files: Path, registry: str | None = None, store: Path | None = None) -> Home:
-        for file in files:
-            shutil.copy(file, tmp_path / file.name)
+    def settle(warehouse: Path | None = None, registry: str | None = None, store: Path | None = None) -> Home:
+        if warehouse:
+            copy_warehouse(warehouse, tmp_path)
         if store:
             copy_store(store, tmp_path)
         return Home(warm.runner().at(tmp_path), registry=registry)
@@ -226,7 +234,7 @@ def with_champions(demo, settle):
 @pytest.fixture
 def copy(small, demo, settle) -> Home:
     """A copy of the small home that a test may change, with a copy of the demo's registry."""
-    return settle(small.path / "warehouse.duckdb", store=demo[0].path)
+    return settle(small.path, store=demo[0].path)
 
 
 @pytest.fixture(scope="session")

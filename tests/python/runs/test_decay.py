@@ -142,7 +142,7 @@ def test_a_cohort_is_measured_once_its_outcomes_are_known(copy):
 
 def test_a_challenger_is_scored_beside_the_champion_and_published_nowhere(small, demo, settle):
     """The challenger is the champion itself under another number, so both must come out equal."""
-    copy = Home(settle(small.path / "warehouse.duckdb", store=demo[0].path).path)
+    copy = Home(settle(small.path, store=demo[0].path).path)
     assert copy.query("select count(*) from monitoring.tonight_shadow_scores") == [(0,)]
     before = copy.partition()
     second_version(copy, is_on_record=True)

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from docsite.reading import Reading
 from docsite.rendering import write
 from tests.python import recorded
 
-from .conftest import ROOT, Home, at_home, copy_store, ok, once, refused
+from .conftest import ROOT, Home, at_home, copy_store, copy_warehouse, ok, once, refused
 from .site_reading import broken_links, read
 
 MODELS = ("account_pd", "application_pd")
@@ -81,7 +80,7 @@ def site(demo, tmp_path_factory) -> Path:
     whole = demo[0].path
 
     def make(folder: Path) -> None:
-        shutil.copy(whole / "warehouse.duckdb", folder / "warehouse.duckdb")
+        copy_warehouse(whole, folder)
         home = Home(folder, registry=f"sqlite:///{whole / 'mlflow.db'}")
         (folder / "said.txt").write_text(ok(home.run("docs")).stdout)
 
@@ -206,7 +205,7 @@ def test_a_page_follows_its_figures_and_its_model(demo, tmp_path):
     """A figure is changed in the warehouse, and the champion is another one with fewer trees and another approval."""
     whole = demo[0]
     home = Home(tmp_path)
-    shutil.copy(whole.path / "warehouse.duckdb", tmp_path)
+    copy_warehouse(whole.path, tmp_path)
     copy_store(whole.path, tmp_path)
     manifest = manifest_of(whole)
     before = figures(home, manifest, tmp_path / "before")

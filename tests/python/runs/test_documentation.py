@@ -8,7 +8,7 @@ from .conftest import ok
 
 
 def test_every_column_of_a_home_is_described_and_one_that_is_not_is_named(demo, settle):
-    home = settle(demo[0].path / "warehouse.duckdb")
+    home = settle(demo[0].path)
     ok(home.dbt("docs", "generate", "--no-compile"))
     catalog = json.loads((home.path / "target" / "catalog.json").read_text())
     manifest = json.loads((demo[0].path / "target" / "manifest.json").read_text())

@@ -59,7 +59,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_bad_candidate_is_rejected_and_production_stays(demo, settle, fault):
     whole, _ = demo
-    home = settle(whole.path / "warehouse.duckdb", store=whole.path)
+    home = settle(whole.path, store=whole.path)
     rules, plant = FAULTS[fault]
     versions = home.query("select * from audit.fct_model_versions order by all")
     home.execute(THIN, "delete from training.training_set_application_pd", plant)

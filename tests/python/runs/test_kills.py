@@ -362,7 +362,7 @@ def test_a_registration_that_was_killed_is_seen_by_who_forgets_it(fitted, tmp_pa
 
 
 def test_promotions_killed_and_said_again_are_those_of_undisturbed_commands(small, demo, settle):
-    home = Home(settle(small.path / "warehouse.duckdb", store=demo[0].path).path)
+    home = Home(settle(small.path, store=demo[0].path).path)
     second_version(home, is_on_record=True)
     for name in ("warehouse.duckdb", "mlflow.db"):
         shutil.copy(home.path / name, home.path / f"before.{name}")

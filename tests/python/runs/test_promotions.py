@@ -33,7 +33,7 @@ def marts(home: Home) -> list[tuple]:
 
 
 def test_without_a_champion_nothing_is_written(small, settle):
-    home = settle(small.path / "warehouse.duckdb")
+    home = settle(small.path)
     before = marts(home)
     # The registry is missing, or is another one.
     line = refused(home.run("score"))

@@ -114,7 +114,7 @@ def test_whatever_is_killed_is_said_again(small, demo, settle, killed, name):
         landed_alone(small, home)
         killed(home, name, ("train",), max(KILLS // 5, 1), draw, "small_models")
         return
-    home = Home(settle(small.path / "warehouse.duckdb", store=demo[0].path).path)
+    home = Home(settle(small.path, store=demo[0].path).path)
     second_version(home, is_on_record=True)
     if name == "rollback":
         with dying(home, *DBT, "runner.promotions") as process:

@@ -77,7 +77,7 @@ def trail(small, demo, tmp_path_factory) -> Home:
 @pytest.fixture
 def changed(trail, settle) -> Home:
     """A copy of the trail that a test may tamper with."""
-    return settle(trail.path / "warehouse.duckdb", store=trail.path)
+    return settle(trail.path, store=trail.path)
 
 
 def account_of(home: Home, night: str = LAST) -> str:
