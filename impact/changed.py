@@ -30,6 +30,10 @@ def selectors(state: Path, project: Path) -> list[str]:
     Raises:
         NightbookError: there is no manifest.
     """
+    if state.resolve() == project.resolve():
+        raise NightbookError(
+            f"{state} is this project's own target: name the folder of another build's manifest, STATE=..."
+        )
     then, now = (_manifest(folder) for folder in (state, project))
     is_same = then["metadata"].get("env", {}).get("NIGHTBOOK_LIBRARY") == provenance.library_digest()
     before, after = provenance.rules(then), provenance.rules(now)

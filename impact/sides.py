@@ -139,8 +139,9 @@ def _of_its_own(side: Side, accounts: int) -> None:
 
 def _with_champions_of(against: Side, side: Side, accounts: int, is_quick: bool) -> None:
     _land(side, accounts)
-    # Artifacts stay where they are, because the registry names them by path. The change's own models go to another
-    # registry. Otherwise they would be scored as challengers, which the base's night does not have.
+    # The change's own models go to another registry. Otherwise they would be scored as challengers, which the base's
+    # night does not have.
+    shutil.copytree(against.lender / "mlflow-artifacts", side.lender / "mlflow-artifacts")
     for name in (REGISTRY, "training.db"):
         shutil.copy(against.lender / REGISTRY, side.lender / name)
     _carry_record(against.lender, side.lender)

@@ -91,7 +91,8 @@ def _lines(work: Work) -> Iterator[None]:
         yield
     finally:
         over.set()
-        teller.join()
+        # A reader who no longer reads holds up the last line, not the command.
+        teller.join(timeout=1)
 
 
 def _tell(work: Work, over: Event, stream: Any) -> None:

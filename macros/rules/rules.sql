@@ -1,5 +1,9 @@
 {# The rules of a node's columns, as rules_of gives them, for the generic test that is being compiled. #}
 {% macro tested_rules() -%}
+    {%- if model.resource_type == 'test' and model.attached_node not in graph.nodes -%}
+        {{ exceptions.raise_compiler_error(
+            model.name ~ ': keeps_rules tests models and seeds. The landing contract checks the columns of sources') }}
+    {%- endif -%}
     {{ return(rules_of(graph.nodes[model.attached_node]) if model.attached_node in graph.nodes else []) }}
 {%- endmacro %}
 
@@ -111,6 +115,9 @@
     key: columns that identify a row, for the rule that they are unique and for the example.
 #}
 {% macro broken_rules(relation, rules, key=[]) -%}
+    {%- if execute and not rules and not key -%}
+        {{ exceptions.raise_compiler_error(relation ~ ': keeps_rules has neither a rule nor a key to test') }}
+    {%- endif -%}
     {%- set per_row = rules | rejectattr('kind', 'equalto', 'unique') | list -%}
     {%- set keys = [key] if key else [] -%}
     {%- for rule in rules if rule.kind == 'unique' -%}{%- do keys.append([rule.column]) -%}{%- endfor -%}
@@ -198,8 +205,10 @@ order by failing_rows desc, column_name, rule
 {% macro _breaks(rule) -%}
     {%- if rule.kind == 'not_null' -%} {{ rule.column }} is null
     {%- elif rule.kind == 'accepted_range' -%} {{ rule.column }} < {{ rule.limits[0] }} or {{ rule.column }} > {{ rule.limits[1] }}
-    {%- elif rule.limits[0] is string -%} {{ rule.column }} not in {{ text_list(rule.limits) }}
-    {%- else -%} {{ rule.column }} not in ({{ rule.limits | join(', ') }})
+    {%- else -%}
+        {%- set values = [] -%}
+        {%- for value in rule.limits -%}{%- do values.append(text_literal(value) if value is string else value) -%}{%- endfor -%}
+        {{ rule.column }} not in ({{ values | join(', ') }})
     {%- endif -%}
 {%- endmacro %}
 

@@ -118,7 +118,7 @@ def code_digests() -> dict[str, str]:
     return {
         "manifest_digest": _manifest_digest(manifest),
         "library_digest": library_digest(),
-        "lock_digest": _files_digest(Path.cwd(), Path.cwd() / "requirements.txt"),
+        "lock_digest": _files_digest(Path.cwd(), Path.cwd() / _lock()),
         "tests_digest": _digest([_nodes(manifest, ("test",)), rules(manifest)]),
     }
 
@@ -127,6 +127,11 @@ def library_digest() -> str:
     """SHA-256 of the library's files, which dbt does not digest. The package that only reads scores is left out."""
     library = Path(__file__).parent
     return _files_digest(library, *(file for file in library.glob("**/*.py") if library / _READERS not in file.parents))
+
+
+def _lock() -> str:
+    """The lock of what this run's engine needs."""
+    return "requirements-snowflake.txt" if home.is_account() else "requirements.txt"
 
 
 def rules(manifest: dict) -> dict[str, dict]:

@@ -25,11 +25,17 @@ def settle(warehouse: "DuckDBPyConnection") -> None:
     """Point the views of schema `raw` at this home's landing folder, all of them or none.
 
     Raises:
-        NightbookError: a load that a view reads is not in this home, or the warehouse cannot be written.
+        NightbookError: a load that a view reads is not in this home, views read several homes, or the warehouse cannot
+            be written.
     """
-    views = [sql for sql in _views(warehouse) if _elsewhere(sql)]
+    landed = [sql for sql in _views(warehouse) if _LANDED.search(sql)]
+    views = [sql for sql in landed if _elsewhere(sql)]
     if not views:
         return
+    homes = {found[0] for sql in landed for found in _LANDED.findall(sql)}
+    if len(homes) > 1:
+        named = " and ".join(sorted(str(folder(one)) for one in homes))
+        raise NightbookError(f"views of schema raw read {named}: somebody changed them. `land` creates them again")
     for _, load_id, table in (found for sql in views for found in _elsewhere(sql)):
         there = home.landing() / folder(load_id) / table
         if not list(there.glob("*.parquet")):

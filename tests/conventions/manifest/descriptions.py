@@ -70,6 +70,10 @@ def check_exposure_has_maturity(exposure):
         fail(f"{exposure.unique_id} has no maturity: low, medium or high")
 
 
+# What the meta of a column may say; anything else is a misspelt rule.
+COLUMN_META = {"rules", "is_personal", "needed_by_pipeline"}
+
+
 @check
 def check_test_is_described(test, ctx):
     """A test says what a failing row means, itself or by the description of its generic test."""
@@ -88,6 +92,9 @@ def check_unit_test_is_described(unit_test):
 
 
 def _check_rules(node, ctx) -> None:
+    misspelt = {key for column in (node.columns or {}).values() for key in column.meta or {}} - COLUMN_META
+    if misspelt:
+        fail(f"{node.unique_id}: nothing reads {', '.join(sorted(misspelt))} in the meta of a column")
     has_rules = any((column.meta or {}).get("rules") for column in (node.columns or {}).values())
     if has_rules and not any(
         getattr(one, "attached_node", None) == node.unique_id and one.test_metadata.name == "keeps_rules"

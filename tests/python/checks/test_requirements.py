@@ -43,3 +43,10 @@ def test_a_run_installs_nothing_that_only_a_change_needs(name, without):
     locked = {pin.partition("==")[0] for pin in pins((ROOT / name).read_text())}
     # What mlflow brings anyway.
     assert locked & set().union(*map(named, without)) <= {"pandas"}
+
+
+def test_an_installed_library_has_every_package():
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    library = ROOT / "python_models"
+    found = {".".join(file.parent.relative_to(library).parts) for file in library.glob("nightbook/**/__init__.py")}
+    assert set(named) == found

@@ -32,6 +32,8 @@ def test_each_planted_fault_is_named(manifest, tmp_path):
     nodes[singular]["description"] = ""
     for relation in ("int_policy", "deadlines"):
         del nodes[next(name for name in nodes if name.startswith(f"test.nightbook.keeps_rules_{relation}_"))]
+    misspelt = nodes["model.nightbook.fct_calibration"]["columns"]["as_of_date"]
+    misspelt["meta"] = misspelt["config"]["meta"] = {"rule": ["not_null"]}
     found = failures(tmp_path, "manifest_checks", manifest=planted)
     within = {one for one in found if one.startswith("check_test_is_described keeps_rules_")}
     assert len(within) > 2, found
@@ -43,6 +45,7 @@ def test_each_planted_fault_is_named(manifest, tmp_path):
         "check_model_columns_tell_more fct_provisions",
         "check_model_description_populated int_run",
         "check_model_has_group fct_runs",
+        "check_model_rules_are_tested fct_calibration",
         "check_model_rules_are_tested int_policy",
         "check_public_macro_is_described psi",
         "check_public_macro_is_described test_keeps_rules",

@@ -261,6 +261,13 @@ CASES = [
     ),
     Case(
         "is_possible",
+        "without_a_range",
+        POSSIBLE,
+        (RANGES, rows("('m', 'y', 0, 1)", PROFILE)),
+        (("m", "y", 0, 1, None, None),),
+    ),
+    Case(
+        "is_possible",
         "ends_nulls_and_another_model",
         POSSIBLE,
         (RANGES, rows("('m', 'x', 0, 1), ('m', 'x', null, null), ('n', 'x', -9, 9)", PROFILE)),

@@ -74,6 +74,16 @@ def test_plain_dbt_points_a_moved_home_at_itself(moved, tmp_path):
     assert not elsewhere(moved)
 
 
+def test_views_of_two_homes_are_no_move(moved, tmp_path):
+    [(sql,)] = moved.query("select sql from duckdb_views() where schema_name = 'raw' and view_name = 'payments'")
+    here = str(moved.path).replace("'", "''").replace("[", "[[]")
+    shutil.copytree(moved.path / "landing", tmp_path / "other" / "landing")
+    moved.execute(sql.replace(here, str(tmp_path / "other")).replace("CREATE VIEW", "create or replace view"))
+    assert "somebody changed them" in refused(moved.run("status"))
+    moved.execute(sql.replace("CREATE VIEW", "create or replace view"))
+    ok(moved.run("status"))
+
+
 def test_a_home_without_its_files_is_refused_although_they_are_still_elsewhere(demo, tmp_path):
     home = Home(tmp_path / "part")
     home.path.mkdir()
