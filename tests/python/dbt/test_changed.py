@@ -73,4 +73,9 @@ def test_a_relation_with_other_rules_is_built_and_tested(listed):
 
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
     with pytest.raises(NightbookError, match="manifest.json does not exist: name the folder of a build's manifest"):
+        changed.selectors(tmp_path, tmp_path / "now")
+
+
+def test_a_build_is_not_compared_with_itself(tmp_path):
+    with pytest.raises(NightbookError, match="is this project's own target: name the folder of another build"):
         changed.selectors(tmp_path, tmp_path)
