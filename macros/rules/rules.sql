@@ -174,14 +174,6 @@ broken as (
     from repeated_{{ loop.index }}
     {{ "union all" if not loop.last }}
     {%- endfor %}
-    {%- if not per_row and not keys %}
-    select
-        '' as column_name,
-        '' as rule,
-        0 as failing_rows,
-        '' as example,
-        '' as meaning
-    {%- endif %}
 
 )
 

@@ -1,7 +1,6 @@
 """Shared by the tests of the library: a population with known structure, its catalog, and one store's candidates."""
 
 import itertools
-import shutil
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date
@@ -102,12 +101,6 @@ def log(candidate: training.Candidate, model_name: str = MODEL, maker: str = MAK
 def book() -> Book:
     """The record of this test's home."""
     return _books[home.home()]
-
-
-def copy_store(home: Path, folder: Path) -> None:
-    """Copy a home's registry into another home, with its artifacts."""
-    shutil.copy(home / "mlflow.db", folder)
-    shutil.copytree(home / "mlflow-artifacts", folder / "mlflow-artifacts")
 
 
 def set_environment(patch: pytest.MonkeyPatch, folder: Path) -> None:

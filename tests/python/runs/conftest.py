@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
 from tests.python import recorded, warm  # noqa: E402
+from tests.python.copies import copy_store, copy_warehouse  # noqa: E402
 
 UCI_FILE = ROOT.parent / "shared" / "data" / "uci_taiwan" / "UCI_Credit_Card.csv"
 LANDING = [
@@ -188,19 +188,6 @@ def small(demo, tmp_path_factory) -> Home:
         ok(home.run("score"))
 
     return Home(once(tmp_path_factory, "small", make), registry=registry)
-
-
-def copy_warehouse(home: Path, folder: Path) -> None:
-    """Copy a home's warehouse into another home, which reads the same landed files if there are any."""
-    shutil.copy(home / "warehouse.duckdb", folder)
-    if (home / "landing").exists():
-        (folder / "landing").symlink_to(home / "landing")
-
-
-def copy_store(home: Path, folder: Path) -> None:
-    """Copy a home's registry into another home, with its artifacts."""
-    shutil.copy(home / "mlflow.db", folder)
-    shutil.copytree(home / "mlflow-artifacts", folder / "mlflow-artifacts")
 
 
 @pytest.fixture

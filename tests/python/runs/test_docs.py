@@ -23,8 +23,9 @@ from docsite.pages import models
 from docsite.reading import Reading
 from docsite.rendering import write
 from tests.python import recorded
+from tests.python.copies import copy_store, copy_warehouse
 
-from .conftest import ROOT, Home, at_home, copy_store, copy_warehouse, ok, once, refused
+from .conftest import ROOT, Home, at_home, ok, once, refused
 from .site_reading import broken_links, read
 
 MODELS = ("account_pd", "application_pd")

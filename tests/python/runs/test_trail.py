@@ -20,8 +20,9 @@ from nightbook.trail import audit
 from runner import dbt_build
 
 from tests.python import recorded
+from tests.python.copies import copy_store
 
-from .conftest import ROOT, Home, at_home, copy_store, ok, once, refused
+from .conftest import ROOT, Home, at_home, ok, once, refused
 
 NIGHTS = ("2026-04-30", "2026-05-31", "2026-06-30")
 LAST = NIGHTS[-1]

@@ -13,12 +13,14 @@ import mlflow
 import numpy as np
 import pytest
 import yaml
-from library_store import APPROVER, MODEL, SPECS, book, copy_store, new_model
+from library_store import APPROVER, MODEL, SPECS, book, new_model
 from nightbook.engine import frames, home
 from nightbook.errors import NightbookError
 from nightbook.registry import artifacts, model_versions, record
 from nightbook.scoring import inference, scorer
 from runner import promotions
+
+from tests.python.copies import copy_store
 
 NAMES = {"approver": APPROVER, "change_request": "CR-1"}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from library_store import APPROVER, MAKER, book, copy_store, log, register
+from library_store import APPROVER, MAKER, book, log, register
 from nightbook.engine import home
 from nightbook.errors import NightbookError
 from nightbook.registry import artifacts, model_versions, record
@@ -13,6 +13,7 @@ from nightbook.scoring import scorer
 from runner import promotions
 
 from tests.python import recorded
+from tests.python.copies import copy_store
 
 NAMES = {"approver": APPROVER, "change_request": "CR-1"}
 

@@ -5,9 +5,11 @@ import sqlite3
 import sys
 
 import pytest
-from library_store import MODEL, copy_store, new_model
+from library_store import MODEL, new_model
 from nightbook.errors import NightbookError
 from nightbook.registry import mlflow_store, model_versions, store_reader
+
+from tests.python.copies import copy_store
 
 
 @pytest.fixture
