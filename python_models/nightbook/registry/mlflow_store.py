@@ -200,13 +200,10 @@ def settle() -> None:
 def _strangers(store: sqlite3.Connection) -> list[tuple[str, str, str, str]]:
     """Table, column, address, and the address of the home, for each artifact that is in another home."""
     found = []
-    there_are = {
-        (table, column)
-        for table, column in store.execute(
-            "select m.name, c.name from sqlite_master as m, pragma_table_info(m.name) as c where m.type = 'table'"
-        )
-    }
-    for table, column in there_are.intersection(_LOCATIONS):
+    for table, column in _LOCATIONS:
+        # Stores of other versions of MLflow lack some of them.
+        if not store.execute("select 1 from pragma_table_info(?) where name = ?", [table, column]).fetchone():
+            continue
         like = f"file://%/{home.artifacts().name}/%"
         for (address,) in store.execute(f"select distinct {column} from {table} where {column} like ?", [like]):
             there = address.rpartition(f"/{home.artifacts().name}/")[0]

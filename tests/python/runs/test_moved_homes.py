@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -35,16 +36,25 @@ def elsewhere(home: Home) -> list[str]:
     return [one for one in named if one and f"{home.path.parent}/" not in one]
 
 
-@pytest.fixture(scope="module")
-def moved(demo, tmp_path_factory) -> Home:
+def moved_to(folder: Path, demo: Home) -> Home:
     """The demo's home, copied to one place and moved to another. Nothing is left where it was."""
-    first, second = tmp_path_factory.mktemp("moved") / "first", tmp_path_factory.mktemp("moved") / "it's [here]"
-    shutil.copytree(demo[0].path, first, ignore=shutil.ignore_patterns("target", "logs"))
+    first, second = folder / "first", folder / "it's [here]"
+    shutil.copytree(demo.path, first, ignore=shutil.ignore_patterns("target", "logs"))
     first.rename(second)
     return Home(second)
 
 
-def test_a_moved_home_is_read_scored_and_computed_again(demo, moved):
+@pytest.fixture(scope="module")
+def settled(demo, tmp_path_factory) -> Home:
+    """A moved home after a command that read its views and its registry."""
+    home = moved_to(tmp_path_factory.mktemp("moved"), demo[0])
+    ok(home.run("verify-audit"))
+    assert not elsewhere(home)
+    return home
+
+
+def test_a_moved_home_is_read_scored_and_computed_again(demo, tmp_path):
+    moved = moved_to(tmp_path, demo[0])
     assert len(elsewhere(moved)) > 8
     night = moved.partition()
     [(account,)] = moved.query(ACCOUNT)
@@ -58,30 +68,30 @@ def test_a_moved_home_is_read_scored_and_computed_again(demo, moved):
     ok(moved.run("verify-audit"))
 
 
-def test_plain_dbt_points_a_moved_home_at_itself(moved, tmp_path):
-    here = str(moved.path).replace("'", "''").replace("[", "[[]")
+def test_plain_dbt_points_a_moved_home_at_itself(settled, tmp_path):
+    here = str(settled.path).replace("'", "''").replace("[", "[[]")
     # DuckDB makes a view only over files that are there.
-    shutil.copytree(moved.path / "landing", tmp_path / "gone" / "landing")
-    moved.execute(
+    shutil.copytree(settled.path / "landing", tmp_path / "gone" / "landing")
+    settled.execute(
         *(
             sql.replace(here, str(tmp_path / "gone")).replace("CREATE VIEW", "create or replace view")
-            for (sql,) in moved.query("select sql from duckdb_views() where schema_name = 'raw'")
+            for (sql,) in settled.query("select sql from duckdb_views() where schema_name = 'raw'")
         )
     )
     shutil.rmtree(tmp_path / "gone")
-    assert len(elsewhere(moved)) == 8
-    ok(moved.dbt("show", "--inline", "select 1 as one", "--quiet"))
-    assert not elsewhere(moved)
+    assert len(elsewhere(settled)) == 8
+    ok(settled.dbt("show", "--inline", "select 1 as one", "--quiet"))
+    assert not elsewhere(settled)
 
 
-def test_views_of_two_homes_are_no_move(moved, tmp_path):
-    [(sql,)] = moved.query("select sql from duckdb_views() where schema_name = 'raw' and view_name = 'payments'")
-    here = str(moved.path).replace("'", "''").replace("[", "[[]")
-    shutil.copytree(moved.path / "landing", tmp_path / "other" / "landing")
-    moved.execute(sql.replace(here, str(tmp_path / "other")).replace("CREATE VIEW", "create or replace view"))
-    assert "somebody changed them" in refused(moved.run("status"))
-    moved.execute(sql.replace("CREATE VIEW", "create or replace view"))
-    ok(moved.run("status"))
+def test_views_of_two_homes_are_no_move(settled, tmp_path):
+    [(sql,)] = settled.query("select sql from duckdb_views() where schema_name = 'raw' and view_name = 'payments'")
+    here = str(settled.path).replace("'", "''").replace("[", "[[]")
+    shutil.copytree(settled.path / "landing", tmp_path / "other" / "landing")
+    settled.execute(sql.replace(here, str(tmp_path / "other")).replace("CREATE VIEW", "create or replace view"))
+    assert "somebody changed them" in refused(settled.run("status"))
+    settled.execute(sql.replace("CREATE VIEW", "create or replace view"))
+    ok(settled.run("status"))
 
 
 def test_a_home_without_its_files_is_refused_although_they_are_still_elsewhere(demo, tmp_path):
